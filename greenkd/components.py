@@ -1,0 +1,145 @@
+"""Builds what a configuration names by `_target_`, and answers mistakes with the allowed names and values.
+
+Hydra's own `instantiate` reports a mistyped key as a Python traceback from inside the constructor. Here every key is
+held against the target's signature and every value against its annotation before the target is called, for our
+components and for a user's own alike.
+"""
+
+import difflib
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import pydantic
+
+from greenkd.errors import ConfigError
+
+T = TypeVar("T")
+
+_LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
+
+
+def build(
+    config: Mapping[str, Any],
+    *,
+    where: str,
+    expect: type[T],
+    given: Mapping[str, object] | None = None,
+) -> T:
+    """Creates the component that `config["_target_"]` names.
+
+    Args:
+        config: `_target_` and the target's arguments, plain containers all the way down. A nested mapping with a
+            `_target_` of its own is built first.
+        where: The config group, for messages: `student`, `temperature`, ...
+        expect: The type the component must be of (a class, or a runtime-checkable protocol).
+        given: Values the program supplies (`num_classes`, ...); each is passed if the target's signature names it and
+            the configuration does not set it.
+
+    Raises:
+        ConfigError: The target cannot be imported, a key is unknown or missing, or a value is refused.
+    """
+    target = _locate(config.get("_target_"), where)
+    arguments = {
+        key: build(value, where=f"{where}.{key}", expect=object)
+        if isinstance(value, Mapping) and "_target_" in value
+        else value
+        for key, value in config.items()
+        if key != "_target_"
+    }
+    signature = inspect.signature(target)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    named = [name for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
+    configurable = [name for name in named if name not in (given or {})]
+    if not open_ended:
+        check_keys(arguments, named, where, shown=configurable)
+    arguments |= {k: v for k, v in (given or {}).items() if k not in arguments and (k in named or open_ended)}
+    missing = [
+        name
+        for name in named
+        if signature.parameters[name].default is inspect.Parameter.empty
+        and signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL
+        and name not in arguments
+    ]
+    if missing:
+        raise ConfigError(f"{where}: {', '.join(missing)} not set; give {where}.{missing[0]}=<value>")
+    component = _call(target, arguments, where)
+    if not isinstance(component, expect):
+        raise ConfigError(
+            f"{where}: {config['_target_']} made a {type(component).__name__}, but a {expect.__name__} is needed here"
+        )
+    return component
+
+
+def check_keys(keys: Iterable[str], allowed: Iterable[str], where: str, shown: Iterable[str] | None = None) -> None:
+    """Refuses keys that are not among the allowed ones, naming the nearest.
+
+    Raises:
+        ConfigError: At least one key is unknown.
+    """
+    allowed = list(allowed)
+    for key in keys:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"; did you mean {where}.{near[0]}?" if near else ""
+            raise ConfigError(
+                f"{where}.{key} is not a setting{hint} Allowed: {', '.join(shown if shown is not None else allowed)}"
+            )
+
+
+def explain(error: pydantic.ValidationError, where: str) -> str:
+    """Turns a validation error into one line per refused value: the key, the value, what is allowed."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        name = f"{where}.{key}" if key else where
+        shown = "" if item["type"] == "value_error" and not key else f"={item['input']!r}"
+        lines.append(f"{name}{shown}: {message}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _locate(target: object, where: str) -> Callable[..., object]:
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{where}._target_={target!r}: give a dotted path, package.module.name")
+    module_name, _, attribute = target.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{where}._target_={target}: no module named {error.name!r}; "
+            "install it, or put its folder on PYTHONPATH if it is your own"
+        ) from error
+    if not hasattr(module, attribute):
+        names = [name for name in dir(module) if not name.startswith("_")]
+        near = difflib.get_close_matches(attribute, names, n=3)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        raise ConfigError(f"{where}._target_={target}: {module_name} has no {attribute!r}{hint}")
+    found: object = getattr(module, attribute)
+    if not callable(found):
+        raise ConfigError(f"{where}._target_={target}: a {type(found).__name__} cannot be called")
+    return found
+
+
+def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) -> object:
+    checked = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    hints = typing.get_type_hints(checked, include_extras=True)
+    try:
+        for key, value in arguments.items():
+            if key in hints and not pydantic.dataclasses.is_pydantic_dataclass(target):
+                arguments[key] = _converted(hints[key], value, key)
+        return target(**arguments)
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, where)) from error
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _converted(hint: object, value: object, key: str) -> object:
+    try:
+        model = pydantic.create_model("Argument", __config__=_LENIENT, **{key: (hint, ...)})  # type: ignore[call-overload]
+    except pydantic.PydanticUndefinedAnnotation:
+        return value
+    return getattr(model.model_validate({key: value}), key)

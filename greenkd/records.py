@@ -1,0 +1,355 @@
+"""The schema of every file a campaign writes. No torch here: `analysis` imports this module and nothing else of ours.
+
+A campaign's folder holds
+
+    config.yaml        the resolved configuration
+    campaign.json      CampaignRecord: who, what, the chosen trial, its test accuracy, totals, versions
+    trials.jsonl       TrialRow, one line per finished attempt of a trial
+    epochs.jsonl       EpochRow, one line per epoch of an attempt
+    steps.jsonl        StepsRow, τ and loss of every batch, for schedules that change τ within a training
+    ledger.jsonl       LedgerRow, one line per metered interval
+    study.db           the Optuna study (SQLite), for optuna-dashboard
+    student.safetensors  weights of the chosen trial's student at its last epoch
+
+Units stand in the names. Accuracies are fractions in [0, 1]. `None` (null) means not measured, never zero. Lines are
+only ever appended, each in one write; `campaign.json` is replaced as a whole.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pydantic
+
+SCHEMA_VERSION = 1
+
+
+class RecordError(ValueError):
+    """A record file is of another schema version, or holds what no version of the schema allows."""
+
+
+class Phase(StrEnum):
+    """What a metered interval was spent on."""
+
+    TEACHER_TRAINING = "teacher_training"
+    TEACHER_LOGITS = "teacher_logits"
+    STUDENT_TRAINING = "student_training"
+    VALIDATION = "validation"
+    TEST = "test"
+    INFERENCE = "inference"
+    IDLE = "idle"
+    CALIBRATION = "calibration"
+    OVERHEAD = "overhead"
+
+
+class Source(StrEnum):
+    """How a number came about. The tag travels with the number into every table."""
+
+    MEASURED = "measured"  # a sensor or counter was read
+    MODELLED = "modelled"  # computed from a load or a table
+    CONSTANT = "constant"  # a fixed wattage
+    SIMULATED = "simulated"  # made up, for tests
+    ABSENT = "absent"  # nothing could be read; the number is null
+
+
+class TrialStatus(StrEnum):
+    """How an attempt at a trial ended. An attempt with ledger rows but no TrialRow was killed."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class CampaignStatus(StrEnum):
+    """How far a campaign is."""
+
+    RUNNING = "running"  # or killed: see `updated_at`
+    DONE = "done"
+    PARTIAL = "partial"  # ended, but some trials failed or a budget stopped it
+    FAILED = "failed"  # no trial completed
+
+
+class StrategyKind(StrEnum):
+    """The family a temperature strategy belongs to in tables; CUSTOM is a user's own."""
+
+    FIXED = "fixed"
+    GRID = "grid"
+    SEARCH = "search"
+    STOCHASTIC = "stochastic"
+    CUSTOM = "custom"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LedgerRow:
+    """One metered interval of one phase. Rows are increments: a total is the sum of its rows."""
+
+    campaign_id: str
+    phase: Phase
+    trial: int | None  # None: of the campaign or the teacher, not of one trial
+    attempt: int  # 0 for the first try
+    started_at: str  # ISO 8601, UTC
+    duration_s: float  # our own monotonic clock
+    cpu_s: float | None  # CPU seconds of the process and its children
+    energy_kwh: float | None  # at the device, PUE 1: the sum of the components below that are not None
+    cpu_kwh: float | None
+    gpu_kwh: float | None
+    ram_kwh: float | None
+    cpu_source: Source
+    gpu_source: Source
+    ram_source: Source
+    meter: str  # name and version, "codecarbon 3.3.2"
+    method: str  # counter, sampled_power, load_model, tdp_constant, cpu_time_model, simulated, none
+    scope: str  # process, machine or device
+    apportioned: bool  # True: a share of a longer reading, divided by CPU seconds
+    pue: float
+    intensity_g_per_kwh: float | None
+    intensity_source: str
+    co2eq_g: float | None  # energy_kwh x pue x intensity_g_per_kwh
+    flops: float | None  # forward and backward as executed; 1 MAC = 2 FLOPs; convolutions and matrix products only
+    forward_flops: float | None  # the forward part alone, the way the paper counts
+    images: int  # training or evaluation images processed
+    status: str = "ok"  # ok, or invalid: an expected device read nothing
+    warnings: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpochRow:
+    """One epoch of one attempt."""
+
+    trial: int | None  # None: the teacher
+    attempt: int
+    epoch: int  # zero-based
+    lr: float  # at the epoch's last step
+    tau_mean: float | None  # the student's τ, mean over the epoch's batches
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None  # cross-entropy; None: not evaluated after this epoch
+    val_accuracy: float | None
+    duration_s: float
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepsRow:
+    """τ and loss of every batch of one epoch."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    taus: tuple[float, ...]  # the student's τ of each step
+    losses: tuple[float, ...]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """One finished attempt at a trial. The score that selects a trial is `val_accuracy`, at the last epoch."""
+
+    trial: int
+    attempt: int
+    status: TrialStatus
+    params: dict[str, float | int | str]  # the schedule's parameters, {"tau": 4.0}; {} where nothing is searched
+    epochs: int  # epochs trained, earlier attempts included
+    val_accuracy: float | None
+    val_loss: float | None
+    train_loss: float | None
+    duration_s: float  # of this attempt, validation included
+    cpu_s: float | None
+    energy_kwh: float | None
+    co2eq_g: float | None
+    flops: float | None
+    started_at: str
+    cause: str | None = None  # why it failed, was pruned or interrupted
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Costs:
+    """A sum over ledger rows. A sum with a missing part is None, not smaller."""
+
+    energy_kwh: float | None
+    co2eq_g: float | None
+    duration_s: float
+    cpu_s: float | None
+    flops: float | None
+    forward_flops: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """Accuracy of one trial's last epoch on the test set, opened after the choice was recorded."""
+
+    trial: int
+    accuracy: float
+    loss: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkRecord:
+    """A network's size."""
+
+    name: str
+    parameters: int
+    forward_flops_per_image: float | None
+    training_flops_per_image: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherRecord:
+    """The teacher a campaign used. Its training is booked once, in the cache folder's own ledger."""
+
+    key: str  # content hash: data, network, recipe, seed
+    network: NetworkRecord
+    val_accuracy: float
+    test_accuracy: float
+    costs: Costs  # of its training, all attempts, whoever paid
+    trained_by: str  # campaign_id that paid
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where the numbers were made."""
+
+    python: str
+    packages: dict[str, str]  # torch, torchvision, optuna, hydra-core, codecarbon, ...
+    meter: str
+    platform: str
+    cpu: str
+    threads: int
+    gpu: str | None
+    device: str
+    git_commit: str | None
+    command: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CampaignRecord:
+    """One temperature strategy on one data set, teacher, student, objective and seed."""
+
+    campaign_id: str  # hash of the resolved configuration less what cannot change a result
+    setting_id: str  # the same less strategy and seed: campaigns with one setting_id may be compared
+    sweep: str
+    status: CampaignStatus
+    dataset: str
+    teacher: str
+    student: str
+    objective: str
+    strategy: str
+    kind: StrategyKind
+    seed: int
+    planned_trials: int
+    student_network: NetworkRecord | None
+    teacher_result: TeacherRecord | None  # None: the objective needs none, or it is not trained yet
+    chosen_trial: int | None
+    chosen_params: dict[str, float | int | str] | None
+    val_accuracy: float | None  # of the chosen trial, at its last epoch
+    test_accuracy: float | None  # of the chosen trial: the result
+    tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
+    logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, whoever paid
+    data_fingerprint: str | None  # hash of the images and labels trained and tested on
+    environment: Environment
+    created_at: str
+    updated_at: str
+    message: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines(Generic[Row]):
+    """The rows of a file, and the lines that could not be read (a write that was cut off)."""
+
+    rows: list[Row]
+    torn: list[str]
+
+
+def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow) -> None:
+    """Appends one line in one write, so that lines of several processes never mix."""
+    line = json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
+    """Reads a `.jsonl` file; a missing file has no rows.
+
+    Raises:
+        RecordError: A whole line is of another schema version, or not a row of this kind.
+    """
+    rows: list[Row] = []
+    torn: list[str] = []
+    if not path.exists():
+        return Lines(rows, torn)
+    adapter = pydantic.TypeAdapter(kind)
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            torn.append(line.decode(errors="replace"))
+            continue
+        rows.append(_validated(adapter, fields, f"{path}:{number}"))
+    return Lines(rows, torn)
+
+
+def write_campaign(path: Path, record: CampaignRecord) -> None:
+    """Replaces `campaign.json` as a whole."""
+    write_json(path, dataclasses.asdict(record))
+
+
+def read_campaign(path: Path) -> CampaignRecord:
+    """Reads `campaign.json`.
+
+    Raises:
+        RecordError: It is no campaign record of a known schema version.
+    """
+    try:
+        fields = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RecordError(f"{path}: not JSON ({error}); delete it to run this campaign again") from error
+    return _validated(pydantic.TypeAdapter(CampaignRecord), fields, str(path))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes to a temporary name beside `path`, flushes to disk, renames: readers see the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def find_campaigns(root: Path) -> Iterator[Path]:
+    """Yields the folders below `root` that hold a campaign, sorted by path."""
+    for file in sorted(root.rglob("campaign.json")):
+        yield file.parent
+
+
+T = TypeVar("T")
+
+
+def _validated(adapter: pydantic.TypeAdapter[T], fields: Any, where: str) -> T:
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {SCHEMA_VERSION}")
+    try:
+        return adapter.validate_python(fields)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"{where}: {key}: {first['msg']}") from error
