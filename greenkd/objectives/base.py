@@ -1,0 +1,85 @@
+"""What every objective receives and returns: one batch in, one loss out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training step as an objective sees it; all tensors on one device.
+
+    `tau_student` and `tau_teacher` change from step to step. They stay tensors on the device: reading their value on
+    the host would make every step wait for the accelerator.
+    """
+
+    images: Tensor  # [B, C, H, W] float, what the student saw
+    labels: Tensor  # [B] int64
+    indices: Tensor  # [B] int64, positions in the training split
+    student_logits: Tensor  # [B, K]
+    teacher_logits: Tensor | None  # [B, K], no gradient; None where Objective.teacher is None
+    student_features: Tensor | None  # [B, F], input of the student's last linear layer; only if wants_features
+    teacher_features: Tensor | None  # [B, G], no gradient; only if wants_features
+    tau_student: Tensor  # 0-dim float32
+    tau_teacher: Tensor  # 0-dim float32
+    epoch: int  # zero-based
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an objective may need to create trainable parts of its own.
+
+    `build_peer` returns a second network of the student's architecture, with initial weights of its own: a peer with
+    the student's weights would see the same batches, stay equal to the student and teach it nothing.
+    """
+
+    num_classes: int
+    train_labels: Tensor  # [N] int64 on the CPU, in the order that Batch.indices refers to
+    student_feature_size: int | None  # None: not wanted
+    teacher_feature_size: int | None
+    build_peer: Callable[[], nn.Module]
+    seed: int
+
+
+class Objective(nn.Module):
+    """Turns student outputs, teacher outputs, labels and τ into one number to minimise.
+
+    Life of an objective: constructed from the configuration, `setup` once, moved to the device, its parameters handed
+    to the student's optimiser, its state_dict written to and read from the student's checkpoints, `forward` once per
+    training step. Whatever it learns or remembers is a parameter or a buffer, and whatever it draws is a function of
+    the seed and of a counter kept in a buffer, so a resumed training equals an uninterrupted one.
+
+    Subclasses keep to three rules: no host synchronisation in `forward` (no `.item()`, no branch on a tensor), float32
+    arithmetic when logits arrive in a lower precision, and a scalar result that is a mean over the batch.
+    """
+
+    teacher: Literal["teacher", "student"] | None = None
+    """Which network supplies teacher_logits: the configured teacher, the student's own pretrained copy, or none."""
+    uses_temperature: bool = False
+    """Whether τ changes the loss; where it does not, tuning it is meaningless."""
+    wants_features: bool = False
+    """Whether Batch.student_features and Batch.teacher_features are needed."""
+
+    def setup(self, setup: Setup) -> None:
+        """Creates parts that depend on the data set or on the networks; most objectives have none.
+
+        Raises:
+            greenkd.errors.ConfigError: A setting cannot be met with this data set or pair of networks.
+        """
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the loss, 0-dim, float32 (float64 for float64 logits)."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(batch)")
+
+
+def present(value: Tensor | None, name: str) -> Tensor:
+    """Returns a field of the batch that this objective cannot do without.
+
+    Raises:
+        ValueError: The training loop left the field empty.
+    """
+    if value is None:
+        raise ValueError(f"Batch.{name} is None, but this objective needs it")
+    return value
