@@ -17,8 +17,9 @@ only ever appended, each in one write; `campaign.json` is replaced as a whole.
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -26,6 +27,7 @@ from typing import Any, Generic, TypeVar
 import pydantic
 
 SCHEMA_VERSION = 1
+_FLOP_FIELDS = ("flops", "forward_flops")
 
 
 class RecordError(ValueError):
@@ -332,6 +334,27 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
+    """Adds up ledger rows; a figure that one of the rows lacks is None in the sum. No rows sum to zero.
+
+    A row that processed no images has no FLOPs to count, so its missing FLOPs are 0, not unknown.
+    """
+    listed = list(rows)
+
+    def total(field: str) -> float | None:
+        values = [getattr(row, field) for row in listed if not (field in _FLOP_FIELDS and row.images == 0)]
+        return None if None in values else math.fsum(values)
+
+    return Costs(
+        energy_kwh=total("energy_kwh"),
+        co2eq_g=total("co2eq_g"),
+        duration_s=math.fsum(row.duration_s for row in listed),
+        cpu_s=total("cpu_s"),
+        flops=total("flops"),
+        forward_flops=total("forward_flops"),
+    )
 
 
 def find_campaigns(root: Path) -> Iterator[Path]:
