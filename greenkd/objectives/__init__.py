@@ -1,5 +1,28 @@
 """Objectives: the loss that turns student outputs, teacher outputs, labels and τ into a number."""
 
 from greenkd.objectives.base import Batch, Objective, Setup
+from greenkd.objectives.crd import CRD
+from greenkd.objectives.cross_entropy import CrossEntropy
+from greenkd.objectives.divergence import Reduction, softened_kl
+from greenkd.objectives.dkd import DKD
+from greenkd.objectives.dml import DML
+from greenkd.objectives.kd import KD
+from greenkd.objectives.label_smoothing import LabelSmoothing
+from greenkd.objectives.tfkd_reg import TfKDReg
+from greenkd.objectives.tfkd_self import TfKDSelf
 
-__all__ = ["Batch", "Objective", "Setup"]
+__all__ = [
+    "CRD",
+    "DKD",
+    "DML",
+    "KD",
+    "Batch",
+    "CrossEntropy",
+    "LabelSmoothing",
+    "Objective",
+    "Reduction",
+    "Setup",
+    "TfKDReg",
+    "TfKDSelf",
+    "softened_kl",
+]

@@ -1,0 +1,17 @@
+"""Base training: cross-entropy with the labels, no teacher."""
+
+from torch import Tensor
+
+from greenkd.objectives.base import Batch, Objective
+from greenkd.objectives.divergence import cross_entropy
+
+
+class CrossEntropy(Objective):
+    """CE = −mean over the batch of log softmax(z)_y, with student logits z [B, K] and labels y [B].
+
+    The student trained this way is the "base" row of every distillation table. τ has no meaning here.
+    """
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the loss, 0-dim."""
+        return cross_entropy(batch.student_logits, batch.labels)

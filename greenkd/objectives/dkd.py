@@ -1,0 +1,74 @@
+"""Decoupled knowledge distillation: the target class and the other classes weighed apart."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from greenkd.objectives.base import Batch, Objective, present
+from greenkd.objectives.divergence import Weight, cross_entropy, full_precision, kl_of_log_probabilities
+
+
+class DKD(Objective):
+    """CE + w(epoch)·τ²·(α·TCKD + β·NCKD), mean over the batch, with logits [B, K] of student and teacher.
+
+    TCKD is the divergence between the two-way predictions (label, any other class); NCKD the divergence between the
+    predictions over the K−1 other classes, renormalised; both softened by τ. They split plain distillation exactly:
+    KL = TCKD + (1 − p_label of the teacher)·NCKD, per sample. DKD drops that factor, which is small where the teacher
+    is sure. w rises linearly over the first epochs: (epoch + 1)/warmup_epochs, at most 1. With different temperatures
+    for the two networks, τ² means τ_student·τ_teacher.
+
+    Args:
+        alpha: Weight α of the target-class part; 1 in the source.
+        beta: Weight β of the other classes' part; 8 in the source for resnet32x4 → resnet8x4,
+            6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20.
+        warmup_epochs: Length of the rise, 20 in the source (of 240 epochs); 0 for none.
+
+    Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, section 3, and its code (mdistiller).
+    """
+
+    teacher = "teacher"
+    uses_temperature = True
+
+    def __init__(
+        self, *, alpha: Weight = 1.0, beta: Weight = 8.0, warmup_epochs: Annotated[int, Field(ge=0)] = 20
+    ) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.beta = beta
+        self.warmup_epochs = warmup_epochs
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the loss, 0-dim."""
+        teacher_logits = present(batch.teacher_logits, "teacher_logits")
+        target, non_target = decoupled_divergences(
+            full_precision(batch.student_logits) / batch.tau_student,
+            full_precision(teacher_logits) / batch.tau_teacher,
+            batch.labels,
+        )
+        warmup = min(1.0, (batch.epoch + 1) / self.warmup_epochs) if self.warmup_epochs else 1.0
+        distillation = (batch.tau_student * batch.tau_teacher) * (self.alpha * target + self.beta * non_target)
+        return cross_entropy(batch.student_logits, batch.labels) + warmup * distillation
+
+
+def decoupled_divergences(student: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Splits KL(teacher ‖ student) of softened logits [B, K] by the label; returns (TCKD, NCKD), 0-dim, batch means."""
+    # The label's column is left out by index: masking it with −inf makes 0·(−inf) of the divergence, and masking it
+    # with −1000, as the source does, is only right while logits/τ stay far below that.
+    columns = torch.arange(student.shape[1] - 1, device=labels.device)
+    columns = columns + (columns >= labels[:, None])
+    student_others, teacher_others = student.gather(1, columns), teacher.gather(1, columns)
+    student_odds = (student.gather(1, labels[:, None]) - student_others.logsumexp(1, keepdim=True)).squeeze(1)
+    teacher_odds = (teacher.gather(1, labels[:, None]) - teacher_others.logsumexp(1, keepdim=True)).squeeze(1)
+    target = kl_of_log_probabilities(_two_way(student_odds), _two_way(teacher_odds), "batchmean")
+    non_target = kl_of_log_probabilities(
+        F.log_softmax(student_others, dim=1), F.log_softmax(teacher_others, dim=1), "batchmean"
+    )
+    return target, non_target
+
+
+def _two_way(log_odds: Tensor) -> Tensor:
+    """[B] log-odds of the label to [B, 2] log-probabilities of (label, any other class)."""
+    return torch.stack((F.logsigmoid(log_odds), F.logsigmoid(-log_odds)), dim=1)
