@@ -1,0 +1,50 @@
+"""Figures as people read them: one unit per column, picked from the magnitude, named in the header."""
+
+import math
+from collections.abc import Iterable
+
+MISSING = "–"
+
+# (least largest value in base units, factor, name), largest unit first.
+_SCALES: dict[str, tuple[tuple[float, float, str], ...]] = {
+    "energy_kwh": ((0.1, 1.0, "kWh"), (1e-4, 1e3, "Wh"), (0.0, 1e6, "mWh")),
+    "co2eq_g": ((1e4, 1e-3, "kg CO₂eq"), (0.1, 1.0, "g CO₂eq"), (0.0, 1e3, "mg CO₂eq")),
+    "flops": ((1e17, 1e-15, "PFLOP"), (1e14, 1e-12, "TFLOP"), (0.0, 1e-9, "GFLOP")),
+    "duration_s": ((36000.0, 1 / 3600, "h"), (1200.0, 1 / 60, "min"), (0.0, 1.0, "s")),
+}
+_SCALES["forward_flops"] = _SCALES["flops"]
+_SCALES["cpu_s"] = _SCALES["duration_s"]
+
+
+def scale(quantity: str, values: Iterable[float]) -> tuple[float, str]:
+    """The factor and the name of the unit that suits a column."""
+    largest = max((abs(value) for value in values if not math.isnan(value)), default=math.nan)
+    for least, factor, name in _SCALES[quantity]:
+        if largest >= least:
+            return factor, name
+    return _SCALES[quantity][-2][1], _SCALES[quantity][-2][2]
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """A number with about `digits` significant digits, never in exponent notation; – for NaN."""
+    if math.isnan(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    before = math.floor(math.log10(abs(value))) + 1
+    return f"{value:,.{max(0, min(6, digits - before))}f}"
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """A fraction as per cent, without the sign."""
+    return MISSING if math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def mean_sd(mean: float, sd: float) -> str:
+    """Mean ± sd of fractions, in per cent; the sd only where there is one."""
+    return percent(mean) if math.isnan(sd) else f"{percent(mean)} ± {percent(sd)}"
+
+
+def multiple(value: float) -> str:
+    """A ratio, `12.3×`."""
+    return MISSING if math.isnan(value) else f"{figure(value)}×"

@@ -1,0 +1,330 @@
+"""Writes sweeps with planted accuracies and costs, so that what an analysis must find is known beforehand."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from greenkd import records
+from greenkd.records import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
+
+NOW = "2026-01-01T00:00:00+00:00"
+ENVIRONMENT = records.Environment(
+    python="3.11.7",
+    packages={"torch": "2.15.0", "optuna": "5.0.0"},
+    meter="simulated 1",
+    platform="Linux",
+    cpu="TestCPU",
+    threads=2,
+    gpu=None,
+    device="cpu",
+    git_commit="0" * 40,
+    command="python run.py -m temperature=grid,stochastic",
+)
+TEACHER_COSTS = records.Costs(
+    energy_kwh=0.010, co2eq_g=0.56, duration_s=360.0, cpu_s=720.0, flops=5e13, forward_flops=1.6e13
+)
+WATTS = 100.0  # of the simulated device: energy is seconds × watts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One planted attempt. `seconds` of training and a tenth of it of validation."""
+
+    tau: float | None = 4.0
+    val_accuracy: float | None = 0.9
+    val_loss: float | None = 0.3
+    test_accuracy: float | None = 0.9
+    status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
+    seconds: float = 36.0
+    trial: int | None = None  # None: its place in the list
+    attempt: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One planted campaign."""
+
+    strategy: str
+    kind: StrategyKind
+    seed: int
+    trials: Sequence[Trial]
+    planned: int | None = None
+    overhead_s: float = 0.0
+    status: CampaignStatus = CampaignStatus.DONE
+    temperature: dict[str, Any] | None = None
+    meter: str = "simulated 1"
+    method: str = "simulated"
+    dataset: str = "digits"
+    teacher: str = "wide"
+    student: str = "narrow"
+    objective: str = "kd"
+    setting_id: str = "5e771d"
+    intensity: float | None = 56.0
+    pue: float = 1.0
+    watts: float | None = WATTS
+    logits: records.Costs | None = None
+    epochs: int = 0
+    steps: int = 0
+    tested: bool = True
+    heartbeats: int = 1
+
+
+def ledger_row(
+    plan: Plan, phase: Phase, trial: int | None, attempt: int, seconds: float, **more: Any
+) -> records.LedgerRow:
+    energy = None if plan.watts is None else seconds * plan.watts / 3.6e6
+    grams = None if energy is None or plan.intensity is None else energy * plan.pue * plan.intensity
+    source = Source.ABSENT if energy is None else Source.SIMULATED
+    images = 0 if phase in (Phase.OVERHEAD, Phase.IDLE) else int(seconds * 1000)
+    values: dict[str, Any] = {
+        "campaign_id": "",
+        "phase": phase,
+        "trial": trial,
+        "attempt": attempt,
+        "started_at": NOW,
+        "duration_s": seconds,
+        "cpu_s": 2 * seconds,
+        "energy_kwh": energy,
+        "cpu_kwh": energy,
+        "gpu_kwh": None,
+        "ram_kwh": None,
+        "cpu_source": source,
+        "gpu_source": Source.ABSENT,
+        "ram_source": Source.ABSENT,
+        "meter": plan.meter,
+        "method": plan.method,
+        "scope": "process",
+        "apportioned": False,
+        "pue": plan.pue,
+        "intensity_g_per_kwh": plan.intensity,
+        "intensity_source": "planted",
+        "co2eq_g": grams,
+        "flops": images * 3e6 if images else None,
+        "forward_flops": images * 1e6 if images else None,
+        "images": images,
+    }
+    return records.LedgerRow(**(values | more))
+
+
+def write_campaign(root: Path, plan: Plan) -> Path:
+    identity = hashlib.sha256(repr(plan).encode()).hexdigest()[:8]
+    folder = (
+        root
+        / plan.dataset
+        / f"{plan.teacher}-{plan.student}"
+        / plan.objective
+        / plan.strategy
+        / f"seed{plan.seed}-{identity}"
+    )
+    folder.mkdir(parents=True)
+    trials = [
+        dataclasses.replace(trial, trial=number if trial.trial is None else trial.trial)
+        for number, trial in enumerate(plan.trials)
+    ]
+    complete = [trial for trial in trials if trial.status == TrialStatus.COMPLETE and trial.val_accuracy is not None]
+    best = min(complete, key=lambda trial: (-trial.val_accuracy, trial.val_loss, trial.trial), default=None)
+    done = plan.status in (CampaignStatus.DONE, CampaignStatus.PARTIAL) and best is not None
+    tested = done and plan.tested
+    record = records.CampaignRecord(
+        campaign_id=identity,
+        setting_id=plan.setting_id,
+        sweep=root.name,
+        status=plan.status,
+        dataset=plan.dataset,
+        teacher=plan.teacher,
+        student=plan.student,
+        objective=plan.objective,
+        strategy=plan.strategy,
+        kind=plan.kind,
+        seed=plan.seed,
+        planned_trials=len({trial.trial for trial in trials}) if plan.planned is None else plan.planned,
+        student_network=records.NetworkRecord(
+            name=plan.student, parameters=10_000, forward_flops_per_image=2e5, training_flops_per_image=6e5
+        ),
+        teacher_result=records.TeacherRecord(
+            key="7eac4e5",
+            network=records.NetworkRecord(
+                name=plan.teacher, parameters=90_000, forward_flops_per_image=9e5, training_flops_per_image=27e5
+            ),
+            val_accuracy=0.97,
+            test_accuracy=0.96,
+            costs=TEACHER_COSTS,
+            trained_by=identity,
+        ),
+        chosen_trial=best.trial if done and best else None,
+        chosen_params=_params(best) if done and best else None,
+        val_accuracy=best.val_accuracy if done and best else None,
+        test_accuracy=best.test_accuracy if tested and best else None,
+        tests=tuple(
+            records.TestResult(trial=trial.trial or 0, accuracy=trial.test_accuracy, loss=0.4)
+            for trial in complete
+            if tested and trial.test_accuracy is not None
+        ),
+        logits_costs=plan.logits,
+        data_fingerprint="f" * 8,
+        environment=dataclasses.replace(ENVIRONMENT, meter=plan.meter),
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    records.write_campaign(folder / "campaign.json", record)
+    if plan.temperature is not None:
+        (folder / "config.yaml").write_text(yaml.safe_dump({"temperature": plan.temperature}))
+    rows: list[records.LedgerRow] = []
+    for trial in trials:
+        rows += plan.heartbeats * [
+            ledger_row(plan, Phase.STUDENT_TRAINING, trial.trial, trial.attempt, trial.seconds / plan.heartbeats)
+        ]
+        rows.append(ledger_row(plan, Phase.VALIDATION, trial.trial, trial.attempt, trial.seconds / 10))
+    if plan.overhead_s:
+        rows.append(ledger_row(plan, Phase.OVERHEAD, None, 0, plan.overhead_s))
+    if tested:
+        rows.append(ledger_row(plan, Phase.TEST, best.trial if best else None, 0, 1.8))
+        rows.append(ledger_row(plan, Phase.INFERENCE, best.trial if best else None, 0, 0.5))
+    write_lines(folder / "ledger.jsonl", rows)
+    write_lines(
+        folder / "trials.jsonl",
+        [_trial_row(trial, plan.epochs) for trial in trials if trial.status is not None],
+    )
+    finished = [trial for trial in trials if trial.status is not None]
+    write_lines(folder / "epochs.jsonl", [row for trial in finished for row in _epoch_rows(trial, plan.epochs)])
+    if plan.steps:
+        write_lines(folder / "steps.jsonl", [row for trial in finished for row in _step_rows(trial, plan)])
+    return folder
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    path.write_text("".join(json.dumps(vars(row)) + "\n" for row in rows))
+
+
+def _params(trial: Trial) -> dict[str, float | int | str]:
+    return {} if trial.tau is None else {"tau": trial.tau}
+
+
+def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:
+    return records.TrialRow(
+        trial=trial.trial or 0,
+        attempt=trial.attempt,
+        status=trial.status or TrialStatus.COMPLETE,
+        params=_params(trial),
+        epochs=epochs,
+        val_accuracy=trial.val_accuracy,
+        val_loss=trial.val_loss,
+        train_loss=0.2,
+        duration_s=1.1 * trial.seconds,
+        cpu_s=2.2 * trial.seconds,
+        energy_kwh=None,
+        co2eq_g=None,
+        flops=None,
+        started_at=NOW,
+        cause=None if trial.status == TrialStatus.COMPLETE else "loss became NaN",
+    )
+
+
+def _epoch_rows(trial: Trial, epochs: int) -> list[records.EpochRow]:
+    final = trial.val_accuracy or 0.5
+    return [
+        records.EpochRow(
+            trial=trial.trial or 0,
+            attempt=trial.attempt,
+            epoch=epoch,
+            lr=0.1,
+            tau_mean=trial.tau or 11.0,
+            train_loss=2.0 / (epoch + 1),
+            train_accuracy=final,
+            val_loss=trial.val_loss,
+            val_accuracy=final * (epoch + 1) / epochs,
+            duration_s=trial.seconds / epochs,
+        )
+        for epoch in range(epochs)
+    ]
+
+
+def _step_rows(trial: Trial, plan: Plan) -> list[records.StepsRow]:
+    generator = np.random.default_rng([plan.seed, trial.trial or 0])
+    return [
+        records.StepsRow(
+            trial=trial.trial or 0,
+            attempt=trial.attempt,
+            epoch=epoch,
+            taus=tuple(float(tau) for tau in generator.integers(2, 21, plan.steps)),
+            losses=tuple(float(loss) for loss in 2.0 / (epoch + 1) + generator.normal(0, 0.1, plan.steps)),
+        )
+        for epoch in range(plan.epochs)
+    ]
+
+
+def standard_plans(
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    taus: Sequence[float] = tuple(range(2, 21)),
+    grid: Callable[[float], float] = lambda tau: 0.90 - 0.001 * abs(tau - 8),
+    stochastic: float = 0.90,
+    noise: float = 0.004,
+    seed_noise: float = 0.004,
+    salt: int = 0,
+    search: int = 0,
+    **common: Any,
+) -> list[Plan]:
+    """Grid and stochastic (and a search of `search` trials) over seeds.
+
+    `grid` maps τ to the true accuracy, `stochastic` is the stochastic student's; validation and test
+    accuracies are that plus the seed's own effect (shared by all strategies) plus independent noise.
+    """
+    plans = []
+    for seed in seeds:
+        generator = np.random.default_rng([salt, seed])
+        shared = generator.normal(0, seed_noise)
+
+        def trial(
+            tau: float | None, truth: float, generator: np.random.Generator = generator, shared: float = shared
+        ) -> Trial:
+            student = truth + shared + generator.normal(0, noise)  # the student itself; the sets' sampling comes on top
+            val, test = student + generator.normal(0, noise / 2, 2)
+            return Trial(tau=tau, val_accuracy=float(val), val_loss=float(1 - val), test_accuracy=float(test))
+
+        plans.append(
+            Plan(
+                strategy="grid",
+                kind=StrategyKind.GRID,
+                seed=seed,
+                trials=[trial(float(tau), grid(tau)) for tau in taus],
+                temperature={"name": "grid", "taus": list(taus)},
+                **common,
+            )
+        )
+        plans.append(
+            Plan(
+                strategy="stochastic",
+                kind=StrategyKind.STOCHASTIC,
+                seed=seed,
+                trials=[trial(None, stochastic)],
+                temperature={"name": "stochastic", "low": 2, "high": 20, "distribution": "uniform_int"},
+                **(common | ({"steps": 20} if common.get("epochs") else {})),
+            )
+        )
+        if search:
+            picks = generator.uniform(2, 20, search)
+            plans.append(
+                Plan(
+                    strategy="optuna",
+                    kind=StrategyKind.SEARCH,
+                    seed=seed,
+                    trials=[trial(float(tau), grid(tau)) for tau in picks],
+                    temperature={"name": "optuna", "sampler": "tpe"},
+                    overhead_s=3.0,
+                    **common,
+                )
+            )
+    return plans
+
+
+def write_sweep(root: Path, plans: Iterable[Plan] | None = None, **options: Any) -> Path:
+    for plan in standard_plans(**options) if plans is None else plans:
+        write_campaign(root, plan)
+    return root
