@@ -151,23 +151,22 @@ class CRD(Objective):
         drawn = drawn.scatter_add_(
             1, self.negative_rows(batch), drawn.new_ones(()).expand(len(rows), self.negative_count)
         )
-        student_scores = student @ self.teacher_bank.T / self.nce_temperature
-        teacher_scores = teacher @ self.student_bank.T / self.nce_temperature
+        student_scores = (student / self.nce_temperature) @ self.teacher_bank.T
+        teacher_scores = (teacher / self.nce_temperature) @ self.student_bank.T
         if batch.epoch == 0:
             self._normalise_once(student_scores.detach(), teacher_scores.detach(), drawn, rows)
-        loss = self._nce(student_scores - self.student_log_z, drawn, rows)
-        loss = loss + self._nce(teacher_scores - self.teacher_log_z, drawn, rows)
+        loss = self._nce(student_scores, self.student_log_z, drawn, rows)
+        loss = loss + self._nce(teacher_scores, self.teacher_log_z, drawn, rows)
         # New tensors, not changed in place: the backward pass still needs the banks this step was scored against.
         self.student_bank = self._moved(self.student_bank, rows, student.detach())
         self.teacher_bank = self._moved(self.teacher_bank, rows, teacher.detach())
         return loss
 
-    def _nce(self, log_scores: Tensor, drawn: Tensor, rows: Tensor) -> Tensor:
+    def _nce(self, scores: Tensor, log_z: Tensor, drawn: Tensor, rows: Tensor) -> Tensor:
         """Mean over the batch of −log D(positive) − Σ log(1 − D(negative)), D = s / (s + K/N), in log space."""
-        log_odds = log_scores - math.log(self.negative_count / len(self.bank_row))
-        positive = F.logsigmoid(log_odds.gather(1, rows[:, None])).sum()
-        negative = (drawn * F.logsigmoid(-log_odds)).sum()
-        return -(positive + negative) / len(rows)
+        log_odds = scores - (log_z + math.log(self.negative_count / len(self.bank_row)))
+        positive = F.softplus(-log_odds.gather(1, rows[:, None])).sum()
+        return (positive + (drawn * F.softplus(log_odds)).sum()) / len(rows)
 
     def _normalise_once(self, student_scores: Tensor, teacher_scores: Tensor, drawn: Tensor, rows: Tensor) -> None:
         """Sets log Z at the first batch; later batches of the first epoch compute it in vain, to spare a host sync."""

@@ -10,9 +10,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 Reduction = Literal["batchmean", "element_mean"]
-"""How [B, K] terms become one number: their sum divided by B, or by B·K (PyTorch's default "mean" of old)."""
-
-_TORCH_NAME = {"batchmean": "batchmean", "element_mean": "mean"}
+"""How [B, K] terms become one number: their sum divided by B, or by B·K (PyTorch's default "mean")."""
 
 
 def full_precision(values: Tensor) -> Tensor:
@@ -27,7 +25,9 @@ def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Ten
 
 def kl_of_log_probabilities(log_student: Tensor, log_teacher: Tensor, reduction: Reduction) -> Tensor:
     """KL(teacher ‖ student) of two tensors [B, K] of log-probabilities; 0-dim."""
-    return F.kl_div(log_student, log_teacher, reduction=_TORCH_NAME[reduction], log_target=True)
+    # PyTorch's own "mean" is announced to become "batchmean", so the division by K is ours.
+    divergence = F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
+    return divergence if reduction == "batchmean" else divergence / log_student.shape[1]
 
 
 def softened_kl(
