@@ -1,0 +1,150 @@
+"""Residual networks of three stages for CIFAR-size images: ResNet-8 … ResNet-110, their ×4 variants, ResNeXt-29.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2: a 3×3 convolution, three stages of n
+blocks at full, half and quarter resolution, global average pooling, one linear layer; depth 6n+2. Where the resolution
+or the width changes, the shortcut is a 1×1 convolution, as in the knowledge-distillation literature (Tian et al., ICLR
+2020) and unlike He et al.'s parameter-free shortcut. The blocks are torchvision's.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from greenkd.models.small_images import require_image_size
+
+_CONVOLUTIONS = {BasicBlock: 2, Bottleneck: 3}
+_MINIMUM = 4  # two stages halve the image
+
+
+class CifarResNet(nn.Module):
+    """A residual network of three stages.
+
+    Args:
+        depth: Layers with weights on the longest path: 6n+2 for basic blocks, 9n+2 for bottlenecks.
+        widths: Channels of the stem, then `planes` of each stage (a bottleneck's output is four times its planes).
+        num_classes: Length of the logits.
+        in_channels: Channels of the images.
+        block: torchvision's `BasicBlock` or `Bottleneck`.
+        groups: Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality).
+        width_per_group: Channels per group in the first stage.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        widths: Sequence[int],
+        num_classes: int,
+        in_channels: int,
+        *,
+        block: type[BasicBlock] | type[Bottleneck] = BasicBlock,
+        groups: int = 1,
+        width_per_group: int = 64,
+    ) -> None:
+        super().__init__()
+        stem, *stages = widths
+        blocks = (depth - 2) // (3 * _CONVOLUTIONS[block])
+        self.conv1 = nn.Conv2d(in_channels, stem, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.relu = nn.ReLU(inplace=True)
+        sizes = {"blocks": blocks, "groups": groups, "width_per_group": width_per_group}
+        out = [planes * block.expansion for planes in stages]
+        self.layer1 = _stage(block, stem, stages[0], stride=1, **sizes)
+        self.layer2 = _stage(block, out[0], stages[1], stride=2, **sizes)
+        self.layer3 = _stage(block, out[1], stages[2], stride=2, **sizes)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(out[2], num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps images [B, C, H, W] to logits [B, num_classes]."""
+        maps = self.relu(self.bn1(self.conv1(images)))
+        maps = self.layer3(self.layer2(self.layer1(maps)))
+        logits: Tensor = self.fc(self.avgpool(maps).flatten(1))
+        return logits
+
+
+def _stage(
+    block: type[BasicBlock] | type[Bottleneck],
+    in_channels: int,
+    planes: int,
+    *,
+    stride: int,
+    blocks: int,
+    groups: int,
+    width_per_group: int,
+) -> nn.Sequential:
+    width = planes * block.expansion
+    shortcut = None
+    if stride != 1 or in_channels != width:
+        shortcut = nn.Sequential(nn.Conv2d(in_channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+    first = block(in_channels, planes, stride, shortcut, groups, width_per_group)
+    rest = [block(width, planes, groups=groups, base_width=width_per_group) for _ in range(blocks - 1)]
+    return nn.Sequential(first, *rest)
+
+
+def resnet8(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-8: one basic block per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet8", 8, num_classes, in_channels, image_size)
+
+
+def resnet14(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-14: two basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet14", 14, num_classes, in_channels, image_size)
+
+
+def resnet20(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-20: three basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet20", 20, num_classes, in_channels, image_size)
+
+
+def resnet32(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-32: five basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet32", 32, num_classes, in_channels, image_size)
+
+
+def resnet44(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-44: seven basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet44", 44, num_classes, in_channels, image_size)
+
+
+def resnet56(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-56: nine basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet56", 56, num_classes, in_channels, image_size)
+
+
+def resnet110(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-110: eighteen basic blocks per stage, 16-32-64 channels."""
+    return _cifar_resnet("resnet110", 110, num_classes, in_channels, image_size)
+
+
+def resnet8x4(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-8 with a stem of 32 and stages of 64-128-256 channels."""
+    return _cifar_resnet("resnet8x4", 8, num_classes, in_channels, image_size, widths=(32, 64, 128, 256))
+
+
+def resnet32x4(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNet-32 with a stem of 32 and stages of 64-128-256 channels."""
+    return _cifar_resnet("resnet32x4", 32, num_classes, in_channels, image_size, widths=(32, 64, 128, 256))
+
+
+def resnext29(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """ResNeXt-29, 8×64d: cardinality 8, 64 channels per group (Xie et al., CVPR 2017, section 5.3)."""
+    require_image_size("resnext29", image_size, _MINIMUM)
+    widths = (64, 64, 128, 256)
+    return CifarResNet(29, widths, num_classes, in_channels, block=Bottleneck, groups=8, width_per_group=64)
+
+
+def _cifar_resnet(
+    name: str,
+    depth: int,
+    num_classes: int,
+    in_channels: int,
+    image_size: int,
+    *,
+    widths: tuple[int, int, int, int] = (16, 16, 32, 64),
+) -> nn.Module:
+    require_image_size(name, image_size, _MINIMUM)
+    return CifarResNet(depth, widths, num_classes, in_channels)

@@ -1,0 +1,90 @@
+"""The sizes of all networks as a Markdown table: `python -m greenkd.models.table`.
+
+docs/networks.md holds this command's output between two markers; `--write docs/networks.md` renews it there.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from greenkd import models
+
+BEGIN = "<!-- python -m greenkd.models.table: begin -->\n"
+END = "<!-- python -m greenkd.models.table: end -->\n"
+
+_HEADER = (
+    "| network | parameters, 10 classes | parameters, 100 classes | MMAC at 32×32 | MMAC at 64×64 | smallest image |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Counts the trainable numbers of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_macs(network: nn.Module, in_channels: int, image_size: int) -> int:
+    """Counts the multiply-accumulates of one image's forward pass: convolutions and matrix products, nothing else.
+
+    Args:
+        network: On the meta device.
+        in_channels: Channels of the image.
+        image_size: Pixels per side.
+    """
+    counter = FlopCounterMode(display=False)
+    network.eval()
+    with counter, torch.no_grad():
+        network(torch.empty(1, in_channels, image_size, image_size, device="meta"))
+    flops: int = counter.get_total_flops()
+    return flops // 2
+
+
+def smallest_image(build: Callable[..., nn.Module]) -> int:
+    """Finds the smallest image (pixels per side) that a network accepts; call it under the meta device."""
+    size = 1
+    while True:
+        try:
+            build(num_classes=10, image_size=size)
+        except ValueError:
+            size += 1
+        else:
+            return size
+
+
+def table() -> str:
+    """Returns the table, one row per network of `greenkd.models.NETWORKS`."""
+    rows = []
+    with torch.device("meta"):
+        for build in models.NETWORKS:
+            ten = build(num_classes=10)
+            cells = [
+                f"`{build.__name__}`",
+                f"{count_parameters(ten):,}",
+                f"{count_parameters(build(num_classes=100)):,}",
+                f"{count_macs(ten, 3, 32) / 1e6:,.2f}",
+                f"{count_macs(build(num_classes=10, image_size=64), 3, 64) / 1e6:,.2f}",
+                str(smallest_image(build)),
+            ]
+            rows.append(f"| {' | '.join(cells)} |\n")
+    return _HEADER + "".join(rows)
+
+
+def main() -> None:
+    """Prints the table, or writes it between the markers of a page."""
+    parser = argparse.ArgumentParser(prog="python -m greenkd.models.table", description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="renew the table in this page")
+    page: Path | None = parser.parse_args().write
+    if page is None:
+        print(table(), end="")
+        return
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + table() + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

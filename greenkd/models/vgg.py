@@ -1,0 +1,61 @@
+"""VGG-8, -13, -16 and -19 with batch norm, in the distillation literature's form for small images.
+
+Simonyan and Zisserman, ICLR 2015, as Tian et al., ICLR 2020, use them: torchvision's convolutions, global average
+pooling instead of the last max pooling, one linear layer of 512 features instead of three. Below 64×64 pixels the
+fourth max pooling is left out too, so a 32×32 image reaches the last block at 4×4.
+"""
+
+from collections import OrderedDict
+
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from greenkd.models.small_images import replace_stem, require_image_size
+
+_VGG8: list[int | str] = [64, "M", 128, "M", 256, "M", 512, "M", 512, "M"]
+_MINIMUM = 16  # at 8×8 the last two blocks, which have no shortcuts, would see one pixel and its padding
+
+
+def vgg8(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """VGG-8: one convolution per block, the literature's small student; not in the publication."""
+    return _small_vgg("vgg8", _VGG8, num_classes, in_channels, image_size)
+
+
+def vgg13(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """VGG-13 (configuration B): convolutions 2-2-2-2-2."""
+    return _small_vgg("vgg13", cfgs["B"], num_classes, in_channels, image_size)
+
+
+def vgg16(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """VGG-16 (configuration D): convolutions 2-2-3-3-3."""
+    return _small_vgg("vgg16", cfgs["D"], num_classes, in_channels, image_size)
+
+
+def vgg19(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+    """VGG-19 (configuration E): convolutions 2-2-4-4-4."""
+    return _small_vgg("vgg19", cfgs["E"], num_classes, in_channels, image_size)
+
+
+def _small_vgg(name: str, layers: list[int | str], num_classes: int, in_channels: int, image_size: int) -> nn.Module:
+    require_image_size(name, image_size, _MINIMUM)
+    pooling = [position for position, layer in enumerate(layers) if layer == "M"]
+    dropped = pooling[4:] if image_size >= 64 else pooling[3:]
+    kept = [layer for position, layer in enumerate(layers) if position not in dropped]
+    classifier = nn.Linear(512, num_classes)
+    network = nn.Sequential(
+        OrderedDict(
+            features=make_layers(kept, batch_norm=True),
+            avgpool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            classifier=classifier,
+        )
+    )
+    replace_stem(network, "features.0", in_channels=in_channels)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.normal_(classifier.weight, 0.0, 0.01)
+    nn.init.zeros_(classifier.bias)
+    return network
