@@ -87,6 +87,30 @@ class StrategyKind(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SecondaryReading:
+    """What another meter said of the same interval, normalised to device energy at PUE 1."""
+
+    meter: str
+    method: str
+    cpu_kwh: float | None
+    gpu_kwh: float | None
+    ram_kwh: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The machine's state around a row: how far others' work may have disturbed it. Shares are in [0, 1]."""
+
+    load_before: float | None  # 1-minute load average
+    load_after: float | None
+    busy_share: float | None  # busy CPU time of the whole machine, of all CPU time
+    steal_share: float | None  # CPU time the hypervisor gave to others
+    pressure_share: float | None  # time in which some task waited for a CPU (Linux PSI)
+    cpu_temperature_c: float | None = None
+    gpu_temperature_c: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LedgerRow:
     """One metered interval of one phase. Rows are increments: a total is the sum of its rows."""
 
@@ -107,7 +131,7 @@ class LedgerRow:
     meter: str  # name and version, "codecarbon 3.3.2"
     method: str  # counter, sampled_power, load_model, tdp_constant, cpu_time_model, simulated, none
     scope: str  # process, machine or device
-    apportioned: bool  # True: a share of a longer reading, divided by CPU seconds
+    apportioned: bool  # True: a share of a longer reading; CPU energy divided by CPU seconds, the rest by seconds
     pue: float
     intensity_g_per_kwh: float | None
     intensity_source: str
@@ -115,8 +139,20 @@ class LedgerRow:
     flops: float | None  # forward and backward as executed; 1 MAC = 2 FLOPs; convolutions and matrix products only
     forward_flops: float | None  # the forward part alone, the way the paper counts
     images: int  # training or evaluation images processed
-    status: str = "ok"  # ok, or invalid: an expected device read nothing
+    status: str = "ok"  # ok, or invalid: an expected device read nothing, and energy_kwh is null
     warnings: tuple[str, ...] = ()
+    sensor: str = ""  # what was read or assumed, in words
+    pue_source: str = ""
+    intensity_year: int | None = None
+    intensity_region: str = ""
+    intensity_is_default: bool | None = None  # True: nobody chose a country
+    cpu_time_kwh: float | None = None  # the CPU-time model, recorded beside every meter
+    secondary: tuple[SecondaryReading, ...] = ()  # meters that ran beside the one whose numbers stand above
+    resolution_share: float | None = None  # timing error bound: 2 x sensor period / length of the readings; >1 unusable
+    idle_w: float | None = None  # mean power of the last idle phase of this process; not subtracted from anything
+    machine: Machine | None = None  # None: not readable here
+    sharers: float | None = None  # mean number of metered processes that machine-wide readings were divided among
+    pid: int | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -210,8 +246,8 @@ class TeacherRecord:
     network: NetworkRecord
     val_accuracy: float
     test_accuracy: float
-    costs: Costs  # of its training, all attempts, whoever paid
-    trained_by: str  # campaign_id that paid
+    costs: Costs | None  # of its training, all attempts, whoever paid; None: its weights were given
+    trained_by: str  # campaign_id that paid, or "given"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -254,6 +290,8 @@ class CampaignRecord:
     test_accuracy: float | None  # of the chosen trial: the result
     tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
     logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, whoever paid
+    teacher_paid: Costs | None = None  # the part of the teacher's training that this campaign paid
+    logits_paid: Costs | None = None  # the part of the teacher logits that this campaign paid
     data_fingerprint: str | None  # hash of the images and labels trained and tested on
     environment: Environment
     created_at: str
