@@ -1,0 +1,31 @@
+"""Data sets as uint8 tensors in memory, their splits, and augmentation of whole batches on the device."""
+
+from greenkd.data.augmentation import Augmentation, Views
+from greenkd.data.base import Dataset, Images
+from greenkd.data.cifar import load_cifar10, load_cifar100
+from greenkd.data.digits import load_digits
+from greenkd.data.generated import load_generated
+from greenkd.data.image_folder import load_image_folder
+from greenkd.data.normalisation import channel_statistics, normalise
+from greenkd.data.options import DatasetOptions, GeneratedShape, load
+from greenkd.data.split import stratified_split
+from greenkd.data.tiny_imagenet import load_tiny_imagenet
+
+__all__ = [
+    "Augmentation",
+    "Dataset",
+    "DatasetOptions",
+    "GeneratedShape",
+    "Images",
+    "Views",
+    "channel_statistics",
+    "load",
+    "load_cifar10",
+    "load_cifar100",
+    "load_digits",
+    "load_generated",
+    "load_image_folder",
+    "load_tiny_imagenet",
+    "normalise",
+    "stratified_split",
+]

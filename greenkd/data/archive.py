@@ -1,0 +1,69 @@
+"""Reads single files out of a `.tar.gz` into memory; nothing is ever written to disk, so nothing can escape to it."""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+
+from greenkd.errors import DataError
+
+MAX_BYTES = 1 << 29  # the largest official archive unpacks to 187 MB
+
+
+def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
+    """Reads the expected files of an archive.
+
+    Args:
+        archive: A gzip-compressed tar file.
+        names: Paths inside the archive, with slashes.
+
+    Returns:
+        The contents of those that are there, by name.
+
+    Raises:
+        DataError: The archive is damaged, unpacks to more than `MAX_BYTES`, or holds an absolute path, a path through a
+            parent folder, a link or a device.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=_Limited(stream, archive), mode="r|") as tar:
+            for member in tar:
+                _refuse_hostile(member, archive)
+                name = str(PurePosixPath(member.name))
+                content = tar.extractfile(member) if name in names else None
+                if content is not None:
+                    found[name] = content.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{archive}: damaged archive ({error}); download it again") from error
+    return found
+
+
+def _refuse_hostile(member: tarfile.TarInfo, archive: Path) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        trouble = "a path that leaves the archive"
+    elif not (member.isdir() or member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)) or member.issparse():
+        trouble = "a link, a device or a sparse file"
+    elif member.size > MAX_BYTES:
+        trouble = f"{member.size} bytes"
+    else:
+        return
+    raise DataError(f"{archive}: member {member.name!r} is {trouble}; download the official archive")
+
+
+class _Limited(io.BufferedIOBase):
+    """Stops a small file that unpacks to an absurd size, headers included, while it is being unpacked."""
+
+    def __init__(self, stream: gzip.GzipFile, archive: Path) -> None:
+        self._stream = stream
+        self._archive = archive
+        self._left = MAX_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = self._stream.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise DataError(f"{self._archive}: unpacks to more than {MAX_BYTES} bytes; download the official archive")
+        return block

@@ -1,0 +1,107 @@
+"""What a dataset option in conf/ may say, and how it becomes a data set."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from greenkd.components import build, explain
+from greenkd.data.augmentation import Augmentation
+from greenkd.data.base import Dataset
+from greenkd.data.generated import load_generated
+from greenkd.data.normalisation import channel_statistics
+from greenkd.errors import ConfigError
+
+_STRICT = ConfigDict(extra="forbid")
+
+Mean = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)], ...], BeforeValidator(lambda value: () if value is None else value)
+]
+Std = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(lambda value: () if value is None else value)
+]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
+class GeneratedShape:
+    """The shape of the pictures that a smoke run makes up in place of the data set."""
+
+    num_classes: Annotated[int, Field(ge=2)] = 10
+    in_channels: Literal[1, 3] = 3
+    image_size: Annotated[int, Field(ge=4)] = 32
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
+class DatasetOptions:
+    """The keys that every dataset option has besides those of its `_target_`.
+
+    Attributes:
+        name: Names the data set in folders and tables.
+        validation_fraction: Share of every class of the training part that validation takes.
+        split_seed: Seed of that split, of its own so that all seeds of a sweep share it.
+        mean: Per channel, in units of [0, 1]. Null (empty) in the configuration: `load` computes it over the whole
+            training part, validation included, so that it does not depend on the split.
+        std: Likewise.
+        augmentation: Changes of the training images.
+        generated: The shape smoke runs generate.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    split_seed: int = 0
+    mean: Mean = ()
+    std: Std = ()
+    augmentation: Augmentation = Augmentation()
+    generated: GeneratedShape = GeneratedShape()
+
+
+def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[DatasetOptions, Dataset]:
+    """Reads the data set that a configuration describes.
+
+    Args:
+        config: The resolved `dataset` group: the keys of `DatasetOptions`, `_target_`, and the target's own keys.
+        smoke: Make a few hundred pictures of the shape `generated` instead of calling the target; reads no file.
+
+    Returns:
+        The options, with mean and std filled in, and the data set.
+
+    Raises:
+        ConfigError: A key or value is refused.
+        DataError: The data set is missing or damaged.
+    """
+    common = {field.name for field in dataclasses.fields(DatasetOptions)}
+    try:
+        options = DatasetOptions(**{key: value for key, value in config.items() if key in common})
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, "dataset")) from error
+    if smoke:
+        dataset = _smoke(options.generated)
+    else:
+        own = {key: value for key, value in config.items() if key not in common}
+        dataset = build(own, where="dataset", expect=Dataset)
+    return _with_statistics(options, dataset), dataset
+
+
+def _smoke(shape: GeneratedShape) -> Dataset:
+    return load_generated(
+        num_classes=shape.num_classes,
+        in_channels=shape.in_channels,
+        image_size=shape.image_size,
+        train_per_class=max(2, 256 // shape.num_classes),
+        test_per_class=max(1, 64 // shape.num_classes),
+    )
+
+
+def _with_statistics(options: DatasetOptions, dataset: Dataset) -> DatasetOptions:
+    if not options.mean and not options.std:
+        mean, std = channel_statistics(dataset.train.images)
+        return dataclasses.replace(options, mean=mean, std=std)
+    for key, values in (("mean", options.mean), ("std", options.std)):
+        if len(values) != dataset.in_channels:
+            raise ConfigError(
+                f"dataset.{key}={list(values)}: {len(values)} values for images of {dataset.in_channels} channels; "
+                "give one per channel, or set both mean and std to null to have them computed"
+            )
+    return options
