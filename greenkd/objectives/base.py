@@ -62,12 +62,20 @@ class Objective(nn.Module):
     wants_features: bool = False
     """Whether Batch.student_features and Batch.teacher_features are needed."""
 
+    def __init__(self) -> None:
+        # Without it nn.Module's open signature would let any mistyped setting through to a traceback.
+        super().__init__()
+
     def setup(self, setup: Setup) -> None:
         """Creates parts that depend on the data set or on the networks; most objectives have none.
 
         Raises:
             greenkd.errors.ConfigError: A setting cannot be met with this data set or pair of networks.
         """
+
+    def networks(self) -> list[nn.Module]:
+        """Returns the networks that run on every image besides student and teacher, for the FLOP count."""
+        return []
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the loss, 0-dim, float32 (float64 for float64 logits)."""

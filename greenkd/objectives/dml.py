@@ -41,6 +41,10 @@ class DML(Objective):
         """Builds the peer."""
         self.peer = setup.build_peer()
 
+    def networks(self) -> list[nn.Module]:
+        """The peer: trained, and booked, like the student."""
+        return [self.peer]
+
     def forward(self, batch: Batch) -> Tensor:
         """Returns the sum of both networks' losses, 0-dim."""
         peer_logits: Tensor = self.peer(batch.images)

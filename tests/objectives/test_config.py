@@ -1,0 +1,63 @@
+"""The shipped options of the group `objective`, and what mistakes in them are answered with."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+
+from greenkd.components import build
+from greenkd.errors import ConfigError
+from greenkd.objectives import Objective
+
+FOLDER = Path(__file__).parents[2] / "conf" / "objective"
+OPTIONS = ["crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self"]
+
+
+def option(name: str) -> dict[str, object]:
+    values: dict[str, object] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert values.pop("name") == name
+    return values
+
+
+def test_every_objective_has_an_option() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == OPTIONS
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_option_names_every_setting_at_its_default(name: str) -> None:
+    values = option(name)
+    objective = build(values, where="objective", expect=Objective)
+    defaults = {key: p.default for key, p in inspect.signature(type(objective)).parameters.items()}
+    assert {key: value for key, value in values.items() if key != "_target_"} == defaults
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_option_opens_with_its_command(name: str) -> None:
+    head = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8").split("\nname:")[0].splitlines()
+    assert all(line.startswith("#") for line in head)
+    assert any(line.startswith(f"#   python run.py objective={name}") for line in head)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        ("kd", "alpha", 1.5, "alpha"),
+        ("kd", "alpha", float("nan"), "alpha"),
+        ("kd", "reduction", "mean", "element_mean"),
+        ("kd", "temperature", 4, "alpha"),
+        ("none", "alpha", 0.5, "alpha"),
+        ("label_smoothing", "smoothing", -0.1, "smoothing"),
+        ("tfkd_reg", "true_class_probability", 0.0, "true_class_probability"),
+        ("dkd", "beta", float("inf"), "beta"),
+        ("dkd", "warmup_epochs", -1, "warmup_epochs"),
+        ("crd", "negatives", 0, "negatives"),
+        ("crd", "nce_temperature", 0.0, "nce_temperature"),
+        ("crd", "momentum", 1.0, "momentum"),
+        ("dml", "kl_weight", -1.0, "kl_weight"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(name: str, key: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        build(option(name) | {key: value}, where="objective", expect=Objective)
+    assert f"objective.{key}" in str(refused.value)
