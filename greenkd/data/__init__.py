@@ -7,7 +7,7 @@ from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
 from greenkd.data.normalisation import channel_statistics, normalise
-from greenkd.data.options import DatasetOptions, GeneratedShape, load
+from greenkd.data.options import DatasetOptions, GeneratedShape, check_config, load
 from greenkd.data.split import stratified_split
 from greenkd.data.tiny_imagenet import load_tiny_imagenet
 
@@ -19,6 +19,7 @@ __all__ = [
     "Images",
     "Views",
     "channel_statistics",
+    "check_config",
     "load",
     "load_cifar10",
     "load_cifar100",

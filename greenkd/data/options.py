@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from greenkd.components import build, explain
+from greenkd.components import build, check, explain
 from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
@@ -71,17 +71,28 @@ def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[DatasetOpti
         ConfigError: A key or value is refused.
         DataError: The data set is missing or damaged.
     """
+    options, own = _parted(config)
+    dataset = _smoke(options.generated) if smoke else build(own, where="dataset", expect=Dataset)
+    return _with_statistics(options, dataset), dataset
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Checks a dataset option without reading any file.
+
+    Raises:
+        ConfigError: A key or value is refused.
+    """
+    check(_parted(config)[1], where="dataset")
+
+
+def _parted(config: Mapping[str, Any]) -> tuple[DatasetOptions, dict[str, Any]]:
+    """Parts the common keys from the target's own."""
     common = {field.name for field in dataclasses.fields(DatasetOptions)}
     try:
         options = DatasetOptions(**{key: value for key, value in config.items() if key in common})
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, "dataset")) from error
-    if smoke:
-        dataset = _smoke(options.generated)
-    else:
-        own = {key: value for key, value in config.items() if key not in common}
-        dataset = build(own, where="dataset", expect=Dataset)
-    return _with_statistics(options, dataset), dataset
+    return options, {key: value for key, value in config.items() if key not in common}
 
 
 def _smoke(shape: GeneratedShape) -> Dataset:
@@ -89,7 +100,7 @@ def _smoke(shape: GeneratedShape) -> Dataset:
         num_classes=shape.num_classes,
         in_channels=shape.in_channels,
         image_size=shape.image_size,
-        train_per_class=max(2, 256 // shape.num_classes),
+        train_per_class=max(2, -(-256 // shape.num_classes)),
         test_per_class=max(1, 64 // shape.num_classes),
     )
 

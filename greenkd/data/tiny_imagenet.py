@@ -67,7 +67,7 @@ def _lines(file: Path) -> list[str]:
 
 def _class_ids(file: Path) -> list[str]:
     wnids = [line.strip() for line in _lines(file) if line.strip()]
-    odd = [wnid for wnid in wnids if Path(wnid).name != wnid]
+    odd = [wnid for wnid in wnids if not _is_file_name(wnid)]
     if not wnids or odd or len(set(wnids)) < len(wnids):
         trouble = f"class {odd[0]!r} is not a folder name" if odd else "no classes, or one of them twice"
         raise DataError(f"{file}: {trouble}; unpack tiny-imagenet-200.zip again")
@@ -93,11 +93,15 @@ def _annotated(folder: Path, wnids: list[str]) -> tuple[list[tuple[Path, int]], 
     malformed: list[str] = []
     for number, line in enumerate(_lines(annotations), start=1):
         name, wnid = [*line.split("\t"), "", ""][:2]
-        if Path(name).name != name or wnid not in labels:
+        if not _is_file_name(name) or wnid not in labels:
             malformed.append(f"{annotations}:{number}: {line[:80]!r} names no picture and class of wnids.txt")
         else:
             files.append((folder / "images" / name, labels[wnid]))
     return files, malformed
+
+
+def _is_file_name(text: str) -> bool:
+    return text.isprintable() and text not in ("", ".", "..") and Path(text).name == text
 
 
 def _read_rgb(path: Path) -> Pixels:
