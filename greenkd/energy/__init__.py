@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING
 
 from greenkd.carbon import Intensity, find_intensity
 from greenkd.energy.book import EnergyBook, PhaseHandle
+from greenkd.energy.carbontracker import CarbonTracker
 from greenkd.energy.clock import Clock
+from greenkd.energy.codecarbon import CodeCarbon
 from greenkd.energy.meter import Component, Meter, Reading
-from greenkd.energy.opening import EnergyOptions, open_book
+from greenkd.energy.opening import EnergyOptions, open_book, read_config
 from greenkd.energy.simple import CpuTime, NoMeter, Simulated
 
 if TYPE_CHECKING:
     from greenkd.energy.flops import Flops, count_flops
 
 __all__ = [
+    "CarbonTracker",
     "Clock",
+    "CodeCarbon",
     "Component",
     "CpuTime",
     "EnergyBook",
@@ -29,6 +33,7 @@ __all__ = [
     "count_flops",
     "find_intensity",
     "open_book",
+    "read_config",
 ]
 
 
