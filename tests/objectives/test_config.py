@@ -10,6 +10,8 @@ from greenkd.components import build
 from greenkd.errors import ConfigError
 from greenkd.objectives import Objective
 
+from .batches import array, ce_mean, make_batch
+
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
 OPTIONS = ["crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self"]
 
@@ -61,3 +63,27 @@ def test_a_wrong_setting_is_refused_by_name(name: str, key: str, value: object, 
     with pytest.raises(ConfigError, match=said) as refused:
         build(option(name) | {key: value}, where="objective", expect=Objective)
     assert f"objective.{key}" in str(refused.value)
+
+
+def test_the_page_s_own_objective_plugs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (FOLDER.parents[1] / "docs" / "objectives.md").read_text(encoding="utf-8")
+    source = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "my_losses.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    objective = build({"_target_": "my_losses.LogitMatching", "weight": 0.5}, where="objective", expect=Objective)
+    batch = make_batch()
+    assert batch.teacher_logits is not None
+    distance = ((array(batch.student_logits) - array(batch.teacher_logits)) ** 2).mean()
+    expected = ce_mean(array(batch.student_logits), batch.labels) + 0.5 * distance
+    assert objective(batch).item() == pytest.approx(expected)
+
+
+def test_the_page_names_every_setting_and_its_default() -> None:
+    page = (FOLDER.parents[1] / "docs" / "objectives.md").read_text(encoding="utf-8")
+    for name in OPTIONS:
+        section = page.split(f"\n## `{name}`\n")[1].split("\n## ")[0]
+        for key, value in option(name).items():
+            if key != "_target_":
+                shown = str(value).lower() if isinstance(value, bool) else str(value)
+                assert f"`{key}`" in section
+                assert shown in section, (name, key)
