@@ -1,21 +1,156 @@
-"""The command line: `python -m analysis multirun/<sweep>`."""
+"""The command line: `python -m analysis multirun/<sweep>`, also installed as `greenkd-analysis`."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+# Pandas and what stands on it take a second or two; they are imported once there is something to do.
+# ruff: noqa: PLC0415
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the analysis; returns the exit code: 0, also for a half-finished sweep, 2 where there is nothing to read."""
-    parser = argparse.ArgumentParser(prog="python -m analysis", description="Compares temperature strategies.")
-    parser.add_argument("folder", type=Path, help="a sweep's folder, multirun/<sweep>")
-    options = parser.parse_args(arguments)
-    from analysis.load import AnalysisError  # noqa: PLC0415  pandas takes a second, and --help should not
-    from analysis.present import print_comparison  # noqa: PLC0415
+_DESCRIPTION = """\
+Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
+and objective: what each strategy cost, what accuracy it bought, and a verdict with its uncertainty. Writes
+comparison.csv, comparison.md, comparison.tex and verdict.csv into the sweep's folder. Nothing is trained."""
+
+_EPILOG = """\
+examples
+  python -m analysis multirun/default                      the comparison table and the verdict
+  python -m analysis multirun/default --report             + report.html, one page that needs no network, and figures/
+  python -m analysis multirun/a multirun/b --out both      two sweeps together, files into both/
+  python -m analysis multirun/default --margin 0.2         a gain of 0.2 points is worth paying for
+  python -m analysis multirun/default --baseline fixed     multiples and verdicts against fixed τ
+  python -m analysis multirun/default --group-by dataset   one table per data set
+  python -m analysis multirun/default --format latex       the tables as LaTeX on standard output (also md, csv, html)
+  python -m analysis multirun/default --country FRA --pue 1.2 --price 0.25
+                                                           the same joules in France, in a data centre, at 0.25 per kWh
+  python -m analysis multirun/default --intensity 56       any other carbon intensity, g CO2eq per kWh
+
+exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
+option is wrong."""
+
+_FORMATS = ("terminal", "md", "latex", "csv", "html")
+_GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, each with its help."""
+    found = argparse.ArgumentParser(
+        prog="python -m analysis",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
+    found.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
+    found.add_argument(
+        "--format", choices=_FORMATS, default="terminal", help="how tables are printed (default: %(default)s)"
+    )
+    found.add_argument(
+        "--group-by",
+        type=_group,
+        default=_GROUPS,
+        metavar="NAMES",
+        help=f"one table per combination of these, separated by commas: {', '.join(_GROUPS)} (default: all of them)",
+    )
+    found.add_argument(
+        "--margin",
+        type=_margin,
+        default=0.5,
+        metavar="POINTS",
+        help="smallest gain in test accuracy worth paying for, percentage points (default: %(default)s)",
+    )
+    found.add_argument(
+        "--baseline",
+        default="stochastic",
+        metavar="STRATEGY",
+        help="strategy that multiples and verdicts refer to (default: %(default)s)",
+    )
+    found.add_argument("--out", type=Path, metavar="FOLDER", help="where files go (default: the first sweep's folder)")
+    found.add_argument(
+        "--mix-meters", action="store_true", help="set energies of different meters or methods in one ratio"
+    )
+    pricing = found.add_argument_group("re-pricing: grams and money anew, from the joules on record")
+    pricing.add_argument("--country", metavar="ISO", help="carbon intensity of a country: FRA, DEU, BGD, …")
+    pricing.add_argument("--intensity", type=float, metavar="G", help="carbon intensity, g CO₂eq per kWh")
+    pricing.add_argument("--pue", type=float, metavar="X", help="power usage effectiveness, 1 or more")
+    pricing.add_argument("--price", type=float, metavar="P", help="price per kWh, any currency; adds a column")
+    return found
+
+
+def _group(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in _GROUPS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: choose from {', '.join(_GROUPS)}, separated by commas")
+    return names
+
+
+def _margin(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text!r}: percentage points, a number from 0 to 100, such as 0.5")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the analysis; returns the exit code."""
+    options = parser().parse_args(arguments)
+    from analysis.errors import AnalysisError
 
     try:
-        print_comparison(options.folder)
+        _run(options)
     except AnalysisError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}; choose another folder with --out", file=sys.stderr)
+        return 2
     return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    from analysis.comparison import compare
+    from analysis.loading import load
+    from analysis.present import comparison_tables, console, print_problems, print_verdicts, write_comparison
+    from analysis.pricing import make_pricing
+    from analysis.tables import WRITERS, to_terminal
+    from analysis.verdict import verdict_frame, verdicts
+    from analysis.verdict_tables import verdict_table
+
+    pricing = make_pricing(country=options.country, intensity=options.intensity, pue=options.pue, price=options.price)
+    sweep = load(options.folders, pricing=pricing)
+    comparison = compare(sweep, baseline=options.baseline, mix_meters=options.mix_meters)
+    tables = comparison_tables(sweep, comparison, baseline=options.baseline, group_by=options.group_by)
+    found = verdicts(comparison, margin=options.margin, baseline=options.baseline, mix_meters=options.mix_meters)
+    folder = options.out or options.folders[0]
+    written = write_comparison(comparison, tables, folder)
+    verdict_frame(found).to_csv(folder / "verdict.csv", index=False)
+    written.append(folder / "verdict.csv")
+    if options.format == "terminal":
+        out = console()
+        for table in tables:
+            to_terminal(table, out)
+        print_verdicts(found, out)
+        print_problems(sweep, out)
+    else:
+        write = WRITERS[options.format]
+        for table in (*tables, verdict_table(found)):
+            print(write(table))
+    if options.report:
+        from analysis.report import write_report
+
+        written.append(
+            write_report(
+                sweep,
+                comparison,
+                folder,
+                margin=options.margin,
+                baseline=options.baseline,
+                mix_meters=options.mix_meters,
+            )
+        )
+    print(f"written: {', '.join(str(path) for path in written)}", file=sys.stderr)

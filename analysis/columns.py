@@ -155,5 +155,6 @@ RUNS = {
     **_prefixed("teacher", "training the teacher once"),
     "meter": "what made the numbers comparable: meter, method, scope and sources",
     "carbon": "PUE and intensity behind the grams",
+    "pue": "power usage effectiveness, NaN where rows differ",
     "processor": "CPU and GPU of the machine",
 }

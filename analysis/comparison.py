@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import columns
 from analysis.frames import groups, joined, rows_of
-from analysis.load import Sweep
+from analysis.loading import Sweep
 from analysis.runs import strategy_runs
 from greenkd.records import StrategyKind
 
@@ -44,7 +44,10 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
             "baseline": _reference(setting, baseline),
             "fixed": _reference(setting, StrategyKind.FIXED.value),
         }
-        setting_rows = [_row(label, group, found, references, mix_meters) for label, group in found.items()]
+        setting_rows = [
+            _row(label, group, found=found, references=references, mix_meters=mix_meters, price=sweep.pricing.price)
+            for label, group in found.items()
+        ]
         rows.extend(setting_rows)
         names = dict(zip(columns.SETTING, key, strict=True))
         notes[names["setting_id"]] = _notes(setting, references, baseline, mix_meters)
@@ -62,9 +65,11 @@ def _reference(setting: pd.DataFrame, wanted: str) -> str | None:
 def _row(
     label: str,
     group: pd.DataFrame,
+    *,
     found: dict[str, pd.DataFrame],
     references: dict[str, str | None],
     mix_meters: bool,
+    price: float | None,
 ) -> dict[str, Any]:
     first = group.iloc[0]
     row: dict[str, Any] = {name: first[name] for name in columns.SETTING}
@@ -89,6 +94,9 @@ def _row(
     for part in ("tuning", "final"):
         for name in columns.COST_COLUMNS:
             row[f"{part}_{name}"] = group[f"{part}_{name}"].mean(skipna=False)
+    row["tuning_money"] = (
+        math.nan if price is None else (group["tuning_energy_kwh"] * group["pue"] * price).mean(skipna=False)
+    )
     for reference, other in references.items():
         theirs = found[other] if other is not None else None
         for name in MULTIPLES:

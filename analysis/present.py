@@ -7,12 +7,15 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 
 from analysis import columns, units
 from analysis.comparison import Comparison, compare
 from analysis.frames import groups, rows_of
-from analysis.load import Sweep, load
-from analysis.tables import CSV_FLOATS, Table, to_latex, to_markdown, to_terminal
+from analysis.loading import Sweep, load
+from analysis.tables import CSV_FLOATS, Table, csv_escape, to_latex, to_markdown, to_terminal
+from analysis.verdict import Verdict, verdicts
 from greenkd.records import StrategyKind
 
 GROUPS = columns.SETTING
@@ -36,6 +39,8 @@ def _table(sweep: Sweep, comparison: Comparison, rows: pd.DataFrame, names: dict
     scales = {
         name: units.scale(name, rows[f"tuning_{name}"]) for name in ("energy_kwh", "co2eq_g", "flops", "duration_s")
     }
+    price = sweep.pricing.price
+    money = () if price is None else ("money",)
     extra = [name for name in columns.SETTING if name not in names and rows[name].nunique() > 1]
     ratios = {"baseline": f"×{baseline}", "fixed": "×fixed", "teacher": "×teacher"}
     header = (
@@ -46,6 +51,7 @@ def _table(sweep: Sweep, comparison: Comparison, rows: pd.DataFrame, names: dict
         "val. acc. %",
         "test acc. %",
         *(unit for _, unit in scales.values()),
+        *money,
         *ratios.values(),
     )
     cells = []
@@ -60,6 +66,7 @@ def _table(sweep: Sweep, comparison: Comparison, rows: pd.DataFrame, names: dict
                 units.mean_sd(row["val_accuracy_mean"], row["val_accuracy_sd"]),
                 units.mean_sd(row["test_accuracy_mean"], row["test_accuracy_sd"]),
                 *(units.figure(row[f"tuning_{name}"] * factor) for name, (factor, _) in scales.items()),
+                *(units.figure(row["tuning_money"]) for _ in money),
                 *(units.multiple(row[f"{basis}_x_{name}"] if basis else math.nan) for name in ratios),
             )
         )
@@ -72,7 +79,7 @@ def _table(sweep: Sweep, comparison: Comparison, rows: pd.DataFrame, names: dict
         title=_title(rows, names, runs),
         header=header,
         rows=tuple(cells),
-        notes=tuple(_notes(comparison, runs, basis)),
+        notes=tuple(_notes(comparison, runs, basis, price)),
         left=frozenset(range(first)),
         optional=(seconds, grams, flops, val, first),
         anchors=tuple(anchors),
@@ -121,7 +128,7 @@ _BASIS = {
 }
 
 
-def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str) -> list[str]:
+def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float | None) -> list[str]:
     notes = [
         "costs: choosing τ, mean per seed: every attempt, validation, overhead and the teacher's logits; without "
         "the teacher's training and the final test",
@@ -132,6 +139,8 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str) -> list[str]:
         notes.append(f"training the teacher once: {', '.join(teachers)}, not in the costs above")
     notes += [f"energy: {meter}, device energy (PUE 1)" for meter in sorted(set(runs["meter"]))]
     notes += [f"grams: {carbon}" for carbon in sorted(set(runs["carbon"]))]
+    if price is not None:
+        notes.append(f"money: energy × PUE × {price:g} per kWh")
     for setting in sorted(set(runs["setting_id"])):
         notes += comparison.notes[setting]
     return notes
@@ -144,6 +153,7 @@ def write_comparison(comparison: Comparison, tables: Sequence[Table], folder: Pa
     table = comparison.table.assign(
         chosen_taus=[";".join(f"{tau:g}" for tau in taus) for taus in comparison.table["chosen_taus"]]
     )
+    table = table.map(lambda value: csv_escape(value) if isinstance(value, str) else value)
     table.to_csv(written[0], index=False, float_format=CSV_FLOATS)
     written[1].write_text("\n".join(to_markdown(table) for table in tables), encoding="utf-8")
     written[2].write_text("\n".join(to_latex(table) for table in tables), encoding="utf-8")
@@ -170,10 +180,20 @@ def print_comparison(path: str | Path, out: Console | None = None) -> Sweep:
     tables = comparison_tables(sweep, comparison)
     for table in tables:
         to_terminal(table, out)
+    print_verdicts(verdicts(comparison), out)
     print_problems(sweep, out)
     written = write_comparison(comparison, tables, Path(path))
     out.print(f"\nwritten: {', '.join(str(file) for file in written)}", soft_wrap=True)
     return sweep
+
+
+def print_verdicts(found: Sequence[Verdict], out: Console) -> None:
+    """One sentence per verdict."""
+    if not found:
+        return
+    out.print("\nIs it worth its energy?", style="bold")
+    for verdict in found:
+        out.print(Padding(escape(verdict.sentence), (0, 0, 0, 2)))
 
 
 def print_problems(sweep: Sweep, out: Console) -> None:

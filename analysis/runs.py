@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import columns
 from analysis.frames import groups, joined, rows_of, sum_or_missing
-from analysis.load import TRIAL_PHASES, Sweep, choose
+from analysis.loading import TRIAL_PHASES, Sweep, choose
 from greenkd.records import CampaignStatus, StrategyKind, TrialStatus
 
 CONTROL_TAU = 4.0  # the default of the literature and of `temperature=fixed`
@@ -155,6 +155,7 @@ def _swept(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: TrialC
         **_final(costs, *(math.nan, math.nan) if best is None else (best["campaign"], best["trial"])),
         "meter": joined(_meter(row) for row in rows_of(members)),
         "carbon": joined(_carbon(row) for row in rows_of(members)),
+        "pue": float(members["pue"].iloc[0]) if members["pue"].nunique() == 1 else math.nan,
         "processor": joined(members["processor"]),
     }
 
@@ -208,6 +209,7 @@ def _shared(row: dict[str, Any]) -> dict[str, Any]:
         **{f"teacher_{key}": row[f"teacher_{key}"] for key in columns.COST_COLUMNS},
         "meter": _meter(row),
         "carbon": _carbon(row),
+        "pue": row["pue"],
         "processor": row["processor"],
     }
 
@@ -219,7 +221,8 @@ def _meter(row: dict[str, Any]) -> str:
 def _carbon(row: dict[str, Any]) -> str:
     intensity = row["intensity_g_per_kwh"]
     known = "intensity unknown" if math.isnan(intensity) else f"{intensity:g} g/kWh ({row['intensity_source']})"
-    return f"PUE {row['pue']:g}, {known}"
+    pue = "PUE unknown" if math.isnan(row["pue"]) else f"PUE {row['pue']:g}"
+    return f"{pue}, {known}"
 
 
 def _final(costs: TrialCosts, campaign: float, trial: float) -> dict[str, float]:

@@ -1,7 +1,11 @@
 """A table of text, and its writers: terminal, Markdown, LaTeX. All text is escaped for the format it goes to."""
 
+import csv
 import dataclasses
+import html
+import io
 import re
+from collections.abc import Callable
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -149,3 +153,39 @@ def _rich(table: Table, kept: list[int]) -> RichTable:
     for row in table.rows:
         drawn.add_row(*(escape(_CONTROL.sub(" ", row[column])) for column in kept))
     return drawn
+
+
+def to_csv(table: Table) -> str:
+    """Comma-separated text of the printed table; the files hold full precision."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.header)
+    writer.writerows([csv_escape(cell) for cell in row] for row in table.rows)
+    return text.getvalue()
+
+
+def csv_escape(cell: str) -> str:
+    """Text that a spreadsheet shows and does not run."""
+    # A spreadsheet runs a cell that begins like a formula; figures may begin with a sign.
+    formula = cell[:1] in "=@\t\r" or (cell[:1] in "+-" and cell[1:2].isalpha())
+    return f"'{cell}" if cell and formula else cell
+
+
+def to_html(table: Table) -> str:
+    """A bare HTML table with a caption."""
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.header)
+    body = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
+    caption = html.escape(table.title)
+    return (
+        f"<table>\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n"
+        f"<ul>{notes}</ul>\n"
+    )
+
+
+WRITERS: dict[str, Callable[[Table], str]] = {
+    "md": to_markdown,
+    "latex": to_latex,
+    "csv": to_csv,
+    "html": to_html,
+}

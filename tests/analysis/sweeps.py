@@ -186,6 +186,7 @@ def write_campaign(root: Path, plan: Plan) -> Path:
     if tested:
         rows.append(ledger_row(plan, Phase.TEST, best.trial if best else None, 0, 1.8))
         rows.append(ledger_row(plan, Phase.INFERENCE, best.trial if best else None, 0, 0.5))
+        rows.append(ledger_row(plan, Phase.INFERENCE, None, 0, 1.0, images=500))  # the teacher's
     write_lines(folder / "ledger.jsonl", rows)
     write_lines(
         folder / "trials.jsonl",

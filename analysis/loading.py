@@ -12,7 +12,9 @@ import pandas as pd
 import yaml
 
 from analysis import columns
+from analysis.errors import AnalysisError
 from analysis.frames import groups, joined, rows_of, sum_or_missing
+from analysis.pricing import Pricing
 from greenkd import records
 from greenkd.records import CampaignRecord, CampaignStatus, Phase, TrialStatus
 
@@ -22,10 +24,6 @@ TUNING_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value, Phase.OVE
 TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value)
 
 _NUMBERS = (int, float, int | None, float | None)
-
-
-class AnalysisError(ValueError):
-    """There is nothing to analyse, or an option asks for what the records do not hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +45,8 @@ class Sweep:
         ledger: One row per metered interval.
         problems: Torn lines, refused or doubled campaigns, half-finished ones.
         records: `campaign.json` of each campaign, by the campaign's number.
+        folders: The campaigns' folders, likewise.
+        pricing: What the grams and the money were worked out with.
     """
 
     roots: tuple[Path, ...]
@@ -56,6 +56,7 @@ class Sweep:
     problems: list[Problem]
     records: dict[int, CampaignRecord]
     folders: dict[int, Path]
+    pricing: Pricing
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -74,11 +75,15 @@ class Sweep:
         return frame.reindex(columns=list(columns.STEPS))
 
 
-def load(paths: str | Path | Sequence[str | Path]) -> Sweep:
+def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = None) -> Sweep:
     """Reads every campaign below one or several folders.
 
     A campaign of another schema version is left out and named in `problems`; a campaign that lies in two folders is
     read once.
+
+    Args:
+        paths: A sweep's folder, or several.
+        pricing: Another intensity, PUE or price than the recorded ones; grams are then worked out anew.
 
     Raises:
         AnalysisError: A folder does not exist or holds no campaign.
@@ -99,11 +104,14 @@ def load(paths: str | Path | Sequence[str | Path]) -> Sweep:
     no_images = ledger["images"] == 0
     for name in ("flops", "forward_flops"):
         ledger.loc[no_images, name] = ledger.loc[no_images, name].fillna(0.0)
+    pricing = pricing or Pricing()
+    ledger = pricing.ledger(ledger)
+    found = _priced(found, ledger, pricing)
     trials = _trials(_read_all(folders, "trials.jsonl", records.TrialRow, problems), found, ledger)
     campaigns = _campaigns(found, folders, trials, ledger)
     _note_orphans(roots, folders, problems)
     _note_states(campaigns, trials, problems)
-    return Sweep(roots, campaigns, trials, ledger, problems, found, folders)
+    return Sweep(roots, campaigns, trials, ledger, problems, found, folders, pricing)
 
 
 def _read_records(
@@ -237,6 +245,22 @@ def _campaigns(
         row |= meters.get(campaign, _NO_METER)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
+
+
+def _priced(found: dict[int, CampaignRecord], ledger: pd.DataFrame, pricing: Pricing) -> dict[int, CampaignRecord]:
+    """The records with the grams of teacher and logits worked out anew."""
+    meters = {campaign: _meter(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
+    priced = {}
+    for campaign, record in found.items():
+        meter = meters.get(campaign, _NO_METER)
+        teacher, logits = record.teacher_result, record.logits_costs
+        own = {"pue": meter["pue"], "intensity_g_per_kwh": meter["intensity_g_per_kwh"]}
+        priced[campaign] = dataclasses.replace(
+            record,
+            teacher_result=teacher and dataclasses.replace(teacher, costs=pricing.costs(teacher.costs, **own)),
+            logits_costs=pricing.costs(logits, **own),
+        )
+    return priced
 
 
 def _number(value: float | None) -> float:

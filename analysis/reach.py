@@ -1,0 +1,143 @@
+"""Cost to reach: the best validation accuracy so far against what was spent by then.
+
+A grid's trials have no order of their own, so the accident of the order is averaged out exactly: after k of n trials
+drawn without replacement, the best is the i-th best of all with probability C(n−i, k−1) / C(n, k). The same weights on
+the test accuracies tell what the chosen trial really gets. A search's trials depend on each other and stay in the
+order they were run in.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from analysis import columns
+from analysis.frames import groups, rows_of
+from analysis.loading import Sweep
+from greenkd.records import StrategyKind, TrialStatus
+
+Floats = NDArray[np.float64]
+BAND = (0.05, 0.95)
+
+
+def best_weights(n: int, k: int) -> Floats:
+    """Probability that the i-th best of n is the best of k drawn without replacement.
+
+    Args:
+        n: Number of candidates.
+        k: Number drawn, 1…n.
+
+    Returns:
+        Weights of shape [n], best first; they sum to one.
+
+    Raises:
+        ValueError: k is not in 1…n.
+    """
+    if not 1 <= k <= n:
+        raise ValueError(f"k={k}: of {n} candidates 1 to {n} can be drawn")
+    rank = np.arange(n)
+    weights = special.binom(n - 1 - rank, k - 1) / special.binom(n, k)
+    return np.asarray(np.where(rank <= n - k, weights, 0.0), dtype=np.float64)
+
+
+def candidates(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame:
+    """The complete trials of a run, best first by the rule that selects."""
+    trials = sweep.trials
+    own = trials[trials["campaign"].isin(run["campaigns"])]
+    if run["origin"] == "from grid":
+        own = own[own["trial"] == run["trial"]]
+    complete = own[(own["status"] == TrialStatus.COMPLETE) & own["val_accuracy"].notna()]
+    ordered = complete.sort_values(
+        ["val_accuracy", "val_loss", "campaign", "trial"], ascending=[False, True, True, True], kind="stable"
+    )
+    return ordered.drop_duplicates(["campaign", "trial"])
+
+
+def cost_to_reach(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per setting, strategy and number of trials k, averaged over seeds.
+
+    Columns: the setting's, `strategy`, `kind`, `order` (random: exact expectation; run: as run), `seeds`, `k`, the
+    costs after k trials (overhead and logits included), `val_accuracy` with its band `val_low`, `val_high` (5 to 95 %
+    of the orders, mean over seeds), `test_accuracy` of the trial chosen by then.
+    """
+    rows: list[dict[str, Any]] = []
+    for key, group in groups(runs, [*columns.SETTING, "strategy"], sort=False):
+        curves = [curve for run in rows_of(group) if (curve := _curve(sweep, run)) is not None]
+        if not curves:
+            continue
+        every = pd.concat(curves)
+        mean = every.groupby("k").mean()
+        counts = every.groupby("k").size()
+        names = dict(zip((*columns.SETTING, "strategy"), key, strict=True))
+        kind = str(group.iloc[0]["kind"])
+        order = "run" if kind in (StrategyKind.SEARCH, StrategyKind.CUSTOM) else "random"
+        rows.extend(
+            {**names, "kind": kind, "order": order, "seeds": int(counts[k]), "k": int(k), **values}
+            for k, values in zip(mean.index, rows_of(mean), strict=True)
+            if counts[k] == len(curves)  # a seed with fewer trials would bend the mean where it ends
+        )
+    return pd.DataFrame(rows)
+
+
+def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
+    found = candidates(sweep, run)
+    if found.empty:
+        return None
+    own = sweep.trials[sweep.trials["campaign"].isin(run["campaigns"])]
+    if run["origin"] == "from grid":
+        own = own[own["trial"] == run["trial"]]
+    in_order = run["kind"] in (StrategyKind.SEARCH, StrategyKind.CUSTOM)
+    shape = _as_run(found, own) if in_order else _shuffled(found, own)
+    for name in columns.COST_COLUMNS:
+        before = run[f"tuning_{name}"] - own[name].sum(skipna=False)
+        shape[name] += before
+    return shape
+
+
+def _shuffled(found: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    n = len(found)
+    val = found["val_accuracy"].to_numpy(dtype=np.float64)
+    test = found["test_accuracy"].to_numpy(dtype=np.float64)
+    rows = []
+    for k in range(1, n + 1):
+        weights = best_weights(n, k)
+        low, high = _quantiles(val, weights)
+        row = {
+            "k": k,
+            "val_accuracy": float(weights @ val),
+            "val_low": low,
+            "val_high": high,
+            "test_accuracy": float(weights @ np.where(weights > 0, test, 0.0)),
+        }
+        # Failed and killed attempts are spread over the trials that were completed.
+        row |= {name: float(own[name].sum(skipna=False)) * k / n for name in columns.COST_COLUMNS}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _quantiles(best_first: Floats, weights: Floats) -> tuple[float, float]:
+    """Values below which at least 5 and 95 % of the orders end."""
+    rising, mass = best_first[::-1], np.cumsum(weights[::-1])
+    found = [int(np.searchsorted(mass, share - 1e-12)) for share in BAND]
+    return float(rising[found[0]]), float(rising[min(found[1], len(rising) - 1)])
+
+
+def _as_run(found: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    costs = own[list(columns.COST_COLUMNS)].groupby(own["trial"]).sum().cumsum()
+    missing = own[list(columns.COST_COLUMNS)].isna().groupby(own["trial"]).any().cummax()
+    costs = costs.mask(missing)
+    rows = []
+    for k, trial in enumerate(sorted(found["trial"]), start=1):
+        best = found[found["trial"] <= trial].iloc[0]
+        row = {
+            "k": k,
+            "val_accuracy": float(best["val_accuracy"]),
+            "val_low": math.nan,
+            "val_high": math.nan,
+            "test_accuracy": float(best["test_accuracy"]),
+        }
+        rows.append(row | costs.loc[trial].to_dict())
+    return pd.DataFrame(rows)

@@ -1,0 +1,50 @@
+"""One look per strategy: colours that colour-blind readers tell apart, and a marker and line style for grey prints."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from greenkd.records import StrategyKind
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Colour, marker, line style and hatch of one strategy."""
+
+    color: str
+    marker: str
+    line: str
+    hatch: str
+    plotly_symbol: str
+    plotly_dash: str
+
+
+# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/, without the yellow, which is lost on white paper.
+_LOOKS = {
+    StrategyKind.FIXED: Look("#000000", "s", "--", "//", "square", "dash"),
+    StrategyKind.GRID: Look("#0072B2", "o", "-", "", "circle", "solid"),
+    StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
+    StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
+    StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", "..", "triangle-down", "solid"),
+}
+_MORE = (
+    Look("#56B4E9", "P", "--", "++", "cross", "dash"),
+    Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
+    Look("#CC79A7", "v", ":", "..", "triangle-down", "dot"),
+    Look("#7F7F7F", "p", "-", "--", "pentagon", "solid"),
+)
+TEACHER = Look("#7F3C8D", "*", "-", "", "star", "solid")
+
+
+def looks(strategies: Iterable[tuple[str, str]]) -> dict[str, Look]:
+    """A look for each (label, kind); the second strategy of one kind gets another one."""
+    found: dict[str, Look] = {}
+    spare = 0
+    for label, kind in strategies:
+        if label in found:
+            continue
+        look = _LOOKS[StrategyKind(kind)]
+        if look in found.values():
+            look = _MORE[spare % len(_MORE)]
+            spare += 1
+        found[label] = look
+    return found
