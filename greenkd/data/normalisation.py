@@ -47,9 +47,7 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 @functools.lru_cache(maxsize=16)
 def _affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    # Kept per device: copying two tiny tensors to a GPU for every batch would make it wait every time. Made outside
-    # inference mode, so that training may use them after an evaluation has made them.
-    with torch.inference_mode(False):
-        scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(-1, 1, 1)
-        shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).view(-1, 1, 1)
+    # Kept per device: copying two tiny tensors to a GPU for every batch would make it wait every time.
+    scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(-1, 1, 1)
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).view(-1, 1, 1)
     return scale, shift

@@ -12,7 +12,7 @@ from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
 from greenkd.data.normalisation import channel_statistics
-from greenkd.errors import ConfigError
+from greenkd.errors import ConfigError, DataError
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -69,10 +69,13 @@ def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[DatasetOpti
 
     Raises:
         ConfigError: A key or value is refused.
-        DataError: The data set is missing or damaged.
+        DataError: The data set is missing, damaged or not readable.
     """
     options, own = _parted(config)
-    dataset = _smoke(options.generated) if smoke else build(own, where="dataset", expect=Dataset)
+    try:
+        dataset = _smoke(options.generated) if smoke else build(own, where="dataset", expect=Dataset)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}; check dataset.root and who may read it") from error
     return _with_statistics(options, dataset), dataset
 
 

@@ -10,9 +10,11 @@ from greenkd.errors import DataError
 from .layouts import tar_gz
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", size: int = 0) -> tarfile.TarInfo:
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, target: str = "", *, size: int = 0, headers: dict[str, str] | None = None
+) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.size = kind, target, size
+    info.type, info.linkname, info.size, info.pax_headers = kind, target, size, headers or {}
     return info
 
 
@@ -33,6 +35,8 @@ def test_reads_the_expected_files_only(tmp_path: Path) -> None:
         member("d/one", tarfile.LNKTYPE, "d/other"),
         member("d/fifo", tarfile.FIFOTYPE),
         member("d/dev", tarfile.CHRTYPE),
+        member("d/gnu", tarfile.GNUTYPE_SPARSE),
+        member("d/pax", headers={"GNU.sparse.map": "0,0", "GNU.sparse.size": "9"}),
     ],
     ids=lambda info: f"{info.name}-{info.type.decode()}",
 )

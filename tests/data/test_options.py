@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.data import Augmentation, DatasetOptions, GeneratedShape, channel_statistics, load
-from greenkd.errors import ConfigError
+from greenkd.data import Augmentation, DatasetOptions, GeneratedShape, channel_statistics, check_config, load
+from greenkd.errors import ConfigError, DataError
 
 SMALL = {"name": "g", "_target_": "greenkd.data.load_generated", "image_size": 8, "train_per_class": 4}
 
@@ -56,6 +56,14 @@ def test_refuses_a_value_and_names_its_key(key: str, value: object) -> None:
         load({**SMALL, **mean_too, key: value})
 
 
+@pytest.mark.parametrize(("key", "value"), [("split_seed", "x"), ("verify", "perhaps"), ("verfy", True)])
+def test_options_are_checked_without_reading_files(key: str, value: object, conf_dataset) -> None:
+    config = conf_dataset("cifar10", data_dir="nothing here")
+    check_config(config)
+    with pytest.raises(ConfigError, match=rf"dataset\.{key}"):
+        check_config({**config, key: value})
+
+
 def test_refuses_a_mean_without_a_standard_deviation() -> None:
     with pytest.raises(ConfigError, match=r"dataset\.std=\[\]: 0 values for images of 3 channels"):
         load({**SMALL, "mean": [0.1] * 3})
@@ -101,6 +109,12 @@ def test_default_augmentations(conf_dataset) -> None:
     assert of("digits") == Augmentation(1, False, 0.0)
     assert of("cifar10") == of("cifar100") == Augmentation(4, True, 0.0)
     assert of("tiny_imagenet") == Augmentation(8, True, 0.0)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "tiny_imagenet", "image_folder"])
+def test_a_folder_the_system_refuses_is_an_error_of_ours(name: str, conf_dataset) -> None:
+    with pytest.raises(DataError, match=r"x+.*: File name too long; .*dataset\.root"):
+        load(conf_dataset(name, data_dir="x" * 300))
 
 
 def test_a_users_own_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
