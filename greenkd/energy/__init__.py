@@ -4,13 +4,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 from greenkd.carbon import Intensity, find_intensity
-from greenkd.energy.book import EnergyBook, PhaseHandle
+from greenkd.energy.book import EnergyBook, PhaseHandle, SideBySideHandle
 from greenkd.energy.carbontracker import CarbonTracker
+from greenkd.energy.choice import auto, both, open_nvml_and_cpu
 from greenkd.energy.clock import Clock
 from greenkd.energy.codecarbon import CodeCarbon
+from greenkd.energy.joined import Joined, SideBySide
 from greenkd.energy.meter import Component, Meter, Reading
+from greenkd.energy.nvml import Nvml
 from greenkd.energy.opening import EnergyOptions, open_book, read_config
+from greenkd.energy.rapl import Rapl
+from greenkd.energy.replay import Replay, record_reading
 from greenkd.energy.simple import CpuTime, NoMeter, Simulated
+from greenkd.energy.zeus import Zeus
 
 if TYPE_CHECKING:
     from greenkd.energy.flops import Flops, count_flops
@@ -25,15 +31,26 @@ __all__ = [
     "EnergyOptions",
     "Flops",
     "Intensity",
+    "Joined",
     "Meter",
     "NoMeter",
+    "Nvml",
     "PhaseHandle",
+    "Rapl",
     "Reading",
+    "Replay",
+    "SideBySide",
+    "SideBySideHandle",
     "Simulated",
+    "Zeus",
+    "auto",
+    "both",
     "count_flops",
     "find_intensity",
     "open_book",
+    "open_nvml_and_cpu",
     "read_config",
+    "record_reading",
 ]
 
 

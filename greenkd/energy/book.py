@@ -6,7 +6,7 @@ book is open. A row is written at least every `heartbeat_s`, so a killed process
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Self
 from greenkd.energy.clock import Clock
 from greenkd.energy.entry import Entry, Terms
 from greenkd.energy.machine import between, machine_state
-from greenkd.energy.meter import Meter, Reading
-from greenkd.energy.window import JOULES_PER_KWH, Key, Segment, WindowEnergy, difference, divide
+from greenkd.energy.meter import Meter, Part, Reading
+from greenkd.energy.sharing import Sharers
+from greenkd.energy.window import JOULES_PER_KWH, Key, Segment, WindowEnergy, among_members, difference, divide
 from greenkd.errors import StorageError
 from greenkd.records import Costs, LedgerRow, Phase, append_row, sum_costs
 
@@ -40,6 +41,25 @@ class PhaseHandle:
         self._book._add_work(self._key, images, flops, forward_flops)
 
 
+@dataclass(frozen=True, slots=True)
+class SideBySideHandle:
+    """Says what trials that run side by side did."""
+
+    _book: "EnergyBook"
+    _key: Key
+
+    def add_work(self, trial: int, images: int, flops: float | None, forward_flops: float | None) -> None:
+        """Adds work to one trial's bill; see `PhaseHandle.add_work`."""
+        self._book._add_work(self._member(trial), images, flops, forward_flops)
+
+    def add_seconds(self, trial: int, seconds: float) -> None:
+        """Adds seconds measured for one trial alone (its forward pass, backward pass and step)."""
+        self._book._add_own_seconds(self._key, self._member(trial), seconds)
+
+    def _member(self, trial: int) -> Key:
+        return next(member for member in self._key.members if member.trial == trial)
+
+
 @dataclass(slots=True)
 class _Window:
     """The time since the meter was last read."""
@@ -47,6 +67,7 @@ class _Window:
     started: float
     cpu_started: float
     reading: Reading | None  # None: the meter failed, so there is nothing to subtract from
+    sharers: dict[Part, int]
     segments: dict[Key, Segment] = field(default_factory=dict)
 
 
@@ -59,6 +80,7 @@ class EnergyBook:
         terms: Prices and names that stand on every row.
         heartbeat_s: Longest time between two writes.
         synchronize: Waits until the GPU has finished what it was given; called at every boundary of phases.
+        sharers: Who else reads the same devices; None where the meter covers this process only.
         clock: For tests.
     """
 
@@ -70,18 +92,21 @@ class EnergyBook:
         terms: Terms,
         heartbeat_s: float = 15.0,
         synchronize: Callable[[], None] | None = None,
+        sharers: Sharers | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.meter = meter
         self._terms = terms
         self._heartbeat_s = heartbeat_s
         self._synchronize = synchronize
+        self._sharers = sharers
         self._clock = clock or Clock()
         self._stack = [Key(ledger, Phase.OVERHEAD, None, 0)]
         self._entries: dict[Key, Entry] = {}
         self._unwritten: list[tuple[Path, LedgerRow]] = []
         self._booked: list[LedgerRow] = []
         self._idle_w: float | None = None
+        self._gpu_temperature_c: float | None = None
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="greenkd-energy", daemon=True)
@@ -91,7 +116,7 @@ class EnergyBook:
         with self._lock:
             self._at, self._cpu_at = self._clock.seconds(), self._clock.cpu_seconds()
             reading, _ = self._read()
-            self._window = _Window(self._at, self._cpu_at, reading)
+            self._window = _Window(self._at, self._cpu_at, reading, self._count_sharers())
             self._machine = machine_state(self._at)
         self._thread.start()
         return self
@@ -124,9 +149,31 @@ class EnergyBook:
             StorageError: Rows could not be written.
         """
         key = Key(ledger or self._stack[0].ledger, phase, trial, attempt)
+        with self._bill(key):
+            yield PhaseHandle(self, key)
+
+    @contextlib.contextmanager
+    def side_by_side(self, phase: Phase, *, trials: Mapping[int, int]) -> Iterator[SideBySideHandle]:
+        """Puts everything until the block's end on the bills of trials that run side by side, the whole on all.
+
+        Args:
+            phase: What the energy is spent on.
+            trials: The attempt of each trial.
+
+        Raises:
+            StorageError: Rows could not be written.
+        """
+        ledger = self._stack[0].ledger
+        members = tuple(Key(ledger, phase, trial, attempt) for trial, attempt in trials.items())
+        key = Key(ledger, phase, None, 0, members)
+        with self._bill(key):
+            yield SideBySideHandle(self, key)
+
+    @contextlib.contextmanager
+    def _bill(self, key: Key) -> Iterator[None]:
         self._switch(lambda: self._stack.append(key))
         try:
-            yield PhaseHandle(self, key)
+            yield
         finally:
             self._switch(self._stack.pop)
         self._raise_failure()
@@ -164,6 +211,14 @@ class EnergyBook:
     def _add_work(self, key: Key, images: int, flops: float | None, forward_flops: float | None) -> None:
         with self._lock:
             self._entry(key).add_work(images, flops, forward_flops)
+
+    def _add_own_seconds(self, joint: Key, member: Key, seconds: float) -> None:
+        with self._lock:
+            own = self._window.segments.setdefault(joint, Segment()).own_s
+            own[member] = own.get(member, 0.0) + seconds
+
+    def _count_sharers(self) -> dict[Part, int]:
+        return {} if self._sharers is None else self._sharers.counts()
 
     def _entry(self, key: Key) -> Entry:
         if key not in self._entries:
@@ -210,9 +265,14 @@ class EnergyBook:
             energy = WindowEnergy(valid=False, warnings=(f"{self.meter.name} had failed before",))
         else:
             energy = difference(self.meter, old.reading, reading, cpu_s=cpu_s)
-        keys, segments = list(old.segments), list(old.segments.values())
+        if reading is not None:
+            self._gpu_temperature_c = reading.gpu_temperature_c
+        bills = among_members(old.segments)
+        keys, segments = list(bills), list(bills.values())
         window_s = self._at - old.started
-        divided = divide(energy.primary, segments)
+        sharers = self._count_sharers()
+        scale = {part: (1 / number + 1 / old.sharers.get(part, number)) / 2 for part, number in sharers.items()}
+        divided = divide(energy.primary, segments, scale)
         secondary = {name: divide(value, segments) for name, value in energy.secondary.items()}
         for number, key in enumerate(keys):
             self._entry(key).add_window(
@@ -222,9 +282,9 @@ class EnergyBook:
                 energy,
                 window_s=window_s,
                 apportioned=len(keys) > 1,
-                sharers=1.0,
+                sharers=1 / min(scale.values(), default=1.0),
             )
-        self._window = _Window(self._at, self._cpu_at, reading)
+        self._window = _Window(self._at, self._cpu_at, reading, sharers)
 
     def _write(self) -> None:
         """Closes the window and writes a row for every bill that gathered something."""
@@ -233,7 +293,7 @@ class EnergyBook:
             self._measure()
             self._close_window()
             state = machine_state(self._at)
-            machine = between(self._machine, state)
+            machine = between(self._machine, state, self._gpu_temperature_c)
             self._machine = state
             for key, entry in self._entries.items():
                 if entry.duration_s > 0 or entry.images:

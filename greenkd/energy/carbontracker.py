@@ -10,14 +10,15 @@ import importlib
 import importlib.metadata
 import logging
 import os
-import threading
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from greenkd.energy.clock import Clock
-from greenkd.energy.gpus import open_nvml, visible_gpus
-from greenkd.energy.meter import ABSENT, Component, Part, Reading
+from greenkd.energy.gpus import open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.meter import ABSENT, MACHINE, Component, Part, Reading
+from greenkd.energy.sampling import PowerSampler
 from greenkd.records import Source
 
 
@@ -36,30 +37,23 @@ class CarbonTracker:
 
     def __init__(self, interval_s: Annotated[float, Field(gt=0, le=60)] = 1.0, clock: Clock | None = None) -> None:
         self.version = importlib.metadata.version("carbontracker")
-        self._clock = clock or Clock()
-        self._interval_s = interval_s
-        self._cpu, self._gpu = _components()
+        nvml = open_nvml()
+        gpus = () if nvml is None else visible_gpus(nvml)
+        self._gpu_numbers = [gpu.index for gpu in gpus]
+        self._warnings = slice_warnings(gpus)
+        self._cpu, self._gpu = _handler("cpu"), _handler("gpu") if gpus else None
         kind = type(self._cpu).__name__
         constant = kind == "GenericCPU"
-        self._cpu_source = Source.CONSTANT if constant else Source.MEASURED
         self.method = "tdp_constant" if constant else "sampled_power"
-        self._gpu_numbers, self._warnings = _gpu_numbers()
-        parts: set[Part] = {"cpu"} if self._gpu is None else {"cpu", "gpu"}
-        self.expected: frozenset[Part] = frozenset(parts)
-        self.shared: frozenset[Part] = frozenset(parts)
-        polled = not constant or self._gpu is not None
+        self.sensor = f"{kind} {', '.join(self._cpu.devices())}" + ("" if self._gpu is None else ", NVML power")
+        self._cpu_source = Source.CONSTANT if constant else Source.MEASURED
+        self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
+        self.shared: Mapping[Part, frozenset[str]] = {"cpu": MACHINE, "gpu": frozenset(gpu.uuid for gpu in gpus)}
+        polled = not constant or bool(gpus)
         # RAPL is read over a second by CarbonTracker itself, on top of the pause between readings.
         self.resolution_s = interval_s + (0.0 if constant else 1.0) if polled else 0.0
         self.min_window_s = 5 * self.resolution_s
-        self.sensor = f"{kind} {', '.join(self._cpu.devices())}" + ("" if self._gpu is None else ", NVML power")
-        self._lock = threading.Lock()
-        self._joules = {"cpu": 0.0, "gpu": 0.0}
-        self._failure: Exception | None = None
-        self._watts = self._read_watts()
-        self._at = self._clock.seconds()
-        self._closing = threading.Event()
-        if polled:
-            threading.Thread(target=self._poll, name="greenkd-carbontracker", daemon=True).start()
+        self._sampler = PowerSampler(self._read_watts, interval_s if polled else None, clock)
 
     def snapshot(self) -> Reading:
         """Adds up watts times seconds until now.
@@ -67,38 +61,16 @@ class CarbonTracker:
         Raises:
             Exception: Whatever CarbonTracker's component raised since the last snapshot.
         """
-        with self._lock:
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
-            self._integrate()
-            return Reading(
-                cpu=Component(self._joules["cpu"], self._cpu_source),
-                gpu=ABSENT if self._gpu is None else Component(self._joules["gpu"], Source.MEASURED),
-                warnings=self._warnings,
-            )
+        joules = self._sampler.joules()
+        return Reading(
+            cpu=Component(joules["cpu"], self._cpu_source),
+            gpu=Component(joules["gpu"], Source.MEASURED) if "gpu" in joules else ABSENT,
+            warnings=self._warnings,
+        )
 
     def close(self) -> None:
         """Ends the reading of sensors."""
-        self._closing.set()
-
-    def _integrate(self) -> None:
-        now = self._clock.seconds()
-        for part, watts in self._watts.items():
-            self._joules[part] += watts * (now - self._at)
-        self._at = now
-
-    def _poll(self) -> None:
-        while not self._closing.wait(self._interval_s):
-            try:
-                watts = self._read_watts()
-            except Exception as error:  # handed to the next snapshot, which puts it on the row
-                with self._lock:
-                    self._failure = error
-                continue
-            with self._lock:
-                self._integrate()
-                self._watts = watts
+        self._sampler.close()
 
     def _read_watts(self) -> dict[str, float]:
         watts = {"cpu": float(sum(self._cpu.power_usage()))}
@@ -111,25 +83,11 @@ class CarbonTracker:
         return watts
 
 
-def _components() -> tuple[Any, Any | None]:
-    """Returns CarbonTracker's handler of the processor, and of the GPUs if this process may use any."""
+def _handler(part: Part) -> Any:
+    """Returns what CarbonTracker would read a part of this machine with, ready to be read."""
     component = importlib.import_module("carbontracker.components.component")
     # Its loggers print to standard output whatever the verbosity.
     logging.getLogger("carbontracker.root.err").setLevel(logging.CRITICAL + 1)
-    nvml = open_nvml()
-    names = ["cpu"] if nvml is None or not visible_gpus(nvml) else ["cpu", "gpu"]
-    handlers = []
-    for name in names:
-        handler = component.Component(name=name, pids=[os.getpid()], devices_by_pid=False, logger=None).handler
-        handler.init()
-        handlers.append(handler)
-    return handlers[0], handlers[1] if len(handlers) > 1 else None
-
-
-def _gpu_numbers() -> tuple[list[int], tuple[str, ...]]:
-    nvml = open_nvml()
-    gpus = () if nvml is None else visible_gpus(nvml)
-    warnings = tuple(
-        f"gpu: {gpu.uuid} is a MIG slice here; the reading covers the whole GPU" for gpu in gpus if gpu.shared
-    )
-    return [gpu.index for gpu in gpus], warnings
+    handler = component.Component(name=part, pids=[os.getpid()], devices_by_pid=False, logger=None).handler
+    handler.init()
+    return handler

@@ -3,12 +3,13 @@
 import importlib
 import os
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from greenkd.energy.gpus import open_nvml, visible_gpus
-from greenkd.energy.meter import ABSENT, Component, Part, Reading
+from greenkd.energy.gpus import open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.meter import ABSENT, MACHINE, Component, Part, Reading
 from greenkd.energy.rapl import rapl_is_readable
 from greenkd.records import Source
 
@@ -51,9 +52,7 @@ class CodeCarbon:
         self.version = str(package.__version__)
         nvml = open_nvml()
         gpus = () if nvml is None else visible_gpus(nvml)
-        self._warnings = tuple(
-            f"gpu: {gpu.uuid} is a MIG slice here; the reading covers the whole GPU" for gpu in gpus if gpu.shared
-        )
+        self._warnings = slice_warnings(gpus)
         rapl = rapl_is_readable()
         self.scope = "machine" if rapl else "process"
         self._taker = _Taker()
@@ -95,7 +94,9 @@ class CodeCarbon:
         tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         self.sensor = f"CPU {mode}, TDP {tdp} W, RAM constant, {len(gpus)} GPU(s)"
         self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
-        self.shared: frozenset[Part] = frozenset({"cpu", "gpu", "ram"} if rapl else {"gpu", "ram"})
+        # Its RAM figure is the whole machine's, in process mode too.
+        devices: dict[Part, frozenset[str]] = {"ram": MACHINE, "gpu": frozenset(gpu.uuid for gpu in gpus)}
+        self.shared: Mapping[Part, frozenset[str]] = devices | ({"cpu": MACHINE} if rapl else {})
 
     def snapshot(self) -> Reading:
         """Measures what has passed since the last reading.

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 from greenkd.carbon import Intensity
-from greenkd.energy.meter import PARTS, Meter, Part, label
+from greenkd.energy.meter import PARTS, Beside, Meter, Part, label
 from greenkd.energy.window import JOULES_PER_KWH, NOTHING, Energies, Key, Segment, WindowEnergy, less_certain
 from greenkd.records import LedgerRow, Machine, SecondaryReading
 
@@ -31,7 +31,7 @@ class Entry:
     flops: float | None = 0.0
     forward_flops: float | None = 0.0
     energies: Energies | None = None
-    secondary: dict[str, Energies] = field(default_factory=dict)
+    secondary: dict[Beside, Energies] = field(default_factory=dict)
     apportioned: bool = False
     invalid: bool = False
     warnings: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
@@ -50,7 +50,7 @@ class Entry:
         self,
         segment: Segment,
         share: Energies,
-        secondary: dict[str, Energies],
+        secondary: dict[Beside, Energies],
         window: WindowEnergy,
         *,
         window_s: float,
@@ -109,7 +109,7 @@ class Entry:
             intensity_region=intensity.region,
             intensity_is_default=intensity.is_default,
             cpu_time_kwh=self.cpu_s * terms.watts_per_thread / JOULES_PER_KWH,
-            secondary=tuple(_secondary(name, value) for name, value in self.secondary.items()),
+            secondary=tuple(_secondary(beside, value) for beside, value in self.secondary.items()),
             resolution_share=edges / self.windows_s if self.windows_s else None,
             idle_w=idle_w,
             machine=machine,
@@ -132,10 +132,10 @@ def _add(first: Energies | None, second: Energies) -> Energies:
     )
 
 
-def _secondary(name: str, energies: Energies) -> SecondaryReading:
+def _secondary(beside: Beside, energies: Energies) -> SecondaryReading:
     return SecondaryReading(
-        meter=name,
-        method="",
+        meter=beside.meter,
+        method=beside.method,
         cpu_kwh=energies.kwh["cpu"],
         gpu_kwh=energies.kwh["gpu"],
         ram_kwh=energies.kwh["ram"],

@@ -59,6 +59,11 @@ def visible_gpus(nvml: Any, environment: Mapping[str, str] = os.environ) -> tupl
     return tuple(found.values())
 
 
+def slice_warnings(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
+    """Returns a warning for each GPU of which this process has a slice only."""
+    return tuple(f"gpu: {gpu.uuid} is a MIG slice here; the reading covers the whole GPU" for gpu in gpus if gpu.shared)
+
+
 def _resolve(nvml: Any, entry: str, present: list[Gpu]) -> Gpu | None:
     if entry.isdigit():
         return present[int(entry)] if int(entry) < len(present) else None

@@ -5,7 +5,7 @@ A phase's energy is the difference of two readings, so phases nest and follow ea
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from greenkd.records import Source
 
@@ -31,6 +31,14 @@ class Component:
 
 
 ABSENT = Component(None, Source.ABSENT)
+MACHINE = frozenset({"machine"})
+
+
+class Beside(NamedTuple):
+    """A meter that runs beside another one: its name and version, and its method."""
+
+    meter: str
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +49,17 @@ class Reading:
         cpu: Processor packages.
         gpu: All the process's GPUs together.
         ram: Memory.
-        secondary: Readings of meters that run beside this one, by their label ("carbontracker 2.4.7").
+        secondary: Readings of meters that run beside this one.
         warnings: What the reader of the numbers must know; each is written to the ledger.
+        gpu_temperature_c: Of the hottest GPU.
     """
 
     cpu: Component = ABSENT
     gpu: Component = ABSENT
     ram: Component = ABSENT
-    secondary: Mapping[str, "Reading"] = field(default_factory=dict)
+    secondary: Mapping[Beside, "Reading"] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    gpu_temperature_c: float | None = None
 
     def part(self, part: Part) -> Component:
         """Returns one component by name."""
@@ -70,7 +80,8 @@ class Meter(Protocol):
             the joint reading. 0 where a snapshot costs next to nothing.
         resolution_s: The sensor's own period; no reading is taken over less.
         expected: Parts that must be read and advance; where they do not, a row is invalid, not zero.
-        shared: Parts whose reading covers the whole machine or device, whichever process used it.
+        shared: Parts whose reading covers more than this process, and the devices it covers: other metered processes
+            that read the same device get a share each.
     """
 
     name: str
@@ -81,7 +92,7 @@ class Meter(Protocol):
     min_window_s: float
     resolution_s: float
     expected: frozenset[Part]
-    shared: frozenset[Part]
+    shared: Mapping[Part, frozenset[str]]
 
     def snapshot(self) -> Reading:
         """Reads everything consumed since the meter was opened. May be called from any thread, one at a time."""

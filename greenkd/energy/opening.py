@@ -18,6 +18,7 @@ from greenkd.components import build, check_keys, explain
 from greenkd.energy.book import EnergyBook
 from greenkd.energy.entry import Terms
 from greenkd.energy.meter import Meter
+from greenkd.energy.sharing import Sharers
 from greenkd.errors import ConfigError, StorageError
 
 
@@ -66,13 +67,15 @@ def open_book(
         StorageError: The ledger cannot be written.
     """
     options, terms, meter_config = read_config(config, campaign_id)
-    meter = _open_meter(json.dumps(meter_config, sort_keys=True, default=str), options.watts_per_thread)
+    meter, sharers = _open_meter(json.dumps(meter_config, sort_keys=True, default=str), options.watts_per_thread)
     try:
         ledger.parent.mkdir(parents=True, exist_ok=True)
         ledger.touch()
     except OSError as error:
         raise StorageError(f"{ledger}: cannot be written ({error.strerror}); make its folder writable") from error
-    return EnergyBook(meter, ledger=ledger, terms=terms, heartbeat_s=options.heartbeat_s, synchronize=synchronize)
+    return EnergyBook(
+        meter, ledger=ledger, terms=terms, heartbeat_s=options.heartbeat_s, synchronize=synchronize, sharers=sharers
+    )
 
 
 def read_config(config: Mapping[str, Any], campaign_id: str) -> tuple[EnergyOptions, Terms, dict[str, Any]]:
@@ -114,8 +117,17 @@ def _check_meter_keys(meter_config: Mapping[str, Any], common: list[str]) -> Non
 
 
 @functools.cache
-def _open_meter(meter_config: str, watts_per_thread: float) -> Meter:
-    meter = build(json.loads(meter_config), where="energy", expect=Meter, given={"watts_per_thread": watts_per_thread})  # type: ignore[type-abstract]
+def _open_meter(meter_config: str, watts_per_thread: float) -> tuple[Meter, Sharers | None]:
+    meter = build(
+        json.loads(meter_config),
+        where="energy",
+        expect=Meter,  # type: ignore[type-abstract]
+        given={"watts_per_thread": watts_per_thread},
+    )
     meter.snapshot()  # warm: the first reading loads tables and finds devices
     atexit.register(meter.close)
-    return meter
+    if not any(meter.shared.values()):
+        return meter, None
+    sharers = Sharers(meter.shared)
+    atexit.register(sharers.close)
+    return meter, sharers

@@ -1,10 +1,12 @@
 """RAPL, the energy counters of Intel and AMD processors, read from Linux's powercap tree."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from greenkd import __version__
-from greenkd.energy.meter import ABSENT, Component, Part, Reading
+from greenkd.energy.meter import ABSENT, MACHINE, Component, Part, Reading
 from greenkd.errors import ConfigError
 from greenkd.records import Source
 
@@ -49,7 +51,7 @@ class Rapl:
     min_window_s = 0.1
     # The counter moves every ms.
     resolution_s = 0.01
-    shared: frozenset[Part] = frozenset({"cpu", "ram"})
+    shared: Mapping[Part, frozenset[str]] = MappingProxyType({"cpu": MACHINE, "ram": MACHINE})
 
     def __init__(self, root: Path = POWERCAP) -> None:
         self._domains, self._warnings = _find(Path(root))

@@ -1,5 +1,7 @@
 """Meters that need no sensor: nothing, a CPU-time model, and made-up watts for tests."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import Field
@@ -23,7 +25,7 @@ class NoMeter:
     min_window_s = 0.0
     resolution_s = 0.0
     expected: frozenset[Part] = frozenset()
-    shared: frozenset[Part] = frozenset()
+    shared: Mapping[Part, frozenset[str]] = MappingProxyType({})
 
     def snapshot(self) -> Reading:
         """Reads nothing."""
@@ -51,7 +53,7 @@ class CpuTime:
     min_window_s = 0.0
     resolution_s = 0.0
     expected: frozenset[Part] = frozenset({"cpu"})
-    shared: frozenset[Part] = frozenset()
+    shared: Mapping[Part, frozenset[str]] = MappingProxyType({})
 
     def __init__(self, watts_per_thread: Watts, clock: Clock | None = None) -> None:
         self.sensor = f"CPU seconds x {watts_per_thread:g} W per thread"
@@ -82,7 +84,7 @@ class Simulated:
     scope = "process"
     min_window_s = 0.0
     resolution_s = 0.0
-    shared: frozenset[Part] = frozenset()
+    shared: Mapping[Part, frozenset[str]] = MappingProxyType({})
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenkd.energy.apportion import shares
-from greenkd.energy.meter import PARTS, Component, Meter, Part, Reading
+from greenkd.energy.meter import PARTS, Beside, Component, Meter, Part, Reading
 from greenkd.records import Phase, Source
 
 JOULES_PER_KWH = 3.6e6
@@ -22,6 +22,7 @@ class Key:
     phase: Phase
     trial: int | None
     attempt: int
+    members: tuple["Key", ...] = ()  # bills that share this moment: trials trained side by side
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Segment:
 
     seconds: float = 0.0
     cpu_s: float = 0.0
+    own_s: dict[Key, float] = field(default_factory=dict)  # of each member, where it was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class WindowEnergy:
     """What the difference of two readings says, and what is wrong with it."""
 
     primary: Energies = NOTHING
-    secondary: dict[str, Energies] = field(default_factory=dict)
+    secondary: dict[Beside, Energies] = field(default_factory=dict)
     valid: bool = True
     warnings: tuple[str, ...] = ()
 
@@ -100,6 +102,8 @@ def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -
 def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float] | None = None) -> list[Energies]:
     """Divides a window's energy among its segments; the shares of each part sum exactly to the whole.
 
+    `scale` is the part of a reading that is this process's, where others read the same device.
+
     The processor's energy goes by CPU seconds; that of GPUs and memory by seconds, since memory draws the same whatever
     is computed, and the book waits for the GPU at every boundary.
     """
@@ -115,6 +119,33 @@ def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float]
     return [
         Energies({part: divided[part][number] for part in PARTS}, energies.sources) for number in range(len(segments))
     ]
+
+
+def among_members(segments: dict[Key, Segment]) -> dict[Key, Segment]:
+    """Divides joint segments among the trials that ran side by side in them.
+
+    Each member bears its own measured seconds and an equal part of the rest (teacher, data, Python); where none were
+    measured the parts are equal, which is right for students of one architecture. Never by FLOPs, which miss the cost
+    of small convolutions by a factor of three.
+    """
+    divided: dict[Key, Segment] = {}
+
+    def add(key: Key, seconds: float, cpu_s: float) -> None:
+        segment = divided.setdefault(key, Segment())
+        segment.seconds += seconds
+        segment.cpu_s += cpu_s
+
+    for key, segment in segments.items():
+        if not key.members:
+            add(key, segment.seconds, segment.cpu_s)
+            continue
+        own = [segment.own_s.get(member, 0.0) for member in key.members]
+        rest = max(0.0, segment.seconds - sum(own)) / len(own)
+        weights = [value + rest for value in own]
+        parts = zip(shares(segment.seconds, weights), shares(segment.cpu_s, weights), strict=True)
+        for member, (seconds, cpu_s) in zip(key.members, parts, strict=True):
+            add(member, seconds, cpu_s)
+    return divided
 
 
 def less_certain(first: Source, second: Source) -> Source:

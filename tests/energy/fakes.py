@@ -1,5 +1,8 @@
 """A clock one can turn, and a meter that reads what a test wrote down."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from greenkd.energy import Clock, Component, Reading
 from greenkd.energy.meter import Part
 from greenkd.records import Source
@@ -29,7 +32,7 @@ class FakeMeter:
 
     name, version, method, scope, sensor = "fake", "1.0", "counter", "machine", "a test"
     expected: frozenset[Part] = frozenset({"cpu"})
-    shared: frozenset[Part] = frozenset()
+    shared: Mapping[Part, frozenset[str]] = MappingProxyType({})
 
     def __init__(self, clock: FakeClock, min_window_s: float = 0.0, resolution_s: float = 0.0) -> None:
         self.clock = clock
