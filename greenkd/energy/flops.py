@@ -81,7 +81,7 @@ def builtin_backward_is_right() -> bool:
     return bool(counter.get_total_flops() == 3 * forward)
 
 
-def convolution_backward_flops(  # noqa: PLR0917 - the operator's own signature
+def convolution_backward_flops(
     grad_out_shape: Sequence[int],
     x_shape: Sequence[int],
     w_shape: Sequence[int],
