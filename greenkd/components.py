@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import pydantic
+import pydantic.dataclasses
 
 from greenkd.errors import ConfigError
 
@@ -41,36 +42,33 @@ def build(
     Raises:
         ConfigError: The target cannot be imported, a key is unknown or missing, or a value is refused.
     """
-    target = _locate(config.get("_target_"), where)
-    arguments = {
-        key: build(value, where=f"{where}.{key}", expect=object)
-        if isinstance(value, Mapping) and "_target_" in value
-        else value
-        for key, value in config.items()
-        if key != "_target_"
-    }
-    signature = inspect.signature(target)
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    named = [name for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
-    configurable = [name for name in named if name not in (given or {})]
-    if not open_ended:
-        check_keys(arguments, named, where, shown=configurable)
-    arguments |= {k: v for k, v in (given or {}).items() if k not in arguments and (k in named or open_ended)}
-    missing = [
-        name
-        for name in named
-        if signature.parameters[name].default is inspect.Parameter.empty
-        and signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL
-        and name not in arguments
-    ]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} not set; give {where}.{missing[0]}=<value>")
+    target, arguments = _prepare(config, where, given or {})
     component = _call(target, arguments, where)
     if not isinstance(component, expect):
         raise ConfigError(
             f"{where}: {config['_target_']} made a {type(component).__name__}, but a {expect.__name__} is needed here"
         )
     return component
+
+
+def check(config: Mapping[str, Any], *, where: str, given: Iterable[str] = ()) -> None:
+    """Holds a component's configuration against its target without creating it.
+
+    Args:
+        config: As for `build`.
+        where: As for `build`.
+        given: Names of the values the program will supply.
+
+    Raises:
+        ConfigError: As `build` would, less what only the target itself can find out.
+    """
+    target, arguments = _prepare(config, where, dict.fromkeys(given))
+    try:
+        for key, hint in _hints(target).items():
+            if key in config:
+                _converted(hint, arguments[key], key)
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, where)) from error
 
 
 def check_keys(keys: Iterable[str], allowed: Iterable[str], where: str, shown: Iterable[str] | None = None) -> None:
@@ -83,10 +81,9 @@ def check_keys(keys: Iterable[str], allowed: Iterable[str], where: str, shown: I
     for key in keys:
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"; did you mean {where}.{near[0]}?" if near else ""
-            raise ConfigError(
-                f"{where}.{key} is not a setting{hint} Allowed: {', '.join(shown if shown is not None else allowed)}"
-            )
+            hint = f"; did you mean {where}.{near[0]}?" if near else "."
+            names = ", ".join(shown if shown is not None else allowed) or "none"
+            raise ConfigError(f"{where}.{key} is not a setting{hint} Allowed: {names}")
 
 
 def explain(error: pydantic.ValidationError, where: str) -> str:
@@ -94,11 +91,38 @@ def explain(error: pydantic.ValidationError, where: str) -> str:
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
-        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("valid tuple", "list")
         name = f"{where}.{key}" if key else where
         shown = "" if item["type"] == "value_error" and not key else f"={item['input']!r}"
         lines.append(f"{name}{shown}: {message}")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _prepare(
+    config: Mapping[str, Any], where: str, given: Mapping[str, object]
+) -> tuple[Callable[..., object], dict[str, Any]]:
+    """Finds the target and settles its arguments."""
+    target = _locate(config.get("_target_"), where)
+    arguments = {
+        key: build(value, where=f"{where}.{key}", expect=object)
+        if isinstance(value, Mapping) and "_target_" in value
+        else value
+        for key, value in config.items()
+        if key != "_target_"
+    }
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
+    if not open_ended:
+        check_keys(arguments, parameters, where, shown=[name for name in parameters if name not in given])
+    arguments |= {k: v for k, v in given.items() if k not in arguments and (k in parameters or open_ended)}
+    missing = [name for name, p in parameters.items() if p.default is p.empty and name not in arguments]
+    if missing:
+        raise ConfigError(f"{where}: {', '.join(missing)} not set; give {where}.{missing[0]}=<value>")
+    return target, arguments
 
 
 def _locate(target: object, where: str) -> Callable[..., object]:
@@ -124,12 +148,10 @@ def _locate(target: object, where: str) -> Callable[..., object]:
 
 
 def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) -> object:
-    checked = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
-    hints = typing.get_type_hints(checked, include_extras=True)
     try:
-        for key, value in arguments.items():
-            if key in hints and not pydantic.dataclasses.is_pydantic_dataclass(target):
-                arguments[key] = _converted(hints[key], value, key)
+        for key, hint in _hints(target).items():
+            if key in arguments:
+                arguments[key] = _converted(hint, arguments[key], key)
         return target(**arguments)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, where)) from error
@@ -137,9 +159,17 @@ def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) 
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _converted(hint: object, value: object, key: str) -> object:
+def _hints(target: Callable[..., object]) -> dict[str, object]:
+    """Returns the annotations to hold the arguments against; none where the target checks them itself."""
+    if inspect.isclass(target) and pydantic.dataclasses.is_pydantic_dataclass(target):
+        return {}
+    checked: Any = target.__init__ if inspect.isclass(target) else target
     try:
-        model = pydantic.create_model("Argument", __config__=_LENIENT, **{key: (hint, ...)})  # type: ignore[call-overload]
-    except pydantic.PydanticUndefinedAnnotation:
-        return value
+        return typing.get_type_hints(checked, include_extras=True)
+    except NameError:  # a user's annotation that is imported for type checkers only
+        return {}
+
+
+def _converted(hint: object, value: object, key: str) -> object:
+    model = pydantic.create_model("Argument", __config__=_LENIENT, **{key: (hint, ...)})  # type: ignore[call-overload]
     return getattr(model.model_validate({key: value}), key)

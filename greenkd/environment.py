@@ -1,0 +1,67 @@
+"""Where a campaign ran: versions, hardware, commit, command."""
+
+import importlib.metadata
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from greenkd.records import Environment
+
+_PACKAGES = (
+    "greenkd",
+    "torch",
+    "torchvision",
+    "optuna",
+    "hydra-core",
+    "omegaconf",
+    "codecarbon",
+    "carbontracker",
+    "numpy",
+)
+
+
+def describe_environment(device: torch.device, meter: str) -> Environment:
+    """Returns what this process runs on and with."""
+    return Environment(
+        python=platform.python_version(),
+        packages={name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)},
+        meter=meter,
+        platform=platform.platform(),
+        cpu=_cpu_name(),
+        threads=torch.get_num_threads(),
+        gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        device=str(device),
+        git_commit=_git_commit(),
+        command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+    )
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _git_commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,103 @@
+"""A campaign is its configuration: folder and id are functions of the settings that can change a result."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from greenkd.errors import ConfigError
+
+# Settings that cannot change a result, only where and how it is made: two configurations that differ in these alone
+# are the same campaign.
+NOT_IDENTITY = (
+    "sweep",
+    "device",
+    "threads",
+    "cache_dir",
+    "data_dir",
+    "energy",
+    "dataset.root",
+    "dataset.download",
+    "dataset.verify",
+    "training.bank",
+    "training.bank_limit_gb",
+    "training.checkpoint_every_s",
+)
+# Settings in which campaigns that are compared with each other may differ.
+NOT_SETTING = ("temperature", "seed")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Returns the resolved configuration as plain containers, Hydra's own node left out.
+
+    Raises:
+        ConfigError: A value is missing (`???`) or an interpolation leads nowhere.
+    """
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    try:
+        container = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None)
+        raise ConfigError(f"{key or 'configuration'}: {str(error).splitlines()[0]}") from error
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def campaign_id(config: Mapping[str, Any]) -> str:
+    """Hashes the settings that can change a result, to 10 hexadecimal digits."""
+    return _digest(config, NOT_IDENTITY)
+
+
+def setting_id(config: Mapping[str, Any]) -> str:
+    """Hashes the same settings less strategy and seed: equal for campaigns that may be compared."""
+    return _digest(config, NOT_IDENTITY + NOT_SETTING)
+
+
+def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
+    """Returns `<dataset>/<teacher>-<student>/<objective>/<strategy>/seed<k>-<id>`, relative to the sweep's folder."""
+    names = {group: _name(config, group) for group in ("dataset", "teacher", "student", "objective", "temperature")}
+    return PurePosixPath(
+        names["dataset"],
+        f"{names['teacher']}-{names['student']}",
+        names["objective"],
+        names["temperature"],
+        f"seed{config['seed']}-{campaign_id(config)}",
+    )
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every leaf with its dotted key."""
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def register_resolver() -> None:
+    """Lets `conf/config.yaml` name Hydra's output folder by `${greenkd.folder:}`."""
+
+    def folder(*, _root_: DictConfig) -> str:
+        return str(campaign_folder(plain(_root_)))
+
+    OmegaConf.register_new_resolver("greenkd.folder", folder, replace=True)
+
+
+def _name(config: Mapping[str, Any], group: str) -> str:
+    name = str((config.get(group) or {}).get("name", "unnamed"))
+    if not name or name.startswith(".") or "/" in name or "\\" in name:
+        raise ConfigError(f"{group}.name={name!r} names a folder: give a name without / and \\ that starts with no dot")
+    return name
+
+
+def _digest(config: Mapping[str, Any], left_out: tuple[str, ...]) -> str:
+    kept = {
+        key: value
+        for key, value in flatten(config)
+        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
+    }
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]

@@ -1,0 +1,119 @@
+"""From a composed configuration to checked settings: everything a user can mistype is refused here, before training."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from greenkd.components import build, check, check_keys
+from greenkd.data import check_config
+from greenkd.energy import read_config
+from greenkd.errors import ConfigError
+from greenkd.identity import campaign_id, setting_id
+from greenkd.objectives import Objective
+from greenkd.temperature import Strategy
+from greenkd.training.bench import NETWORK_KEYS
+from greenkd.training.recipe import TrainingOptions, read_options
+
+GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training", "energy")
+_ROOT = (*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "retry", "dry_run", "smoke")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One campaign's checked settings.
+
+    Attributes:
+        config: The resolved configuration, plain containers.
+        strategy: Built from the `temperature` group.
+        training: Read from the `training` group.
+    """
+
+    config: Mapping[str, Any]
+    strategy: Strategy
+    training: TrainingOptions
+    seed: int
+    threads: int | Literal["auto"]
+    cache_dir: Path
+    retry: Literal["none", "failed"]
+    smoke: bool
+    dry_run: bool
+    campaign_id: str
+    setting_id: str
+
+    def name(self, group: str) -> str:
+        """Returns the chosen option's name, as tables show it."""
+        return str(self.config[group]["name"])
+
+    def objective(self) -> Objective:
+        """Builds the objective; each trial needs its own, since some learn."""
+        return build(_without_name(self.config["objective"]), where="objective", expect=Objective)
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Checks a resolved configuration.
+
+    Raises:
+        ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
+    """
+    check_keys(config, _ROOT, "configuration")
+    for group in GROUPS:
+        if not isinstance(config.get(group), Mapping):
+            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
+        if not config[group].get("name"):
+            raise ConfigError(f"{group}.name is not set; folders and tables need it")
+    seed = config["seed"]
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed={seed!r}: give a whole number from 0 on")
+    if config["retry"] not in ("none", "failed"):
+        raise ConfigError(f"retry={config['retry']!r}: give none or failed")
+    threads = config["threads"]
+    if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")
+    for switch in ("dry_run", "smoke"):
+        if not isinstance(config[switch], bool):
+            raise ConfigError(f"{switch}={config[switch]!r}: give true or false")
+    check_config(config["dataset"])
+    for group in ("teacher", "student"):
+        own = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
+        check(own, where=group, given=("num_classes", "in_channels", "image_size"))
+    check(read_config(config["energy"], "")[2], where="energy", given=("watts_per_thread",))
+    identity = campaign_id(config), setting_id(config)
+    if config["smoke"]:
+        config = shrink(config)
+    settings = Settings(
+        config=config,
+        strategy=build(_without_name(config["temperature"]), where="temperature", expect=Strategy),
+        training=read_options(dict(config["training"])),
+        seed=seed,
+        threads=config["threads"],
+        cache_dir=Path(str(config["cache_dir"])),
+        retry=config["retry"],
+        smoke=config["smoke"],
+        dry_run=config["dry_run"],
+        campaign_id=identity[0],
+        setting_id=identity[1],
+    )
+    if settings.strategy.planned_trials() > 1 and not settings.objective().uses_temperature:
+        raise ConfigError(
+            f"objective={settings.name('objective')} has no temperature, so {settings.name('temperature')} would train "
+            f"the same thing {settings.strategy.planned_trials()} times; take temperature=fixed"
+        )
+    return settings
+
+
+def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the same configuration cut down to seconds: two trials of two epochs (images are made up elsewhere)."""
+    short = {"epochs": 2, "batch_size": 32, "warmup_epochs": 0, "milestones": []}
+    training = {**config["training"], **short}
+    training["teacher"] = {**training["teacher"], "epochs": 1}
+    temperature = dict(config["temperature"])
+    if "taus" in temperature:
+        temperature["taus"] = temperature["taus"][:2]
+    if "n_trials" in temperature:
+        temperature["n_trials"] = 2
+    return {**config, "training": training, "temperature": temperature}
+
+
+def _without_name(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != "name"}

@@ -1,0 +1,161 @@
+"""A sweep: what one command line asks for. Checks every campaign before the first one runs, and sums up at the end.
+
+Heavy modules (torch, optuna, pandas) are imported when a job needs them, so that `--help` stays quick.
+"""
+
+import logging
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import rich
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from greenkd.errors import GreenkdError, StorageError
+from greenkd.identity import campaign_folder, plain
+
+log = logging.getLogger("greenkd")
+
+
+class ExitCode(IntEnum):
+    """What a script can act on. 1 is Hydra's: it could not compose the command line, or something unforeseen."""
+
+    DONE = 0
+    REFUSED = 2
+    TRIALS_FAILED = 3
+    INTERRUPTED = 130
+
+
+_worst = ExitCode.DONE
+
+
+def exit_code() -> ExitCode:
+    """Returns the gravest outcome of this process's campaigns so far."""
+    return _worst
+
+
+def _note(code: ExitCode) -> None:
+    global _worst  # noqa: PLW0603  (one process, one exit code)
+    _worst = max(_worst, code)
+
+
+def run_job(config: DictConfig) -> str:
+    """Runs one campaign as a Hydra job.
+
+    Returns:
+        The campaign's status, or `refused`.
+    """
+    from greenkd.campaign import run_campaign
+    from greenkd.records import CampaignStatus
+    from greenkd.reporting import Reporter
+    from greenkd.settings import read_settings
+    from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    reporter = Reporter()
+    try:
+        settings = read_settings(plain(config))
+        with reporter.live(), stop_on_signals() as stop:
+            record = run_campaign(settings, folder, stop, reporter)
+    except TrainingInterruptedError as error:
+        log.warning("%s; all finished steps are kept. To go on: %s", error, command_line())
+        sys.exit(ExitCode.INTERRUPTED)
+    except GreenkdError as error:
+        log.error("%s", error)  # without a traceback: it is the user's mistake
+        _note(ExitCode.REFUSED)
+        return "refused"
+    if record.status is not CampaignStatus.DONE:
+        _note(ExitCode.TRIALS_FAILED)
+    return record.status.value
+
+
+class SweepCallback(Callback):
+    """Hooks into Hydra: refuses before anything runs, lists what will run, and compares at the end."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Checks the one campaign of `python run.py`."""
+        _begin([config], lambda _: Path(config.hydra.run.dir))
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Says where the campaign lies and how to compare it."""
+        folder = Path(config.hydra.run.dir)
+        log.info("  records: %s", folder)
+        log.info("  compare: python -m analysis %s", folder.parents[4])
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Checks all campaigns of `python run.py -m`."""
+        _begin(_jobs(config), lambda job: Path(config.hydra.sweep.dir) / campaign_folder(job))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Prints the comparison table."""
+        from analysis import print_comparison
+
+        print_comparison(Path(config.hydra.sweep.dir))
+
+
+def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]) -> None:
+    """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained."""
+    from greenkd.plan import describe, read_state
+    from greenkd.settings import read_settings
+
+    show = partial(rich.get_console().print, markup=False, highlight=False, soft_wrap=True)
+    try:
+        jobs = [plain(config) for config in configs]
+        settings = [read_settings(job) for job in jobs]
+        folders = [folder_of(job) for job in jobs]
+        dry = any(each.dry_run for each in settings)
+        if not dry:
+            for folder in folders:
+                _make(folder)
+        states = [read_state(each, folder) for each, folder in zip(settings, folders, strict=True)]
+    except GreenkdError as error:
+        show(f"error: {error}", style="red")
+        sys.exit(ExitCode.REFUSED)
+    show(describe(states))
+    if dry:
+        sys.exit(ExitCode.DONE)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be written ({error.strerror}); "
+            "make it writable, or choose another place with hydra.sweep.dir=<folder> (hydra.run.dir without -m)"
+        ) from error
+
+
+def _jobs(config: DictConfig) -> list[DictConfig]:
+    """Composes every job that Hydra's own sweeper will start.
+
+    Another sweeper decides job by job: then there is nothing to list beforehand, and each job checks itself.
+    """
+    if not str(config.hydra.sweeper._target_).endswith(".BasicSweeper"):
+        return []
+    loader = GlobalHydra.instance().config_loader()
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(
+        [
+            *(f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()),
+            *config.hydra.overrides.task,
+        ]
+    )
+    batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [loader.load_sweep_config(config, list(job)) for batch in batches for job in batch]
+
+
+def command_line() -> str:
+    """Returns the command that started this process, to be typed again."""
+    return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -1,0 +1,121 @@
+"""Schedules: the teacher's and the student's τ at every step of one training.
+
+A schedule is a function of (seed, epoch, steps): nothing is carried from one epoch to the next, so a resumed training
+sees the same τ, and the τ of any batch can be recomputed from a record.
+"""
+
+import dataclasses
+import math
+from typing import Annotated, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from greenkd.streams import numpy_stream
+
+Distribution = Literal["uniform_int", "uniform", "log_uniform"]
+Tau = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+STRICT = pydantic.ConfigDict(extra="forbid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Temperatures:
+    """τ for the steps of one epoch.
+
+    Attributes:
+        teacher: τ that softens the teacher's logits, shape [steps].
+        student: τ that softens the student's logits, shape [steps].
+    """
+
+    teacher: npt.NDArray[np.float32]
+    student: npt.NDArray[np.float32]
+
+    @classmethod
+    def shared(cls, values: npt.NDArray[np.floating]) -> Self:
+        """One τ for both networks, as in Hinton et al. (2015)."""
+        taus = values.astype(np.float32)
+        return cls(teacher=taus, student=taus)
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """What a class needs to be usable as `temperature.schedule._target_`."""
+
+    def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
+        """Returns τ for every step of one epoch.
+
+        Args:
+            seed: The campaign's seed.
+            epoch: Zero-based epoch.
+            epochs: Epochs of the whole training.
+            steps: Batches in this epoch.
+        """
+        ...
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class Constant:
+    """The same τ at every step."""
+
+    tau: Tau
+
+    def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
+        """Returns τ at every step."""
+        return Temperatures.shared(np.full(steps, self.tau))
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class RandomPerBatch:
+    """A new τ for every batch, shared by teacher and student (Rafat et al., PLOS ONE 18(5): e0285668, 2023).
+
+    The reachable material of that work draws integers from 2 to 20, each with the same probability.
+    """
+
+    low: Tau
+    high: Tau
+    distribution: Distribution
+
+    def __post_init__(self) -> None:
+        check_range(self.low, self.high, self.distribution)
+
+    def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
+        """Returns one independent draw per step; both ends of the range can be drawn."""
+        generator = numpy_stream(seed, "temperature", epoch)
+        if self.distribution == "uniform_int":
+            return Temperatures.shared(generator.integers(int(self.low), int(self.high) + 1, steps).astype(np.float64))
+        if self.distribution == "uniform":
+            return Temperatures.shared(generator.uniform(self.low, self.high, steps))
+        return Temperatures.shared(np.exp(generator.uniform(math.log(self.low), math.log(self.high), steps)))
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class Annealed:
+    """τ that runs from `start` at the first step to `end` at the last, in a straight line or half a cosine wave."""
+
+    start: Tau
+    end: Tau
+    shape: Literal["linear", "cosine"] = "linear"
+
+    def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
+        """Returns τ by position in the whole training."""
+        last = max(epochs * steps - 1, 1)
+        done = (epoch * steps + np.arange(steps)) / last
+        if self.shape == "cosine":
+            done = (1 - np.cos(np.pi * done)) / 2
+        return Temperatures.shared(self.start + (self.end - self.start) * done)
+
+
+def check_range(low: float, high: float, distribution: Distribution) -> None:
+    """Refuses an empty range, and ends that are not whole numbers where integers are drawn.
+
+    Raises:
+        ValueError: low ≥ high, or `uniform_int` with a fractional end.
+    """
+    if low >= high:
+        raise ValueError(f"low={low:g} must be below high={high:g}")
+    if distribution == "uniform_int" and not (float(low).is_integer() and float(high).is_integer()):
+        raise ValueError(
+            f"low={low:g} and high={high:g} must be whole numbers for distribution=uniform_int; "
+            "or take distribution=uniform"
+        )

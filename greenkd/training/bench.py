@@ -1,0 +1,127 @@
+"""The workbench of a campaign: data on the device, splits, networks and their FLOPs, shared by teacher and trials."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from greenkd.components import build
+from greenkd.data import Dataset, DatasetOptions, Images, stratified_split
+from greenkd.energy import EnergyBook, Flops, count_flops
+from greenkd.errors import ConfigError
+from greenkd.streams import stream_seed
+from greenkd.training.evaluate import Evaluator
+from greenkd.training.feed import Feed
+from greenkd.training.interrupt import StopFlag
+
+# Keys of a network's group that are ours, not the target's.
+NETWORK_KEYS = ("name", "weights")
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turns `auto`, `cpu`, `cuda`, `cuda:1`, `mps` into a device that exists here.
+
+    Raises:
+        ConfigError: There is no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        present = ["auto", "cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+        raise ConfigError(f"device={name}: not usable on this machine; here there is {', '.join(present)}") from error
+    return device
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every training of a campaign shares."""
+
+    options: DatasetOptions
+    dataset: Dataset
+    device: torch.device
+    book: EnergyBook
+    stop: StopFlag
+    checkpoint_every_s: float
+    threads: int | Literal["auto"]
+
+    @cached_property
+    def _parts(self) -> tuple[Images, Images]:
+        rows = stratified_split(self.dataset.train.labels, self.options.validation_fraction, self.options.split_seed)
+        training, validation = (self.dataset.train.subset(part) for part in rows)
+        return training, validation
+
+    @property
+    def train(self) -> Images:
+        """The training split, on the CPU."""
+        return self._parts[0]
+
+    @cached_property
+    def validation(self) -> Evaluator:
+        """Evaluates on the validation split, cut from the training data; it selects τ."""
+        return self._evaluator(self._parts[1])
+
+    @cached_property
+    def test(self) -> Evaluator:
+        """Evaluates on the test split, which selects nothing."""
+        return self._evaluator(self.dataset.test)
+
+    def _evaluator(self, images: Images) -> Evaluator:
+        return Evaluator(images, self.options.mean, self.options.std, self.device)
+
+    def feed(self, seed: int, batch_size: int) -> Feed:
+        """Returns the batches of a training under one seed."""
+        options = self.options
+        return Feed(self.train, options.augmentation, options.mean, options.std, batch_size, seed, self.device)
+
+    def network(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:
+        """Builds a network on the device, its initial weights a function of (seed, index).
+
+        Args:
+            config: The `teacher` or `student` group.
+            where: Which of the two, for messages.
+            seed: Seed of the initial weights.
+            index: Which of several networks of one training: 0 the student, 1 its peer.
+        """
+        dataset = self.dataset
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "init", index))
+            network: nn.Module = build(
+                {key: value for key, value in config.items() if key not in NETWORK_KEYS},
+                where=where,
+                expect=nn.Module,
+                given={
+                    "num_classes": dataset.num_classes,
+                    "in_channels": dataset.in_channels,
+                    "image_size": dataset.image_size,
+                },
+            )
+        self._check_output(network, where)
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _check_output(self, network: nn.Module, where: str) -> None:
+        dataset = self.dataset
+        shape = (2, dataset.in_channels, dataset.image_size, dataset.image_size)
+        with torch.no_grad():
+            try:
+                outputs = network.eval()(torch.zeros(shape))
+            except (RuntimeError, ValueError, TypeError) as error:
+                first = str(error).splitlines()[0]
+                raise ConfigError(f"{where}: the network cannot take images of shape {list(shape)}: {first}") from error
+        got = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+        if got != [2, dataset.num_classes]:
+            raise ConfigError(
+                f"{where}: the network turns 2 images into {got}, but {self.options.name} has "
+                f"{dataset.num_classes} classes: logits of shape {[2, dataset.num_classes]} are needed; "
+                "let it take `num_classes` as an argument, which is supplied"
+            )
+
+    def flops(self, network: nn.Module) -> Flops:
+        """Counts the network's FLOPs per image of this data set."""
+        dataset = self.dataset
+        return count_flops(network, (dataset.in_channels, dataset.image_size, dataset.image_size), backward=True)

@@ -1,0 +1,129 @@
+"""Checkpoints of a running training: all tensors and the position, in safetensors, the previous one kept meanwhile."""
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from greenkd.errors import StorageError
+from greenkd.training.weights import load_tensors, save_tensors
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Position:
+    """Where a training stands, and what the running epoch has accumulated.
+
+    Attributes:
+        epoch: Zero-based epoch that runs, or `epochs` when the training is complete.
+        step: Steps of that epoch that are done.
+        losses: Loss of every done step of that epoch, shape [steps].
+        correct: Correctly classified training images so far in that epoch, 0-dim int64.
+        duration_s: Seconds spent on that epoch so far, in earlier attempts too.
+        last: Train loss, validation loss and validation accuracy of the last finished epoch; NaN before.
+    """
+
+    epoch: int
+    step: int
+    losses: Tensor
+    correct: Tensor
+    duration_s: float = 0.0
+    last: tuple[float, float, float] = (float("nan"),) * 3
+
+
+class Checkpointer:
+    """Writes and reads the checkpoints of one training.
+
+    Args:
+        path: The checkpoint file; the one before it lies beside it as `<name>.previous`.
+        every_s: Seconds between two checkpoints.
+    """
+
+    def __init__(self, path: Path, every_s: float) -> None:
+        self._path = path
+        self._previous = path.with_name(f"{path.name}.previous")
+        self._every_s = every_s
+        self._written_at = time.monotonic()
+
+    def due(self) -> bool:
+        """Tells whether the interval has passed."""
+        return time.monotonic() - self._written_at >= self._every_s
+
+    def save(self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, position: Position) -> None:
+        """Writes one checkpoint; the one before stays until the new one is complete."""
+        tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in state(module).items()}
+        for index, slot in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in slot.items() if value is not None}
+        tensors |= {"position.losses": position.losses, "position.correct": position.correct}
+        fields = {
+            "epoch": position.epoch,
+            "step": position.step,
+            "duration_s": position.duration_s,
+            # float.hex keeps every bit, and NaN, which JSON has not
+            "last": [value.hex() for value in position.last],
+        }
+        if self._path.exists():
+            self._path.replace(self._previous)
+        save_tensors(self._path, tensors, fields)
+        self._written_at = time.monotonic()
+
+    def load(
+        self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, device: torch.device
+    ) -> Position | None:
+        """Restores the newest readable checkpoint into the modules and the optimiser; None if there is none."""
+        for path in (self._path, self._previous):
+            if not path.exists():
+                continue
+            try:
+                tensors, fields = load_tensors(path)
+                return _restore(tensors, fields, modules, optimizer, device)
+            except (StorageError, KeyError, RuntimeError) as error:
+                log.warning("checkpoint set aside: %s", error)
+                path.replace(path.with_name(f"{path.name}.damaged"))
+        return None
+
+    def remove(self) -> None:
+        """Deletes the checkpoints of a finished training."""
+        self._path.unlink(missing_ok=True)
+        self._previous.unlink(missing_ok=True)
+
+
+def state(module: nn.Module) -> dict[str, Tensor]:
+    """Returns a module's parameters and buffers by name."""
+    tensors: dict[str, Tensor] = module.state_dict()
+    return tensors
+
+
+def _restore(
+    tensors: dict[str, Tensor],
+    fields: dict[str, Any],
+    modules: dict[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> Position:
+    for name, module in modules.items():
+        prefix = f"{name}."
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, slot = key.split(".", 2)
+            # The fused optimiser walks memory: its buffers must lie as their parameters do (channels-last), while
+            # safetensors stores everything contiguous.
+            slots.setdefault(int(index), {})[slot] = torch.empty_like(parameters[int(index)]).copy_(value)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    train_loss, val_loss, val_accuracy = (float.fromhex(value) for value in fields["last"])
+    return Position(
+        epoch=fields["epoch"],
+        step=fields["step"],
+        losses=tensors["position.losses"].to(device),
+        correct=tensors["position.correct"].to(device),
+        duration_s=fields["duration_s"],
+        last=(train_loss, val_loss, val_accuracy),
+    )

@@ -1,0 +1,91 @@
+"""What a training changes: the network, the objective with its own trainable parts, and the optimiser of both."""
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from greenkd.energy import Flops
+from greenkd.objectives import Batch, Objective
+from greenkd.streams import stream_seed
+from greenkd.training.features import FeatureTap
+from greenkd.training.feed import FedBatch
+from greenkd.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherOutputs:
+    """What the teacher says about one batch; none of it carries a gradient."""
+
+    logits: Tensor  # [B, K]
+    features: Tensor | None  # [B, G]
+
+
+class Learner:
+    """One network in training.
+
+    Args:
+        network: On the device, channels-last.
+        objective: Set up, on the device.
+        recipe: Learning rate, precision, optimiser.
+        flops: Of one image, what the objective runs besides (a peer) included.
+        seed: Seed of dropout.
+        steps_per_epoch: Batches per epoch.
+    """
+
+    def __init__(
+        self, network: nn.Module, objective: Objective, recipe: Recipe, flops: Flops, seed: int, steps_per_epoch: int
+    ) -> None:
+        self.network = network
+        self.objective = objective
+        self.flops = flops
+        self._recipe = recipe
+        self._seed = seed
+        self._steps_per_epoch = steps_per_epoch
+        self.optimizer = recipe.optimizer([*network.parameters(), *objective.parameters()])
+        self._tap = FeatureTap(network) if objective.wants_features else None
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds besides the optimiser."""
+        return {"network": self.network, "objective": self.objective}
+
+    def step(
+        self, epoch: int, step: int, batch: FedBatch, teacher: TeacherOutputs | None, taus: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Makes one optimiser step.
+
+        Args:
+            epoch: Zero-based epoch.
+            step: Step within the epoch.
+            batch: What the network sees.
+            teacher: What the teacher says about it.
+            taus: τ of student and teacher, 0-dim each.
+
+        Returns:
+            The loss and the number of correctly classified images, both 0-dim on the device.
+        """
+        done = epoch * self._steps_per_epoch + step
+        torch.manual_seed(stream_seed(self._seed, "dropout", done))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._recipe.learning_rate(done, self._steps_per_epoch)
+        with self._recipe.autocast(batch.images.device):
+            logits: Tensor = self.network(batch.images)
+            loss: Tensor = self.objective(
+                Batch(
+                    images=batch.images,
+                    labels=batch.labels,
+                    indices=batch.indices,
+                    student_logits=logits,
+                    teacher_logits=teacher.logits if teacher else None,
+                    student_features=self._tap.features if self._tap else None,
+                    teacher_features=teacher.features if teacher else None,
+                    tau_student=taus[0],
+                    tau_teacher=taus[1],
+                    epoch=epoch,
+                )
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach(), (logits.detach().argmax(1) == batch.labels).sum()

@@ -1,0 +1,136 @@
+"""The optimiser recipe: what `training=…` chooses, and the learning rate at every step."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import pydantic
+import torch
+from pydantic import Field
+from torch import nn
+
+from greenkd.components import check_keys, explain
+from greenkd.errors import ConfigError
+
+Whole = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_STRICT = pydantic.ConfigDict(extra="forbid")
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
+class Recipe:
+    """How one network is trained: SGD with momentum, warm-up, and a falling learning rate.
+
+    Attributes:
+        lr: Peak learning rate.
+        warmup_epochs: Epochs over which the rate rises linearly, step by step, to `lr`.
+        lr_schedule: After warm-up: `multistep` (times `gamma` at each milestone), `cosine` (to zero at the last step),
+            or `constant`.
+        milestones: Epochs at whose start a `multistep` rate falls.
+        precision: `bf16` runs the networks under bfloat16 autocast; `auto` does so on GPUs that have it.
+        validate_every: Epochs between two validations; the last epoch is always validated.
+    """
+
+    epochs: Whole
+    batch_size: Annotated[int, Field(ge=2)]
+    lr: Rate
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5e-4
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    lr_schedule: Literal["multistep", "cosine", "constant"] = "cosine"
+    milestones: tuple[Whole, ...] = ()
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    validate_every: Whole = 1
+
+    def __post_init__(self) -> None:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=true needs momentum > 0")
+        if self.lr_schedule == "multistep" and list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones={list(self.milestones)} must rise, like [30,60,80]")
+
+    def learning_rate(self, step: int, steps_per_epoch: int) -> float:
+        """Returns the rate of one step, counted over the whole training from zero."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        if step < warmup:
+            return self.lr * (step + 1) / warmup
+        if self.lr_schedule == "multistep":
+            return self.lr * self.gamma ** sum(step // steps_per_epoch >= epoch for epoch in self.milestones)
+        if self.lr_schedule == "cosine":
+            whole = max(self.epochs * steps_per_epoch - warmup, 1)
+            return self.lr * (1 + math.cos(math.pi * (step - warmup) / whole)) / 2
+        return self.lr
+
+    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.SGD:
+        """Returns SGD over all parameters, biases and batch norms decayed as in the literature's recipes."""
+        return torch.optim.SGD(
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Returns the context in which the networks run."""
+        bf16 = self.precision == "bf16" or (
+            self.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+        )
+        return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
+class TeacherTraining:
+    """How the teacher's training differs from the student's.
+
+    Attributes:
+        seed: The teacher's own seed, so that campaigns of all seeds share one teacher.
+    """
+
+    seed: int = 0
+    epochs: Whole | None = None
+    lr: Rate | None = None
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
+class TrainingOptions:
+    """The whole `training` group.
+
+    Attributes:
+        bank: Store the teacher's logits and reuse them in later trials.
+        bank_limit_gb: Largest size of all stored logits; beyond it the oldest go.
+        checkpoint_every_s: Seconds between two checkpoints of a running training.
+    """
+
+    name: str
+    recipe: Recipe
+    teacher: TeacherTraining
+    bank: bool
+    bank_limit_gb: Annotated[float, Field(gt=0)]
+    checkpoint_every_s: Annotated[float, Field(gt=0)]
+
+    def teacher_recipe(self) -> Recipe:
+        """The student's recipe with the teacher's epochs and learning rate."""
+        own = {"epochs": self.teacher.epochs, "lr": self.teacher.lr}
+        fields = {name: getattr(self.recipe, name) for name in Recipe.__dataclass_fields__}
+        return Recipe(**(fields | {key: value for key, value in own.items() if value is not None}))
+
+
+def read_options(config: dict[str, Any]) -> TrainingOptions:
+    """Reads the flat `training` group.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is refused.
+    """
+    recipe = list(Recipe.__dataclass_fields__)
+    own = [name for name in TrainingOptions.__dataclass_fields__ if name != "recipe"]
+    check_keys(config, own + recipe, "training")
+    check_keys(config.get("teacher") or {}, TeacherTraining.__dataclass_fields__, "training.teacher")
+    try:
+        return TrainingOptions(
+            recipe=Recipe(**{key: value for key, value in config.items() if key in recipe}),
+            **{key: value for key, value in config.items() if key in own},
+        )
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, "training")) from error

@@ -1,0 +1,228 @@
+"""The teacher cache: trained once per content (data, network, recipe, seed), with a ledger of its own.
+
+A folder `<cache>/teachers/<key>/` holds `weights.safetensors`, `teacher.json` (TeacherRecord), `ledger.jsonl` and
+`epochs.jsonl`. A file lock beside it lets one process train and the others wait.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from filelock import FileLock, Timeout
+from torch import nn
+
+from greenkd.errors import StorageError
+from greenkd.objectives import CrossEntropy
+from greenkd.records import (
+    Costs,
+    EpochRow,
+    LedgerRow,
+    NetworkRecord,
+    Phase,
+    StepsRow,
+    TeacherRecord,
+    append_row,
+    read_rows,
+    sum_costs,
+    write_json,
+)
+from greenkd.temperature import Constant
+from greenkd.training.bench import Bench
+from greenkd.training.checkpoint import Checkpointer
+from greenkd.training.evaluate import Score
+from greenkd.training.learner import Learner
+from greenkd.training.loop import Billing, Fit
+from greenkd.training.recipe import Recipe
+from greenkd.training.weights import load_network, load_tensors, save_tensors
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """A trained teacher and what is on record about it."""
+
+    network: nn.Module
+    record: TeacherRecord
+    folder: Path | None  # None: its weights were given, nothing about its training is known
+
+
+def network_record(bench: Bench, network: nn.Module, name: str) -> NetworkRecord:
+    """Returns a network's size."""
+    flops = bench.flops(network)
+    return NetworkRecord(
+        name=name,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        forward_flops_per_image=flops.forward,
+        training_flops_per_image=flops.training,
+    )
+
+
+def teacher_key(bench: Bench, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
+    """Hashes everything a teacher's weights are a function of."""
+    content = {
+        "data": bench.dataset.fingerprint(),
+        "options": dataclasses.asdict(bench.options) | {"name": None},
+        "network": dict(config) | {"name": None},
+        "recipe": dataclasses.asdict(recipe) | {"validate_every": None},
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def obtain_teacher(
+    bench: Bench,
+    config: Mapping[str, Any],
+    *,
+    where: str,
+    recipe: Recipe,
+    seed: int,
+    cache: Path,
+    campaign_id: str,
+    watch: Callable[[EpochRow], None],
+) -> Teacher:
+    """Loads the teacher from the cache, or trains it; several processes at once train it once.
+
+    Args:
+        bench: The campaign's data and device.
+        config: The network's group.
+        where: `teacher`, or `student` for a student's own pretrained copy.
+        recipe: How it is trained.
+        seed: Seed of its training.
+        cache: The cache folder.
+        campaign_id: Who pays if it has to be trained.
+        watch: Told of every epoch of its training.
+
+    Raises:
+        ConfigError: Given weights do not fit the network and data set.
+        StorageError: The cache cannot be written.
+    """
+    network = bench.network(config, where, seed)
+    if config.get("weights"):
+        return _given(bench, network, config, where, recipe)
+    key = teacher_key(bench, config, recipe, seed)
+    folder = cache / "teachers" / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
+        ) from error
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is training this teacher; waiting for it")
+        lock.acquire()
+    try:
+        found = _load(folder, network, where)
+        return found or _train(bench, network, folder, str(config["name"]), recipe, seed, campaign_id, watch)
+    finally:
+        lock.release()
+
+
+def _given(bench: Bench, network: nn.Module, config: Mapping[str, Any], where: str, recipe: Recipe) -> Teacher:
+    path = Path(str(config["weights"]))
+    tensors, _ = load_tensors(path)
+    load_network(network, tensors, f"{where}.weights={path}")
+    record = TeacherRecord(
+        key=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        network=network_record(bench, network, str(config["name"])),
+        val_accuracy=bench.validation(network, recipe).accuracy,
+        test_accuracy=bench.test(network, recipe).accuracy,
+        costs=None,
+        trained_by="given",
+    )
+    return Teacher(network, record, None)
+
+
+def _load(folder: Path, network: nn.Module, where: str) -> Teacher | None:
+    weights, described = folder / "weights.safetensors", folder / "teacher.json"
+    if not described.exists():
+        return None
+    try:
+        tensors, _ = load_tensors(weights)
+        record = pydantic.TypeAdapter(TeacherRecord).validate_json(described.read_bytes())
+    except (StorageError, ValueError) as error:
+        log.warning("the cached teacher is damaged and will be trained again: %s", error)
+        return None
+    load_network(network, tensors, f"{where} (cached in {folder})")
+    return Teacher(network, record, folder)
+
+
+def _train(
+    bench: Bench,
+    network: nn.Module,
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    campaign_id: str,
+    watch: Callable[[EpochRow], None],
+) -> Teacher:
+    ledger = folder / "ledger.jsonl"
+    attempt = 1 + max((row.attempt for row in read_rows(ledger, LedgerRow).rows), default=-1)
+    billing = Billing(bench.book, Phase.TEACHER_TRAINING, trial=None, attempt=attempt, ledger=ledger)
+    described = network_record(bench, network, name)
+    feed = bench.feed(seed, recipe.batch_size)
+    learner = Learner(network, CrossEntropy(), recipe, bench.flops(network), seed, feed.steps)
+
+    def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
+        append_row(folder / "epochs.jsonl", row)
+        watch(row)
+        return False
+
+    checkpointer = Checkpointer(folder / "checkpoint.safetensors", bench.checkpoint_every_s)
+    result = Fit(
+        learner=learner,
+        feed=feed,
+        recipe=recipe,
+        schedule=Constant(tau=1.0),
+        teacher=None,
+        validation=bench.validation,
+        seed=seed,
+        billing=billing,
+        checkpointer=checkpointer,
+        stop=bench.stop,
+        on_epoch=on_epoch,
+        device=bench.device,
+        threads=bench.threads,
+    ).run()
+    test = _test(bench, network, recipe, billing, described)
+    bench.book.flush()
+    save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
+    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    record = TeacherRecord(
+        key=folder.name,
+        network=described,
+        val_accuracy=result.val_accuracy,
+        test_accuracy=test.accuracy,
+        costs=sum_costs(rows),
+        trained_by=campaign_id,
+    )
+    write_json(folder / "teacher.json", dataclasses.asdict(record))
+    checkpointer.remove()
+    return Teacher(network, record, folder)
+
+
+def _test(bench: Bench, network: nn.Module, recipe: Recipe, billing: Billing, size: NetworkRecord) -> Score:
+    with bench.book.phase(Phase.TEST, attempt=billing.attempt, ledger=billing.ledger) as metered:
+        score = bench.test(network, recipe)
+        forward = size.forward_flops_per_image
+        flops = None if forward is None else len(bench.test) * forward
+        metered.add_work(len(bench.test), flops=flops, forward_flops=flops)
+    return score
+
+
+def teacher_paid(teacher: Teacher, campaign_id: str) -> Costs | None:
+    """What one campaign has spent on this teacher's training; None if another paid, or nobody here did."""
+    if teacher.folder is None:
+        return None
+    rows = read_rows(teacher.folder / "ledger.jsonl", LedgerRow).rows
+    own = [row for row in rows if row.campaign_id == campaign_id and row.phase is Phase.TEACHER_TRAINING]
+    return sum_costs(own) if own else None

@@ -1,0 +1,27 @@
+"""Compares ways of choosing the distillation temperature τ, with every joule booked.
+
+python run.py                                  one campaign: a random τ for every batch
+python run.py -m temperature=grid,stochastic   a grid of 19 τ against it, then the comparison
+python run.py --help                           what can be composed
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from greenkd.identity import register_resolver
+from greenkd.sweep import exit_code, run_job
+
+register_resolver()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> str:
+    """Runs one campaign; Hydra calls this once per job."""
+    return run_job(config)
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(exit_code())
