@@ -76,8 +76,8 @@ def small_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, widt
     )
 
 
-def tiny_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, width: Width = 4) -> nn.Module:
-    """`small_cnn` at 4 channels: a student too weak for the digits by itself, so that the teacher and τ matter.
+def tiny_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, width: Width = 8) -> nn.Module:
+    """`small_cnn` at 8 channels: a student that falls short of its teacher on the digits, so that τ can matter.
 
     Args:
         num_classes: Length of the logits.

@@ -17,7 +17,8 @@ BEGIN = "<!-- python -m greenkd.models.table: begin -->\n"
 END = "<!-- python -m greenkd.models.table: end -->\n"
 
 _HEADER = (
-    "| network | parameters, 10 classes | parameters, 100 classes | MMAC at 32×32 | MMAC at 64×64 | smallest image |\n"
+    "| network | parameters, 10 classes | parameters, 100 classes "
+    "| MMAC, 32×32, 100 classes | MMAC, 64×64, 200 classes | smallest image |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: |\n"
 )
 
@@ -60,13 +61,14 @@ def table() -> str:
     rows = []
     with torch.device("meta"):
         for build in models.NETWORKS:
-            ten = build(num_classes=10)
+            cifar = build(num_classes=100)
+            tiny_imagenet = build(num_classes=200, image_size=64)
             cells = [
                 f"`{build.__name__}`",
-                f"{count_parameters(ten):,}",
-                f"{count_parameters(build(num_classes=100)):,}",
-                f"{count_macs(ten, 3, 32) / 1e6:,.2f}",
-                f"{count_macs(build(num_classes=10, image_size=64), 3, 64) / 1e6:,.2f}",
+                f"{count_parameters(build(num_classes=10)):,}",
+                f"{count_parameters(cifar):,}",
+                f"{count_macs(cifar, 3, 32) / 1e6:,.2f}",
+                f"{count_macs(tiny_imagenet, 3, 64) / 1e6:,.2f}",
                 str(smallest_image(build)),
             ]
             rows.append(f"| {' | '.join(cells)} |\n")
@@ -81,9 +83,11 @@ def main() -> None:
     if page is None:
         print(table(), end="")
         return
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(before + BEGIN + table() + END + after, encoding="utf-8")
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        parser.error(f"{page} lacks the lines {BEGIN.strip()} and {END.strip()}; the table goes between them")
+    page.write_text(before + begin + table() + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

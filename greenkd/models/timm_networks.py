@@ -33,18 +33,18 @@ def from_timm(arch: str, num_classes: int, in_channels: int = 3, image_size: int
     published = timm.get_pretrained_cfg(arch)
     fixed = {"img_size": image_size} if published is not None and published.fixed_input_size else {}
     try:
-        network: nn.Module = timm.create_model(
-            arch, pretrained=False, num_classes=num_classes, in_chans=in_channels, **fixed
-        )
-        logits = _try_out(network, in_channels, image_size)
+        network = timm.create_model(arch, pretrained=False, num_classes=num_classes, in_chans=in_channels, **fixed)
+        _try_out(network, in_channels, image_size)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ConfigError(
             f"arch={arch}: timm's network cannot take {image_size}×{image_size} images ({error}); take another"
         ) from error
-    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    if logits.shape != (1, num_classes) or not linear or linear[-1].out_features != num_classes:
-        raise ConfigError(f"arch={arch}: does not end in one linear layer of {num_classes} classes; take another")
-    return network
+    # Objectives on features tap the input of the last linear layer, so it has to be the only one that makes logits.
+    *_, last = (module for module in network.modules() if isinstance(module, (nn.Linear, nn.Conv2d)))
+    if not isinstance(last, nn.Linear) or network.get_classifier() is not last:
+        raise ConfigError(f"arch={arch}: does not end in one linear layer; take another")
+    checked: nn.Module = network
+    return checked
 
 
 def _import_timm() -> Any:
@@ -54,11 +54,10 @@ def _import_timm() -> Any:
         raise ConfigError(f"timm is not installed; {_INSTALL}, or take a network of greenkd.models") from error
 
 
-def _try_out(network: nn.Module, in_channels: int, image_size: int) -> torch.Tensor:
+def _try_out(network: Any, in_channels: int, image_size: int) -> None:
     weight = next(network.parameters())
     image = torch.zeros(1, in_channels, image_size, image_size, device=weight.device)
     network.eval()
     with torch.no_grad():
-        logits: torch.Tensor = network(image)
+        network(image)
     network.train()
-    return logits
