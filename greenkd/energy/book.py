@@ -282,7 +282,7 @@ class EnergyBook:
                 energy,
                 window_s=window_s,
                 apportioned=len(keys) > 1,
-                sharers=1 / min(scale.values(), default=1.0),
+                sharers=1 / min(scale.values()) if scale else None,
             )
         self._window = _Window(self._at, self._cpu_at, reading, sharers)
 

@@ -52,7 +52,7 @@ class CarbonTracker:
         polled = not constant or bool(gpus)
         # RAPL is read over a second by CarbonTracker itself, on top of the pause between readings.
         self.resolution_s = interval_s + (0.0 if constant else 1.0) if polled else 0.0
-        self.min_window_s = 5 * self.resolution_s
+        self.min_window_s = max(1.0, 5 * self.resolution_s)
         self._sampler = PowerSampler(self._read_watts, interval_s if polled else None, clock)
 
     def snapshot(self) -> Reading:

@@ -37,7 +37,7 @@ class Entry:
     warnings: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     windows: int = 0
     windows_s: float = 0.0
-    sharers_s: float = 0.0
+    sharers_s: float | None = 0.0
 
     def add_work(self, images: int, flops: float | None, forward_flops: float | None) -> None:
         """Adds images and FLOPs; what is unknown once makes the sum unknown."""
@@ -55,7 +55,7 @@ class Entry:
         *,
         window_s: float,
         apportioned: bool,
-        sharers: float,
+        sharers: float | None,
     ) -> None:
         """Adds one window's share."""
         self.duration_s += segment.seconds
@@ -67,7 +67,8 @@ class Entry:
         self.warnings |= dict.fromkeys(window.warnings)
         self.windows += 1
         self.windows_s += window_s
-        self.sharers_s += sharers * window_s
+        known = self.sharers_s is not None and sharers is not None
+        self.sharers_s = self.sharers_s + sharers * window_s if known else None  # type: ignore[operator]
 
     def row(self, key: Key, meter: Meter, terms: Terms, machine: Machine, idle_w: float | None) -> LedgerRow:
         """Turns the entry into a ledger row."""
@@ -113,7 +114,7 @@ class Entry:
             resolution_share=edges / self.windows_s if self.windows_s else None,
             idle_w=idle_w,
             machine=machine,
-            sharers=self.sharers_s / self.windows_s if self.windows_s else None,
+            sharers=self.sharers_s / self.windows_s if self.sharers_s and self.windows_s else None,
             pid=os.getpid(),
         )
 

@@ -128,6 +128,9 @@ def _open_meter(meter_config: str, watts_per_thread: float) -> tuple[Meter, Shar
     atexit.register(meter.close)
     if not any(meter.shared.values()):
         return meter, None
-    sharers = Sharers(meter.shared)
+    try:
+        sharers = Sharers(meter.shared)
+    except OSError:  # no writable temporary folder: rows then say that nobody was looked for
+        return meter, None
     atexit.register(sharers.close)
     return meter, sharers

@@ -22,7 +22,7 @@ class NoMeter:
     method = "none"
     scope = "process"
     sensor = "none"
-    min_window_s = 0.0
+    min_window_s = 1.0
     resolution_s = 0.0
     expected: frozenset[Part] = frozenset()
     shared: Mapping[Part, frozenset[str]] = MappingProxyType({})
