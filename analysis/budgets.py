@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import columns
 from analysis.frames import groups, rows_of
 from analysis.loading import Sweep
-from analysis.reach import best_weights, candidates, cost_to_reach
+from analysis.reach import attempts_of, best_weights, candidates, cost_to_reach
 from greenkd.records import StrategyKind
 
 _MOST_BUDGETS = 8
@@ -57,7 +57,7 @@ def _seeds_curve(sweep: Sweep, group: pd.DataFrame, basis: str) -> pd.DataFrame:
     """Best of k seeds of a strategy of one training: each seed pays in full."""
     found = []
     for run in rows_of(group):
-        best = candidates(sweep, run).head(1)
+        best = candidates(attempts_of(sweep, run)).head(1)
         found.append(best.assign(cost=run[f"tuning_{basis}"], loss=best["val_loss"]))
     every = pd.concat(found)
     every = every[every["test_accuracy"].notna() & every["cost"].notna()]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from analysis.loading import Sweep
 from analysis.runs import strategy_runs
 from greenkd.records import StrategyKind
 
+Run = dict[str, Any]  # one row of the runs frame
 MULTIPLES = ("energy_kwh", "co2eq_g", "flops", "duration_s", "cpu_s")
 
 
@@ -39,16 +41,24 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
     for key, setting in groups(runs, columns.SETTING):
-        found = {label: group for (label,), group in groups(setting, ["strategy"], sort=False)}
+        found: dict[str, list[Run]] = {}
+        for run in rows_of(setting):
+            found.setdefault(run["strategy"], []).append(run)
         references = {
             "baseline": _reference(setting, baseline),
             "fixed": _reference(setting, StrategyKind.FIXED.value),
         }
-        setting_rows = [
-            _row(label, group, found=found, references=references, mix_meters=mix_meters, price=sweep.pricing.price)
+        rows.extend(
+            _row(
+                label,
+                group,
+                found=found,
+                references=references,
+                mix_meters=mix_meters,
+                price=sweep.pricing.price,
+            )
             for label, group in found.items()
-        ]
-        rows.extend(setting_rows)
+        )
         names = dict(zip(columns.SETTING, key, strict=True))
         notes[names["setting_id"]] = _notes(setting, references, baseline, mix_meters)
     return Comparison(pd.DataFrame(rows), runs, notes)
@@ -64,70 +74,64 @@ def _reference(setting: pd.DataFrame, wanted: str) -> str | None:
 
 def _row(
     label: str,
-    group: pd.DataFrame,
+    runs: list[Run],
     *,
-    found: dict[str, pd.DataFrame],
+    found: dict[str, list[Run]],
     references: dict[str, str | None],
     mix_meters: bool,
     price: float | None,
 ) -> dict[str, Any]:
-    first = group.iloc[0]
+    first = runs[0]
     row: dict[str, Any] = {name: first[name] for name in columns.SETTING}
     row |= {
         "strategy": label,
         "kind": first["kind"],
         "origin": first["origin"],
-        "seeds": len(group),
-        "complete_seeds": int(group["complete"].sum()),
-        "trials": int(group["complete_trials"].sum()),
-        "planned_trials": int(group["planned_trials"].sum()),
-        "trials_per_seed": int(group["planned_trials"].max()),
-        "attempts": int(group["attempts"].sum()),
-        "killed_attempts": int(group["killed"].sum()),
-        "chosen_taus": tuple(group["chosen_tau"]),
+        "seeds": len(runs),
+        "complete_seeds": sum(bool(run["complete"]) for run in runs),
+        "trials": sum(run["complete_trials"] for run in runs),
+        "planned_trials": sum(run["planned_trials"] for run in runs),
+        "trials_per_seed": max(run["planned_trials"] for run in runs),
+        "attempts": sum(run["attempts"] for run in runs),
+        "killed_attempts": sum(run["killed"] for run in runs),
+        "chosen_taus": tuple(run["chosen_tau"] for run in runs),
     }
     for name in ("val_accuracy", "test_accuracy"):
-        known = group[name].dropna()
-        row[f"{name}_mean"] = known.mean()
-        row[f"{name}_sd"] = known.std() if len(known) > 1 else math.nan
+        known = [run[name] for run in runs if not math.isnan(run[name])]
+        row[f"{name}_mean"] = statistics.fmean(known) if known else math.nan
+        row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan
         row[f"{name}_seeds"] = len(known)
     for part in ("tuning", "final"):
         for name in columns.COST_COLUMNS:
-            row[f"{part}_{name}"] = group[f"{part}_{name}"].mean(skipna=False)
+            row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
     row["tuning_money"] = (
-        math.nan if price is None else (group["tuning_energy_kwh"] * group["pue"] * price).mean(skipna=False)
+        math.nan if price is None else statistics.fmean(run["tuning_energy_kwh"] * run["pue"] * price for run in runs)
     )
     for reference, other in references.items():
-        theirs = found[other] if other is not None else None
+        theirs = found[other] if other is not None else []
         for name in MULTIPLES:
-            row[f"{name}_x_{reference}"] = (
-                math.nan if theirs is None else _multiple(group, theirs, name, mix_meters=mix_meters)
-            )
+            row[f"{name}_x_{reference}"] = _multiple(runs, theirs, name, mix_meters=mix_meters)
     for name in MULTIPLES:  # the teacher's ledger is not in the sweep: its meter is not known, its machine may differ
-        row[f"{name}_x_teacher"] = _ratio(group[f"tuning_{name}"], group[f"teacher_{name}"])
-    row["meter"] = joined(group["meter"])
-    row["carbon"] = joined(group["carbon"])
-    row["processor"] = joined(group["processor"])
+        row[f"{name}_x_teacher"] = _ratio([(run[f"tuning_{name}"], run[f"teacher_{name}"]) for run in runs])
+    for name in ("meter", "carbon", "processor"):
+        row[name] = joined(run[name] for run in runs)
     return row
 
 
-def _multiple(ours: pd.DataFrame, theirs: pd.DataFrame, name: str, *, mix_meters: bool) -> float:
-    seeds = set(ours["seed"]) & set(theirs["seed"])
-    ours, theirs = ours[ours["seed"].isin(seeds)], theirs[theirs["seed"].isin(seeds)]
-    both = pd.concat([ours, theirs])
-    comparable = True
-    if name in ("energy_kwh", "co2eq_g"):
-        comparable = both["meter"].nunique() <= 1
-    if name == "co2eq_g":
-        comparable = comparable and both["carbon"].nunique() <= 1
-    if not seeds or not (comparable or mix_meters):
+def _multiple(ours: list[Run], theirs: list[Run], name: str, *, mix_meters: bool) -> float:
+    by_seed = {run["seed"]: run for run in theirs}
+    pairs = [(run, by_seed[run["seed"]]) for run in ours if run["seed"] in by_seed]
+    must_agree = {"energy_kwh": ("meter",), "co2eq_g": ("meter", "carbon")}.get(name, ())
+    comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in must_agree)
+    if not comparable and not mix_meters:
         return math.nan
-    return _ratio(ours[f"tuning_{name}"], theirs[f"tuning_{name}"])
+    return _ratio([(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs])
 
 
-def _ratio(above: "pd.Series[float]", below: "pd.Series[float]") -> float:
-    divisor = below.mean(skipna=False)
-    return float(above.mean(skipna=False) / divisor) if divisor > 0 else math.nan
+def _ratio(pairs: list[tuple[float, float]]) -> float:
+    """Ratio of means; NaN where a part is missing."""
+    below = math.fsum(divisor for _, divisor in pairs)
+    return math.fsum(value for value, _ in pairs) / below if below > 0 else math.nan
 
 
 def _notes(setting: pd.DataFrame, references: dict[str, str | None], baseline: str, mix_meters: bool) -> list[str]:

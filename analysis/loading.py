@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pydantic_core
 import yaml
 
 from analysis import columns
@@ -57,6 +58,11 @@ class Sweep:
     records: dict[int, CampaignRecord]
     folders: dict[int, Path]
     pricing: Pricing
+
+    @cached_property
+    def trials_of(self) -> dict[int, pd.DataFrame]:
+        """The trials of each campaign that has any."""
+        return {campaign: own for (campaign,), own in groups(self.trials, ["campaign"])}
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -138,19 +144,18 @@ def _read_records(
 
 
 def _read_all(folders: dict[int, Path], name: str, kind: type[Any], problems: list[Problem]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
+    fields = [field for field in dataclasses.fields(kind) if field.name != "schema_version"]
+    values: dict[str, list[Any]] = {field.name: [] for field in fields}
     owners: list[int] = []
     for campaign, folder in folders.items():
-        lines = _read_lines(folder / name, kind, problems)
-        rows.extend(lines)
-        owners.extend([campaign] * len(lines))
-    fields = [field for field in dataclasses.fields(kind) if field.name != "schema_version"]
+        rows = _read_lines(folder / name, kind, problems)
+        owners.extend([campaign] * len(rows))
+        for field in fields:
+            # Rows of an older greenkd lack the fields that came later, all of which have defaults.
+            values[field.name].extend([row.get(field.name, field.default) for row in rows])
     frame = pd.DataFrame(
         {
-            field.name: pd.Series(
-                [row.get(field.name, field.default) for row in rows],
-                dtype="float64" if field.type in _NUMBERS else "object",
-            )
+            field.name: pd.Series(values[field.name], dtype="float64" if field.type in _NUMBERS else "object")
             for field in fields
         }
     )
@@ -164,7 +169,7 @@ def _read_lines(path: Path, kind: type[Any], problems: list[Problem]) -> list[di
         return []
     lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
     try:
-        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        rows = pydantic_core.from_json(b"[" + b",".join(lines) + b"]")
     except ValueError:
         rows = None
     needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
@@ -249,6 +254,8 @@ def _campaigns(
 
 def _priced(found: dict[int, CampaignRecord], ledger: pd.DataFrame, pricing: Pricing) -> dict[int, CampaignRecord]:
     """The records with the grams of teacher and logits worked out anew."""
+    if pricing.pue is None and pricing.intensity_g_per_kwh is None:
+        return found
     meters = {campaign: _meter(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
     priced = {}
     for campaign, record in found.items():
@@ -275,10 +282,10 @@ def _costs(prefix: str, costs: records.Costs | None) -> dict[str, float]:
 
 
 def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: pd.DataFrame) -> dict[str, Any]:
-    chosen = choose(trials)
     number, params = record.chosen_trial, record.chosen_params
     val_accuracy = record.val_accuracy
-    if number is None and chosen is not None:  # not finished: what would be chosen by now
+    chosen = choose(trials) if number is None else None
+    if chosen is not None:  # not finished: what would be chosen by now
         number, params, val_accuracy = int(chosen["trial"]), chosen["params"], float(chosen["val_accuracy"])
     teacher, student = record.teacher_result, record.student_network
     return {
@@ -324,11 +331,11 @@ _NO_METER = {
 
 def _meter(rows: pd.DataFrame) -> dict[str, Any]:
     def every(name: str) -> str:
-        return joined((str(value) for value in rows[name]), " + ")
+        return joined((str(value) for value in set(rows[name].tolist())), " + ")
 
     def single(name: str) -> float:
-        values = rows[name].dropna().unique()
-        return float(values[0]) if len(values) == 1 and rows[name].notna().all() else math.nan
+        values = set(rows[name].tolist())
+        return float(values.pop()) if len(values) == 1 else math.nan
 
     sources = [f"{part} {every(f'{part}_source')}" for part in ("cpu", "gpu", "ram")]
     return {

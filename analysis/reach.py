@@ -43,12 +43,20 @@ def best_weights(n: int, k: int) -> Floats:
     return np.asarray(np.where(rank <= n - k, weights, 0.0), dtype=np.float64)
 
 
-def candidates(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame:
-    """The complete trials of a run, best first by the rule that selects."""
-    trials = sweep.trials
-    own = trials[trials["campaign"].isin(run["campaigns"])]
-    if run["origin"] == "from grid":
-        own = own[own["trial"] == run["trial"]]
+def attempts_of(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame:
+    """The attempts that a run paid for."""
+    own = pd.concat(
+        [sweep.trials_of[number] for number in run["campaigns"] if number in sweep.trials_of] or [_none(sweep)]
+    )
+    return own[own["trial"] == run["trial"]] if run["origin"] == "from grid" else own
+
+
+def _none(sweep: Sweep) -> pd.DataFrame:
+    return sweep.trials.iloc[:0]
+
+
+def candidates(own: pd.DataFrame) -> pd.DataFrame:
+    """The complete trials among attempts, best first by the rule that selects."""
     complete = own[(own["status"] == TrialStatus.COMPLETE) & own["val_accuracy"].notna()]
     ordered = complete.sort_values(
         ["val_accuracy", "val_loss", "campaign", "trial"], ascending=[False, True, True, True], kind="stable"
@@ -83,12 +91,10 @@ def cost_to_reach(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
-    found = candidates(sweep, run)
+    own = attempts_of(sweep, run)
+    found = candidates(own)
     if found.empty:
         return None
-    own = sweep.trials[sweep.trials["campaign"].isin(run["campaigns"])]
-    if run["origin"] == "from grid":
-        own = own[own["trial"] == run["trial"]]
     in_order = run["kind"] in (StrategyKind.SEARCH, StrategyKind.CUSTOM)
     shape = _as_run(found, own) if in_order else _shuffled(found, own)
     for name in columns.COST_COLUMNS:
@@ -101,21 +107,15 @@ def _shuffled(found: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     n = len(found)
     val = found["val_accuracy"].to_numpy(dtype=np.float64)
     test = found["test_accuracy"].to_numpy(dtype=np.float64)
-    rows = []
-    for k in range(1, n + 1):
-        weights = best_weights(n, k)
-        low, high = _quantiles(val, weights)
-        row = {
-            "k": k,
-            "val_accuracy": float(weights @ val),
-            "val_low": low,
-            "val_high": high,
-            "test_accuracy": float(weights @ np.where(weights > 0, test, 0.0)),
-        }
-        # Failed and killed attempts are spread over the trials that were completed.
-        row |= {name: float(own[name].sum(skipna=False)) * k / n for name in columns.COST_COLUMNS}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    weights = np.stack([best_weights(n, k) for k in range(1, n + 1)])
+    bands = np.asarray([_quantiles(val, row) for row in weights])
+    k = np.arange(1, n + 1)
+    # A trial that can no longer be the best must not spoil the mean with a missing test accuracy.
+    tests = np.where(weights > 0, weights * test, 0.0).sum(axis=1)
+    curve = {"k": k, "val_accuracy": weights @ val, "val_low": bands[:, 0], "val_high": bands[:, 1]}
+    # Failed and killed attempts are spread over the trials that were completed.
+    spent = {name: own[name].sum(skipna=False) * k / n for name in columns.COST_COLUMNS}
+    return pd.DataFrame(curve | {"test_accuracy": tests} | spent)
 
 
 def _quantiles(best_first: Floats, weights: Floats) -> tuple[float, float]:

@@ -31,7 +31,8 @@ def strategy_runs(sweep: Sweep) -> pd.DataFrame:
     costs = cast("TrialCosts", booked.to_dict("index"))
     rows: list[dict[str, Any]] = []
     for _, setting in groups(sweep.campaigns, columns.SETTING):
-        rows.extend(_setting_runs(setting, sweep.trials, costs))
+        own = [sweep.trials_of[number] for number in setting["campaign"] if number in sweep.trials_of]
+        rows.extend(_setting_runs(setting, pd.concat(own) if own else sweep.trials.iloc[:0], costs))
     frame = pd.DataFrame(rows, columns=list(columns.RUNS))
     rank = frame["kind"].map({kind.value: number for number, kind in enumerate(StrategyKind)})
     return (
@@ -42,7 +43,6 @@ def strategy_runs(sweep: Sweep) -> pd.DataFrame:
 
 
 def _setting_runs(setting: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> Iterator[dict[str, Any]]:
-    trials = trials[trials["campaign"].isin(setting["campaign"])]
     is_fixed = setting["kind"] == StrategyKind.FIXED.value
     yield from _native(setting[~is_fixed], trials, costs)
     fixed = setting[is_fixed].assign(tau=_fixed_tau(setting[is_fixed], trials))

@@ -151,7 +151,7 @@ class LedgerRow:
     resolution_share: float | None = None  # timing error bound: 2 x sensor period / length of the readings; >1 unusable
     idle_w: float | None = None  # mean power of the last idle phase of this process; not subtracted from anything
     machine: Machine | None = None  # None: not readable here
-    sharers: float | None = None  # mean number of metered processes that machine-wide readings were divided among
+    sharers: float | None = None  # metered processes a device's reading was divided among; None: not looked for
     pid: int | None = None
     schema_version: int = SCHEMA_VERSION
 
@@ -332,7 +332,7 @@ def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
     torn: list[str] = []
     if not path.exists():
         return Lines(rows, torn)
-    adapter = pydantic.TypeAdapter(kind)
+    adapter = _adapter(kind)
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -360,7 +360,8 @@ def read_campaign(path: Path) -> CampaignRecord:
         fields = json.loads(path.read_bytes())
     except ValueError as error:
         raise RecordError(f"{path}: not JSON ({error}); delete it to run this campaign again") from error
-    return _validated(pydantic.TypeAdapter(CampaignRecord), fields, str(path))
+    record: CampaignRecord = _validated(_adapter(CampaignRecord), fields, str(path))
+    return record
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -402,6 +403,16 @@ def find_campaigns(root: Path) -> Iterator[Path]:
 
 
 T = TypeVar("T")
+
+
+# Building an adapter takes 10 ms, and an analysis reads hundreds of files.
+_ADAPTERS: dict[Any, pydantic.TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = pydantic.TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _validated(adapter: pydantic.TypeAdapter[T], fields: Any, where: str) -> T:

@@ -18,7 +18,7 @@ Drawn = tuple[str, str, str, Figure] | None
 class Setting:
     """What the drawings of one setting share."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         sweep: Sweep,
         comparison: Comparison,

@@ -1,0 +1,104 @@
+"""Does the verdict keep its promise? Sweeps with a planted truth, judged from files: `python -m benchmarks.verdict`.
+
+Three truths, 200 generated sweeps each, five seeds, margin 0.5 points:
+
+    null        the grid gains nothing                 "worth it" must stay below 5 %
+    boundary    the grid gains exactly the margin      the worst case: either claim must stay below 5 %
+    large       the grid gains 3 points                how often it is found
+
+Every sweep holds three comparisons (grid over stochastic, grid over fixed τ, stochastic over fixed τ); a sweep counts
+as a false claim if any of them is wrong. Two minutes and 200 MB on two cores; prints one line per truth.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import analysis
+from analysis.statistics import Paired
+from analysis.verdict import CANNOT_TELL, NOT_WORTH, WORTH
+from greenkd.records import StrategyKind
+from tests.analysis.sweeps import Plan, Trial, write_sweep
+
+MARGIN = 0.5  # percentage points
+TAUS = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+NOISE = 0.003  # sd of one student's accuracy around its truth
+SEED_NOISE = 0.004  # shared by the strategies of one seed
+BASE = 0.85
+
+
+def plans(gain: float, seeds: int, salt: int) -> Iterator[Plan]:
+    """One sweep. With a gain, τ = 8 is better by it and far better on validation, so the grid finds it every time.
+
+    Without, all τ are equal and validation noise is independent of test noise: whatever the grid picks gains nothing.
+    """
+    for seed in range(seeds):
+        generator = np.random.default_rng([salt, seed])
+        shared = generator.normal(0, SEED_NOISE)
+        test = BASE + shared + generator.normal(0, NOISE, len(TAUS) + 1)
+        val = BASE + generator.normal(0, NOISE, len(TAUS) + 1)
+        test[TAUS.index(8.0)] += gain / 100
+        val[TAUS.index(8.0)] += 1.0 if gain else 0.0
+        trials = [
+            Trial(tau=tau, val_accuracy=float(val[number]), test_accuracy=float(test[number]))
+            for number, tau in enumerate(TAUS)
+        ]
+        yield Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials)
+        last = Trial(tau=None, val_accuracy=float(val[-1]), test_accuracy=float(test[-1]))
+        yield Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=[last])
+
+
+def judge(gain: float, sweeps: int, seeds: int) -> tuple[Counter[str], int, int, list[Paired]]:
+    """Decisions on grid over stochastic; sweeps with a false "worth it", with a false "not worth it"; the tests."""
+    decisions: Counter[str] = Counter()
+    false_worth = false_not = 0
+    tests = []
+    for salt in range(sweeps):
+        folder = Path(tempfile.mkdtemp(prefix="verdict-"))
+        try:
+            write_sweep(folder, plans(gain, seeds, salt))
+            found = analysis.verdicts(analysis.compare(analysis.load(folder)), margin=MARGIN)
+        finally:
+            shutil.rmtree(folder)
+        wrong = set()
+        for verdict in found:
+            true_gain = gain if verdict.strategy == "grid" else 0.0
+            if verdict.decision == WORTH and true_gain <= MARGIN:
+                wrong.add(WORTH)
+            if verdict.decision == NOT_WORTH and true_gain >= MARGIN:
+                wrong.add(NOT_WORTH)
+        false_worth += WORTH in wrong
+        false_not += NOT_WORTH in wrong
+        asked = next(verdict for verdict in found if (verdict.strategy, verdict.control) == ("grid", "stochastic"))
+        decisions[asked.decision] += 1
+        tests.append(asked.paired)
+    return decisions, false_worth, false_not, tests
+
+
+def main() -> None:
+    """Prints one line per planted truth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sweeps", type=int, default=200, help="generated sweeps per truth (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds per sweep (default: %(default)s)")
+    options = parser.parse_args()
+    print(f"{options.sweeps} sweeps per truth, {options.seeds} seeds, margin {MARGIN} points")
+    for name, gain in (("null", 0.0), ("boundary", MARGIN), ("large", 3.0)):
+        decisions, false_worth, false_not, tests = judge(gain, options.sweeps, options.seeds)
+        covered = sum(test.low <= gain <= test.high for test in tests)
+        counts = ", ".join(f"{what} {decisions[what]}" for what in (WORTH, NOT_WORTH, CANNOT_TELL))
+        print(
+            f"{name:9s} true gain {gain:g}: grid over stochastic: {counts}; sweeps with a false 'worth it' "
+            f"{100 * false_worth / options.sweeps:.1f} %, with a false 'not worth it' "
+            f"{100 * false_not / options.sweeps:.1f} %; 95 % interval holds the truth in "
+            f"{100 * covered / options.sweeps:.1f} %",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
