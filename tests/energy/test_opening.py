@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from greenkd.energy import EnergyOptions, open_book
+from greenkd.energy import EnergyOptions, open_book, read_config
 from greenkd.errors import ConfigError, StorageError
 from greenkd.records import LedgerRow, Phase, read_rows
 
@@ -69,6 +69,9 @@ def test_every_option_names_a_meter_and_all_common_settings() -> None:
         assert f"energy={option.stem}" in text
         assert config["name"] == option.stem
         assert set(EnergyOptions.__dataclass_fields__) <= config.keys()
+        # Every key is one of the common settings or an argument of the meter.
+        _, _, meter = read_config(config, "c")
+        assert meter["_target_"].startswith("greenkd.energy.")
 
 
 def test_a_killed_process_loses_no_more_than_a_heartbeat(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.energy import CarbonTracker, CodeCarbon, Meter
-from greenkd.records import Source
+from greenkd.energy import CarbonTracker, CodeCarbon, Meter, open_book
+from greenkd.records import LedgerRow, Phase, Source, read_rows
 from tests.energy.fakes import FakeClock
 
 REPOSITORY = Path(__file__).parents[2]
@@ -186,3 +186,19 @@ def test_carbontracker_gives_what_its_own_tracker_gives_without_the_pue() -> Non
     assert after.cpu.joules - before.cpu.joules == pytest.approx(expected)  # type: ignore[operator]
     assert after.cpu.source is Source.CONSTANT
     assert ours.method == "tdp_constant"
+
+
+def test_both_side_by_side_in_one_row(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    config = {"_target_": "greenkd.energy.both", "primary": "codecarbon"}
+    with open_book(config, campaign_id="c", ledger=ledger) as book, book.phase(Phase.STUDENT_TRAINING, trial=0):
+        burn(0.3)
+    row = next(row for row in read_rows(ledger, LedgerRow).rows if row.trial == 0)
+    assert row.meter.startswith("codecarbon 3.")
+    (beside,) = row.secondary
+    assert beside.meter.startswith("carbontracker 2.")
+    assert beside.method == "tdp_constant"
+    assert beside.cpu_kwh is not None
+    assert beside.cpu_kwh > 0
+    assert beside.gpu_kwh is None
+    assert row.energy_kwh == pytest.approx(row.cpu_kwh + row.ram_kwh)  # type: ignore[operator]
