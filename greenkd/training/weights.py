@@ -1,5 +1,6 @@
 """Weights and checkpoints as safetensors: read without unpickling, written to a temporary name and renamed."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,7 +31,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may not even exist
+            temporary.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
 
 
