@@ -4,7 +4,6 @@ Huang et al., "Densely Connected Convolutional Networks", CVPR 2017. The 7×7 co
 stride 1 and the stem's max pooling is dropped, so a 32×32 image reaches the last dense block at 4×4.
 """
 
-import torchvision
 from torch import nn
 
 from greenkd.models.small_images import replace_stem, require_image_size
@@ -15,6 +14,8 @@ _MINIMUM = 8  # three transitions halve the image
 def densenet121(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
     """DenseNet-121 (BC): growth rate 32, dense blocks of 6-12-24-16 layers."""
     require_image_size("densenet121", image_size, _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.densenet121(num_classes=num_classes)
     stem = replace_stem(network, "features.conv0", in_channels=in_channels)
     nn.init.kaiming_normal_(stem.weight)

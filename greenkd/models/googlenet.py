@@ -6,7 +6,6 @@ the stem's two max poolings are dropped, so a 32×32 image reaches the Inception
 
 from typing import Annotated
 
-import torchvision
 from pydantic import Field
 from torch import nn
 
@@ -30,6 +29,8 @@ def googlenet(
         dropout: Before the linear layer; torchvision's default is 0.2, the original's code has 0.4.
     """
     require_image_size("googlenet", image_size, _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.GoogLeNet(
         num_classes=num_classes, aux_logits=False, init_weights=False, dropout=dropout
     )

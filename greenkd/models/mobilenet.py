@@ -5,7 +5,6 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 
 from typing import Annotated
 
-import torchvision
 from pydantic import Field
 from torch import nn
 
@@ -46,6 +45,8 @@ def mobilenet_v2(
         dropout: Before the linear layer; torchvision's default is 0.2, the original has none.
     """
     require_image_size("mobilenet_v2", image_size, _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.MobileNetV2(
         num_classes=num_classes, inverted_residual_setting=_ORIGINAL, dropout=dropout
     )
@@ -72,6 +73,8 @@ def mobilenet_v2_half(
         dropout: Before the linear layer; torchvision's default is 0.2, the literature has none.
     """
     require_image_size("mobilenet_v2_half", image_size, 2 * _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.MobileNetV2(
         num_classes=num_classes,
         width_mult=0.5,

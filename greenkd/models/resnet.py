@@ -4,7 +4,6 @@ The 7×7 convolution of stride 2 becomes 3×3 of stride 1 and the max pooling is
 the distillation literature, so a 32×32 image reaches the last stage at 4×4.
 """
 
-import torchvision
 from torch import nn
 
 from greenkd.models.small_images import replace_stem, require_image_size
@@ -39,6 +38,8 @@ def resnet152(num_classes: int, in_channels: int = 3, image_size: int = 32) -> n
 
 def _small_stem(name: str, num_classes: int, in_channels: int, image_size: int) -> nn.Module:
     require_image_size(name, image_size, _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.get_model(name, num_classes=num_classes)
     stem = replace_stem(network, "conv1", in_channels=in_channels)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")

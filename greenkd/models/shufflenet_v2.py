@@ -6,7 +6,6 @@ becomes 1 and its max pooling is dropped, so a 32×32 image reaches the last sta
 
 from typing import Literal
 
-import torchvision
 from torch import nn
 
 from greenkd.models.small_images import replace_stem, require_image_size
@@ -59,6 +58,8 @@ def _small_stem(
     name: str, num_classes: int, in_channels: int, image_size: int, *, width: str, stem_kernel: int
 ) -> nn.Module:
     require_image_size(name, image_size, _MINIMUM)
+    import torchvision
+
     network: nn.Module = torchvision.models.get_model(f"shufflenet_v2_{width}", num_classes=num_classes)
     # torchvision leaves this architecture's weights at PyTorch's default, so the new stem's are left there too.
     replace_stem(network, "conv1.0", in_channels=in_channels, kernel_size=stem_kernel)

@@ -8,6 +8,7 @@ import torch
 import torchinfo
 import torchvision
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from greenkd import models
@@ -65,6 +66,19 @@ PUBLISHED_PARAMETERS = {
     "alexnet": 2_495_396,
 }
 
+# Multiply-accumulates at 32×32 with 100 classes, counted by hooks in the same published code.
+PUBLISHED_MACS = {
+    "resnet20": 40_818_944,
+    "resnet8x4": 177_071_104,
+    "wrn_16_2": 101_118_464,
+    "vgg8": 96_192_512,
+    "vgg19": 511_428_608,
+    "shufflenet_v1": 38_691_456,
+    "densenet121": 888_442_880,
+    "resnext29": 5_387_358_208,
+    "mobilenet_v2_half": 6_523_648 - 16 * 16 * 16 * 16,
+}
+
 
 def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
@@ -104,9 +118,27 @@ def test_has_the_published_number_of_parameters(name: str) -> None:
         assert parameters(BY_NAME[name](num_classes=100)) == PUBLISHED_PARAMETERS[name]
 
 
+@pytest.mark.parametrize("name", PUBLISHED_MACS)
+def test_has_the_published_compute(name: str) -> None:
+    with torch.device("meta"):
+        assert macs(BY_NAME[name](num_classes=100), 3, 32) == PUBLISHED_MACS[name]
+
+
 def test_shufflenet_v2_with_a_1x1_stem_is_that_of_the_literature() -> None:
     with torch.device("meta"):
-        assert parameters(models.shufflenet_v2(num_classes=100, stem_kernel=1)) == 1_355_528
+        network = models.shufflenet_v2(num_classes=100, stem_kernel=1)
+        assert parameters(network) == 1_355_528
+        assert macs(network, 3, 32) == 44_504_448
+
+
+def test_googlenet_keeps_the_resolution_that_the_originals_has() -> None:
+    with torch.device("meta"):
+        network = models.googlenet(num_classes=100).eval()
+        maps = []
+        for block in (network.inception3a, network.inception4a, network.inception5b):
+            block.register_forward_hook(lambda _, inputs, output: maps.append((inputs[0].shape[2], output.shape[1:])))
+        network(torch.empty(1, 3, 32, 32))
+    assert maps == [(32, (256, 32, 32)), (16, (512, 16, 16)), (8, (1024, 8, 8))]
 
 
 def test_resnet18_has_the_compute_that_the_paper_counts() -> None:
@@ -236,7 +268,63 @@ def test_resnet18_computes_what_torchvisions_does_from_the_stem_on() -> None:
         maps = expected
 
 
-def test_cifar_resnet_at_four_stages_depth_equals_he_et_al_but_for_the_shortcuts() -> None:
+def batch_norm(maps: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    keys = ("running_mean", "running_var", "weight", "bias")
+    return F.batch_norm(maps, *(weights[f"{name}.{key}"] for key in keys))
+
+
+def with_random_batch_norms(network: nn.Module) -> dict[str, torch.Tensor]:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
+                values.copy_(torch.rand(values.shape) + 0.5)
+    return network.eval().state_dict()
+
+
+def test_wrn_16_2_computes_pre_activation_blocks() -> None:
+    # Zagoruyko and Komodakis, figure 1(d) and table 1, with the shortcut of Wei Yang's and RepDistiller's code.
+    torch.manual_seed(0)
+    network = models.wrn_16_2(num_classes=10)
+    weights = with_random_batch_norms(network)
+    images = noise(2, 3, 16, 16)
+    maps = F.conv2d(images, weights["conv1.weight"], padding=1)
+    for block in (1, 2, 3):
+        for index in (0, 1):
+            at, stride = f"block{block}.{index}", 2 if block > 1 and index == 0 else 1
+            activated = batch_norm(maps, weights, f"{at}.bn1").relu()
+            inner = F.conv2d(activated, weights[f"{at}.conv1.weight"], stride=stride, padding=1)
+            inner = F.conv2d(batch_norm(inner, weights, f"{at}.bn2").relu(), weights[f"{at}.conv2.weight"], padding=1)
+            if index == 0:
+                maps = F.conv2d(activated, weights[f"{at}.shortcut.weight"], stride=stride)
+            maps = maps + inner
+    expected = F.linear(batch_norm(maps, weights, "bn1").relu().mean((2, 3)), weights["fc.weight"], weights["fc.bias"])
+    with torch.no_grad():
+        assert torch.allclose(network(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_shufflenet_v1_computes_grouped_shuffled_blocks() -> None:
+    torch.manual_seed(0)
+    network = models.shufflenet_v1(num_classes=10)
+    weights = with_random_batch_norms(network)
+    images = noise(2, 3, 16, 16)
+    maps = batch_norm(F.conv2d(images, weights["conv1.weight"]), weights, "bn1").relu()
+    for layer, blocks in ((1, 4), (2, 8), (3, 4)):
+        for index in range(blocks):
+            at, groups = f"layer{layer}.{index}", 1 if (layer, index) == (1, 0) else 3
+            inner = F.conv2d(maps, weights[f"{at}.conv1.weight"], groups=groups)
+            inner = F.channel_shuffle(batch_norm(inner, weights, f"{at}.bn1").relu(), groups)
+            kernel, stride = weights[f"{at}.conv2.weight"], 2 if index == 0 else 1
+            inner = F.conv2d(inner, kernel, stride=stride, padding=1, groups=len(kernel))
+            inner = F.conv2d(batch_norm(inner, weights, f"{at}.bn2").relu(), weights[f"{at}.conv3.weight"], groups=3)
+            inner = batch_norm(inner, weights, f"{at}.bn3")
+            joined = torch.cat([inner, F.avg_pool2d(maps, 3, 2, 1)], 1) if index == 0 else inner + maps
+            maps = joined.relu()
+    expected = F.linear(maps.mean((2, 3)), weights["fc.weight"], weights["fc.bias"])
+    with torch.no_grad():
+        assert torch.allclose(network(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_cifar_resnets_are_he_et_als_but_for_the_shortcuts() -> None:
     # He et al. publish 0.27, 0.46, 0.66, 0.85 and 1.7 million parameters with 10 classes; their shortcuts have none.
     shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
     for name, published in (("resnet20", 0.27), ("resnet32", 0.46), ("resnet44", 0.66), ("resnet56", 0.85)):
