@@ -20,6 +20,7 @@ from greenkd.energy import EnergyBook, open_book
 from greenkd.environment import describe_environment
 from greenkd.errors import ConfigError, StorageError
 from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.inference import WINDOW_S, measure_inference
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -318,6 +319,7 @@ class _Campaign:
         tests = self._test(runner, [row for row in rows if row.status is TrialStatus.COMPLETE])
         result = next(test for test in tests if test.trial == chosen.trial)
         self._bench.book.flush()
+        changes = self._inference(runner, chosen, teacher)
         runner.weights_path(chosen.trial).replace(self._folder / "student.safetensors")
         shutil.rmtree(self._folder / "trials")
         self._update(
@@ -325,6 +327,7 @@ class _Campaign:
             test_accuracy=result.accuracy,
             tests=tests,
             message=f"{len(failed)} of {len(rows)} trials failed" if failed else None,
+            **changes,
         )
         self._reporter.campaign_finished(self._record)
         return self._record
@@ -343,10 +346,30 @@ class _Campaign:
             load_network(learner.network, tensors, str(runner.weights_path(row.trial)))
             with bench.book.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as metered:
                 score = bench.test(learner.network, recipe)
-                flops = len(bench.test) * learner.flops.forward
+                flops = len(bench.test) * learner.evaluation_flops
                 metered.add_work(len(bench.test), flops=flops, forward_flops=flops)
             tests.append(TestResult(trial=row.trial, accuracy=score.accuracy, loss=score.loss))
         return tuple(tests)
+
+    def _inference(self, runner: TrialRunner, chosen: TrialRow, teacher: Teacher | None) -> dict[str, object]:
+        """Meters what using the chosen student costs, and the teacher."""
+        bench, settings = self._bench, self._settings
+        size = self._record.student_network
+        assert size is not None
+        measure = partial(
+            measure_inference,
+            bench,
+            recipe=settings.training.recipe,
+            window_s=0.0 if settings.smoke else WINDOW_S,
+        )
+        network = bench.network(settings.config["student"], "student", settings.seed)
+        path = runner.weights_path(chosen.trial)
+        load_network(network, load_tensors(path)[0], str(path))
+        student = measure(network, size=size, trial=chosen.trial, attempt=chosen.attempt)
+        records: dict[str, object] = {"student_inference": student}
+        if teacher is not None:
+            records["teacher_inference"] = measure(teacher.network, size=teacher.record.network, trial=None, attempt=0)
+        return records
 
 
 def _existing(settings: Settings, folder: Path) -> CampaignRecord | None:

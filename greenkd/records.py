@@ -16,6 +16,7 @@ only ever appended, each in one write; `campaign.json` is replaced as a whole.
 """
 
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -26,11 +27,13 @@ from typing import Any, Generic, TypeVar
 
 import pydantic
 
+from greenkd.errors import StorageError
+
 SCHEMA_VERSION = 1
 _FLOP_FIELDS = ("flops", "forward_flops")
 
 
-class RecordError(ValueError):
+class RecordError(StorageError, ValueError):
     """A record file is of another schema version, or holds what no version of the schema allows."""
 
 
@@ -239,6 +242,22 @@ class NetworkRecord:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class InferenceRecord:
+    """What classifying the evaluation set once costs, a mean over `passes` passes metered in one window."""
+
+    network: str
+    parameters: int
+    images: int  # in the evaluation set
+    batch_size: int
+    threads: int | None  # CPU threads; None on a GPU
+    passes: int
+    costs: Costs  # of one pass; flops and forward_flops are equal
+    images_per_s: float
+    peak_memory_bytes: int | None  # weights, one batch and what its forward pass holds at once
+    peak_memory_method: str  # allocator (a GPU's, workspaces included) or tensors (alive at once, workspaces not)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TeacherRecord:
     """The teacher a campaign used. Its training is booked once, in the cache folder's own ledger."""
 
@@ -292,6 +311,8 @@ class CampaignRecord:
     logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, whoever paid
     teacher_paid: Costs | None = None  # the part of the teacher's training that this campaign paid
     logits_paid: Costs | None = None  # the part of the teacher logits that this campaign paid
+    student_inference: InferenceRecord | None = None  # of the chosen student
+    teacher_inference: InferenceRecord | None = None
     data_fingerprint: str | None  # hash of the images and labels trained and tested on
     environment: Environment
     created_at: str
@@ -312,14 +333,27 @@ class Lines(Generic[Row]):
 
 
 def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow) -> None:
-    """Appends one line in one write, so that lines of several processes never mix."""
-    line = json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Appends one line in one write, so that lines of several processes never mix.
+
+    Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
+
+    Raises:
+        StorageError: The line is not on disk.
+    """
+    line = json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")).encode() + b"\n"
     try:
-        os.write(descriptor, line.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the rest would not fit either
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise not_written(path, error) from error
 
 
 def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
@@ -365,14 +399,34 @@ def read_campaign(path: Path) -> CampaignRecord:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes to a temporary name beside `path`, flushes to disk, renames: readers see the old file or the new one."""
+    """Writes JSON; see `write_text`."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes to a temporary name beside `path`, flushes to disk, renames: readers see the old file or the new one.
+
+    Raises:
+        StorageError: It is not on disk; what was there before still is.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> StorageError:
+    """Returns what to tell a user whose disk refused a write."""
+    return StorageError(
+        f"{path}: cannot be written ({error.strerror}); "
+        "free some space or make the folder writable, then run the same command again"
+    )
 
 
 def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
@@ -394,6 +448,14 @@ def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
         flops=total("flops"),
         forward_flops=total("forward_flops"),
     )
+
+
+def scale_costs(costs: Costs, factor: float) -> Costs:
+    """Multiplies every figure; what is missing stays missing."""
+    scaled: dict[str, Any] = {
+        name: None if value is None else value * factor for name, value in dataclasses.asdict(costs).items()
+    }
+    return Costs(**scaled)
 
 
 def find_campaigns(root: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import torch
 
 from greenkd.energy import Flops
 from greenkd.errors import ConfigError, StorageError
-from greenkd.objectives import Objective, Setup
+from greenkd.objectives import Setup
 from greenkd.records import EpochRow, Phase, StepsRow, TrialRow, TrialStatus, append_row
 from greenkd.settings import Settings
 from greenkd.temperature import Proposal
@@ -65,12 +65,13 @@ class TrialRunner:
                 seed=seed,
             )
         )
-        feed_steps = bench.feed(seed, recipe.batch_size).steps
-        return Learner(network, objective.to(bench.device), recipe, self._flops(network, objective), seed, feed_steps)
-
-    def _flops(self, network: torch.nn.Module, objective: Objective) -> Flops:
-        counted = [self.bench.flops(each) for each in (network, *objective.networks())]
-        return Flops(forward=sum(each.forward for each in counted), training=sum(each.training for each in counted))
+        steps = bench.feed(seed, recipe.batch_size).steps
+        own, *others = (bench.flops(each) for each in (network, *objective.networks()))
+        flops = Flops(
+            forward=own.forward + sum(each.forward for each in others),
+            training=own.training + sum(each.training for each in others),
+        )
+        return Learner(network, objective.to(bench.device), recipe, flops, own.forward, seed, steps)
 
     def run(self, proposal: Proposal, attempt: int, judge: Judge) -> TrialRow:
         """Runs one attempt and writes its row, however it ends.

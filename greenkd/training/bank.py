@@ -15,7 +15,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from greenkd.errors import StorageError
-from greenkd.records import Costs, LedgerRow, Phase, read_rows, sum_costs
+from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
 from greenkd.training.feed import EpochPlan, FedBatch, Feed
 from greenkd.training.learner import TeacherOutputs
 from greenkd.training.loop import Billing
@@ -117,7 +117,7 @@ def costs_alone(folder: Path, images: int) -> Costs | None:
     """
     rows = _ledger(folder)
     computed = sum(row.images for row in rows)
-    return _scaled(sum_costs(rows), images / computed) if computed else None
+    return scale_costs(sum_costs(rows), images / computed) if computed else None
 
 
 def costs_paid(folder: Path, campaign_id: str) -> Costs | None:
@@ -128,17 +128,3 @@ def costs_paid(folder: Path, campaign_id: str) -> Costs | None:
 
 def _ledger(folder: Path) -> list[LedgerRow]:
     return read_rows(folder / LEDGER, LedgerRow).rows
-
-
-def _scaled(costs: Costs, factor: float) -> Costs:
-    def scale(value: float | None) -> float | None:
-        return None if value is None else value * factor
-
-    return Costs(
-        energy_kwh=scale(costs.energy_kwh),
-        co2eq_g=scale(costs.co2eq_g),
-        duration_s=costs.duration_s * factor,
-        cpu_s=scale(costs.cpu_s),
-        flops=scale(costs.flops),
-        forward_flops=scale(costs.forward_flops),
-    )

@@ -28,17 +28,26 @@ class Learner:
         network: On the device, channels-last.
         objective: Set up, on the device.
         recipe: Learning rate, precision, optimiser.
-        flops: Of one image, what the objective runs besides (a peer) included.
+        flops: Of one image in training, what the objective runs besides (a peer) included.
+        evaluation_flops: Of one image in evaluation: the network's forward pass alone.
         seed: Seed of dropout.
         steps_per_epoch: Batches per epoch.
     """
 
     def __init__(
-        self, network: nn.Module, objective: Objective, recipe: Recipe, flops: Flops, seed: int, steps_per_epoch: int
+        self,
+        network: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        flops: Flops,
+        evaluation_flops: float,
+        seed: int,
+        steps_per_epoch: int,
     ) -> None:
         self.network = network
         self.objective = objective
         self.flops = flops
+        self.evaluation_flops = evaluation_flops
         self._recipe = recipe
         self._seed = seed
         self._steps_per_epoch = steps_per_epoch

@@ -182,7 +182,7 @@ class Fit:
         with billing.book.phase(phase, trial=billing.trial, attempt=billing.attempt, ledger=billing.ledger) as metered:
             score = self.validation(self.learner.network, self.recipe)
             images = len(self.validation)
-            forward = images * self.learner.flops.forward
+            forward = images * self.learner.evaluation_flops
             metered.add_work(images, flops=forward, forward_flops=forward)
         return score
 

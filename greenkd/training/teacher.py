@@ -170,7 +170,8 @@ def _train(
     billing = Billing(bench.book, Phase.TEACHER_TRAINING, trial=None, attempt=attempt, ledger=ledger)
     described = network_record(bench, network, name)
     feed = bench.feed(seed, recipe.batch_size)
-    learner = Learner(network, CrossEntropy(), recipe, bench.flops(network), seed, feed.steps)
+    flops = bench.flops(network)
+    learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, feed.steps)
 
     def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
         append_row(folder / "epochs.jsonl", row)
