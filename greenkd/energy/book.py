@@ -311,11 +311,8 @@ class EnergyBook:
             path, row = rows[0]
             try:
                 append_row(path, row)
-            except OSError as error:
-                return StorageError(
-                    f"{path}: the energy ledger cannot be written ({error.strerror}); "
-                    "free some space or make the folder writable, then run the same command again"
-                )
+            except StorageError as error:
+                return error
             rows.pop(0)
         return None
 
