@@ -133,7 +133,8 @@ def pareto(setting: Setting) -> Drawn:
     factor, unit = units.scale("energy_kwh", [row["tuning_energy_kwh"] for row in rows])
     figure = Figure(figsize=(WIDTH, HEIGHT))
     (axes,) = panels_of(figure)
-    points = sorted((row["tuning_energy_kwh"] * factor, 100 * row["test_accuracy_mean"], row) for row in rows)
+    points = [(row["tuning_energy_kwh"] * factor, 100 * row["test_accuracy_mean"], row) for row in rows]
+    points.sort(key=lambda point: (point[0], -point[1]))
     front: list[tuple[float, float]] = []
     names = []
     for spent, accuracy, row in points:
