@@ -230,7 +230,7 @@ class _Campaign:
         folder = root / self._stream_key(teacher)
         make_room(root, needed, limit, keep=folder)
         billing = Billing(self._bench.book, Phase.TEACHER_LOGITS, None, 0)
-        return LogitBank(folder, live, feed, billing, classes), folder, None
+        return LogitBank(folder, live, feed, billing, classes, self._bench.stop), folder, None
 
     def _stream_key(self, teacher: Teacher) -> str:
         """Hashes what the logits of every epoch are a function of."""

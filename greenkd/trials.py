@@ -1,6 +1,7 @@
 """One attempt at one trial: build the student, train it under its schedule, keep its weights, write its row."""
 
 import dataclasses
+import errno
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import torch
 from greenkd.energy import Flops
 from greenkd.errors import ConfigError, StorageError
 from greenkd.objectives import Setup
-from greenkd.records import EpochRow, Phase, StepsRow, TrialRow, TrialStatus, append_row
+from greenkd.records import EpochRow, Phase, StepsRow, TrialRow, TrialStatus, append_row, not_written
 from greenkd.settings import Settings
 from greenkd.temperature import Proposal
 from greenkd.training.bench import Bench
@@ -22,6 +23,8 @@ from greenkd.training.loop import Billing, Fit, FitResult, TeacherSignal
 from greenkd.training.weights import save_tensors
 
 log = logging.getLogger(__name__)
+
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 # Reports an epoch's validation accuracy; True if a pruner wants the training stopped.
 Judge = Callable[[EpochRow], bool]
@@ -63,6 +66,7 @@ class TrialRunner:
                 teacher_feature_size=self.teacher_features,
                 build_peer=lambda: bench.network(config, "student", seed, index=1),
                 seed=seed,
+                epochs=recipe.epochs,
             )
         )
         steps = bench.feed(seed, recipe.batch_size).steps
@@ -82,7 +86,7 @@ class TrialRunner:
         """
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         checkpoint = self.folder / "trials" / str(proposal.trial) / "checkpoint.safetensors"
-        checkpointer = Checkpointer(checkpoint, self.settings.training.checkpoint_every_s)
+        checkpointer = Checkpointer(checkpoint, self.settings.training.checkpoint_every_s, proposal.params)
 
         def row(status: TrialStatus, result: FitResult | None, cause: str | None = None) -> TrialRow:
             self.bench.book.flush()
@@ -115,6 +119,10 @@ class TrialRunner:
             raise
         except (ConfigError, StorageError):
             raise
+        except OSError as error:
+            if error.errno in DISK_FAULTS:  # no fault of this trial, and no other would fare better
+                raise not_written(Path(error.filename or self.folder), error) from error
+            finished = row(TrialStatus.FAILED, None, _cause(error))
         except Exception as error:  # whatever a trial dies of is one failed row; the campaign goes on
             log.debug("trial %d failed", proposal.trial, exc_info=True)
             finished = row(TrialStatus.FAILED, None, _cause(error))

@@ -17,6 +17,7 @@ from torch import Tensor
 from greenkd.errors import StorageError
 from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
 from greenkd.training.feed import EpochPlan, FedBatch, Feed
+from greenkd.training.interrupt import StopFlag, holding
 from greenkd.training.learner import TeacherOutputs
 from greenkd.training.loop import Billing
 from greenkd.training.signal import LiveTeacher
@@ -35,23 +36,28 @@ class LogitBank:
         feed: The stream of views.
         billing: Whom the computation is booked to.
         num_classes: K.
+        stop: Asked between two batches of the computation.
     """
 
     flops_per_image = 0.0
 
-    def __init__(self, folder: Path, teacher: LiveTeacher, feed: Feed, billing: Billing, num_classes: int) -> None:
+    def __init__(
+        self, folder: Path, teacher: LiveTeacher, feed: Feed, billing: Billing, num_classes: int, stop: StopFlag
+    ) -> None:
         self._folder = folder
         self._teacher = teacher
         self._feed = feed
         self._billing = dataclasses.replace(billing, phase=Phase.TEACHER_LOGITS, ledger=folder / LEDGER)
         self._num_classes = num_classes
+        self._stop = stop
         self._epoch: Tensor | None = None
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
         """Reads the epoch's logits, after computing them if nobody has."""
         path = self._folder / f"epoch_{epoch:04d}.safetensors"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+        waiting = "another process is computing these teacher logits; waiting for it"
+        with holding(FileLock(path.with_suffix(".lock")), self._stop, waiting):
             stored = self._read(path)
             if stored is None:
                 stored = self._compute(plan)
@@ -72,13 +78,17 @@ class LogitBank:
         except (StorageError, KeyError) as error:
             log.warning("%s; computing these logits again", error)
             return None
-        return logits if logits.shape == (self._feed.samples, self._num_classes) else None
+        if logits.shape != (self._feed.samples, self._num_classes):
+            log.warning("%s: holds logits of another shape; computing them again", path)
+            return None
+        return logits
 
     def _compute(self, plan: EpochPlan) -> Tensor:
         logits = torch.empty(self._feed.samples, self._num_classes)
         billing = self._billing
         with billing.book.phase(billing.phase, ledger=billing.ledger) as metered:
             for step in range(self._feed.steps):
+                self._stop.check()
                 rows = self._feed.rows(step)
                 logits[rows] = self._teacher.outputs(self._feed.batch(plan, step), rows).logits.cpu()
                 images = rows.stop - rows.start

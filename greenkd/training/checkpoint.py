@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from greenkd.errors import StorageError
-from greenkd.training.weights import load_tensors, save_tensors
+from greenkd.training.weights import load_tensors, save_tensors, set_aside
 
 log = logging.getLogger(__name__)
+
+# Of the training time, spent on writing checkpoints.
+MAX_SHARE = 0.02
 
 
 @dataclasses.dataclass
@@ -41,13 +45,15 @@ class Checkpointer:
 
     Args:
         path: The checkpoint file; the one before it lies beside it as `<name>.previous`.
-        every_s: Seconds between two checkpoints.
+        every_s: Seconds between two checkpoints; more where writing one takes more than 2 % of that.
+        of: What is being trained, a trial's parameters for instance. A checkpoint of anything else is not taken up.
     """
 
-    def __init__(self, path: Path, every_s: float) -> None:
+    def __init__(self, path: Path, every_s: float, of: Mapping[str, object]) -> None:
         self._path = path
         self._previous = path.with_name(f"{path.name}.previous")
         self._every_s = every_s
+        self._of = dict(of)
         self._written_at = time.monotonic()
 
     def due(self) -> bool:
@@ -61,16 +67,19 @@ class Checkpointer:
             tensors |= {f"optimizer.{index}.{key}": value for key, value in slot.items() if value is not None}
         tensors |= {"position.losses": position.losses, "position.correct": position.correct}
         fields = {
+            "of": self._of,
             "epoch": position.epoch,
             "step": position.step,
             "duration_s": position.duration_s,
             # float.hex keeps every bit, and NaN, which JSON has not
             "last": [value.hex() for value in position.last],
         }
+        started = time.monotonic()
         if self._path.exists():
             self._path.replace(self._previous)
         save_tensors(self._path, tensors, fields)
         self._written_at = time.monotonic()
+        self._every_s = max(self._every_s, (self._written_at - started) / MAX_SHARE)
 
     def load(
         self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, device: torch.device
@@ -81,11 +90,30 @@ class Checkpointer:
                 continue
             try:
                 tensors, fields = load_tensors(path)
-                return _restore(tensors, fields, modules, optimizer, device)
-            except (StorageError, KeyError, RuntimeError) as error:
-                log.warning("checkpoint set aside: %s", error)
-                path.replace(path.with_name(f"{path.name}.damaged"))
+                self._check(tensors, fields, modules, optimizer)
+            except StorageError as error:
+                log.warning("%s; set aside as %s", error, set_aside(path).name)
+                continue
+            return _restore(tensors, fields, modules, optimizer, device)
         return None
+
+    def _check(
+        self,
+        tensors: dict[str, Tensor],
+        fields: dict[str, Any],
+        modules: dict[str, nn.Module],
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """Refuses what does not fit, before anything is overwritten: a training never starts from half a checkpoint."""
+        if fields.get("of") != self._of:
+            raise StorageError(f"{self._path}: is a checkpoint of {fields.get('of')}, not of {self._of}")
+        expected = {f"{name}.{key}": value for name, module in modules.items() for key, value in state(module).items()}
+        for index, parameter in enumerate(_parameters(optimizer)):
+            expected |= dict.fromkeys((key for key in tensors if key.startswith(f"optimizer.{index}.")), parameter)
+        if expected.keys() != tensors.keys() - {"position.losses", "position.correct"}:
+            raise StorageError(f"{self._path}: is a checkpoint of another network, objective or optimiser")
+        if any(tensors[name].shape != value.shape for name, value in expected.items()):
+            raise StorageError(f"{self._path}: is a checkpoint of a network of another size")
 
     def remove(self) -> None:
         """Deletes the checkpoints of a finished training."""
@@ -99,6 +127,10 @@ def state(module: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def _restore(
     tensors: dict[str, Tensor],
     fields: dict[str, Any],
@@ -109,7 +141,7 @@ def _restore(
     for name, module in modules.items():
         prefix = f"{name}."
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = _parameters(optimizer)
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimizer."):

@@ -1,11 +1,19 @@
 """Clean stops: Ctrl-C and SIGTERM (Slurm's pre-emption) end a training within one step, with a checkpoint written."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from filelock import BaseFileLock, Timeout
+
 from greenkd.errors import GreenkdError
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks at the flag while another process holds a lock.
+_POLL_S = 0.5
 
 
 class TrainingInterruptedError(GreenkdError):
@@ -30,6 +38,34 @@ class StopFlag:
         """
         if self._signal is not None:
             raise TrainingInterruptedError(f"stopped by {self._signal}")
+
+
+@contextmanager
+def holding(lock: BaseFileLock, stop: StopFlag, waiting: str) -> Iterator[None]:
+    """Waits for a lock that another process may hold for long, and holds it for the block.
+
+    Args:
+        lock: A file lock; the system releases it when its holder dies.
+        stop: Asked while waiting.
+        waiting: Said once if there is something to wait for.
+
+    Raises:
+        TrainingInterruptedError: A stop was asked for while waiting.
+    """
+    said = False
+    while True:
+        stop.check()
+        try:
+            lock.acquire(timeout=_POLL_S)
+            break
+        except Timeout:
+            if not said:
+                log.info("%s", waiting)
+            said = True
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

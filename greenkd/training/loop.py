@@ -106,6 +106,10 @@ class Fit:
                 raise
             losses = self._finite_losses(position)
             score = self._validate(position.epoch)
+            if score is not None and not math.isfinite(score.loss):
+                raise TrainingDivergedError(
+                    f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"
+                )
             stop_early = self.on_epoch(*self._records(position, losses, score, temperatures))
             train_loss = self._mean(losses)
             last = (train_loss, *position.last[1:]) if score is None else (train_loss, score.loss, score.accuracy)
@@ -121,6 +125,7 @@ class Fit:
         return Position(epoch, 0, losses, torch.zeros((), dtype=torch.int64, device=self.device), 0.0, last)
 
     def _save(self, position: Position) -> None:
+        self.billing.book.flush()  # what the checkpoint cost is on the books before anyone goes on from it
         self.checkpointer.save(self.learner.modules, self.learner.optimizer, position)
 
     def _train(self, position: Position, temperatures: Temperatures) -> None:

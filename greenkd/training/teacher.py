@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from torch import nn
 
-from greenkd.errors import StorageError
+from greenkd.errors import GreenkdError, StorageError
 from greenkd.objectives import CrossEntropy
 from greenkd.records import (
     Costs,
@@ -35,12 +35,17 @@ from greenkd.temperature import Constant
 from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.evaluate import Score
+from greenkd.training.interrupt import holding
 from greenkd.training.learner import Learner
-from greenkd.training.loop import Billing, Fit
+from greenkd.training.loop import Billing, Fit, TrainingDivergedError
 from greenkd.training.recipe import Recipe
-from greenkd.training.weights import load_network, load_tensors, save_tensors
+from greenkd.training.weights import load_network, load_tensors, save_tensors, set_aside
 
 log = logging.getLogger(__name__)
+
+
+class TeacherFailedError(GreenkdError):
+    """The teacher could not be trained: its loss is no number, or it does not fit into memory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +106,7 @@ def obtain_teacher(
     Raises:
         ConfigError: Given weights do not fit the network and data set.
         StorageError: The cache cannot be written.
+        TeacherFailedError: Its training broke down.
     """
     network = bench.network(config, where, seed)
     if config.get("weights"):
@@ -113,17 +119,16 @@ def obtain_teacher(
         raise StorageError(
             f"{folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
         ) from error
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("another process is training this teacher; waiting for it")
-        lock.acquire()
-    try:
+    waiting = "another process is training this teacher; waiting for it"
+    with holding(FileLock(folder.with_suffix(".lock")), bench.stop, waiting):
         found = _load(folder, network, where)
-        return found or _train(bench, network, folder, str(config["name"]), recipe, seed, campaign_id, watch)
-    finally:
-        lock.release()
+        try:
+            return found or _train(bench, network, folder, str(config["name"]), recipe, seed, campaign_id, watch)
+        except (TrainingDivergedError, RuntimeError) as error:  # torch's, out of memory among them
+            first = (str(error).splitlines() or [""])[0]
+            raise TeacherFailedError(
+                f"{where}={config['name']}: its training failed ({first}), so no trial was begun; see training.teacher"
+            ) from error
 
 
 def _given(bench: Bench, network: nn.Module, config: Mapping[str, Any], where: str, recipe: Recipe) -> Teacher:
@@ -150,6 +155,7 @@ def _load(folder: Path, network: nn.Module, where: str) -> Teacher | None:
         record = pydantic.TypeAdapter(TeacherRecord).validate_json(described.read_bytes())
     except (StorageError, ValueError) as error:
         log.warning("the cached teacher is damaged and will be trained again: %s", error)
+        set_aside(described)
         return None
     load_network(network, tensors, f"{where} (cached in {folder})")
     return Teacher(network, record, folder)
@@ -166,7 +172,9 @@ def _train(
     watch: Callable[[EpochRow], None],
 ) -> Teacher:
     ledger = folder / "ledger.jsonl"
-    attempt = 1 + max((row.attempt for row in read_rows(ledger, LedgerRow).rows), default=-1)
+    begun = [row.attempt for row in read_rows(ledger, LedgerRow).rows]
+    begun += [row.attempt for row in read_rows(folder / "epochs.jsonl", EpochRow).rows]
+    attempt = 1 + max(begun, default=-1)
     billing = Billing(bench.book, Phase.TEACHER_TRAINING, trial=None, attempt=attempt, ledger=ledger)
     described = network_record(bench, network, name)
     feed = bench.feed(seed, recipe.batch_size)
@@ -178,7 +186,7 @@ def _train(
         watch(row)
         return False
 
-    checkpointer = Checkpointer(folder / "checkpoint.safetensors", bench.checkpoint_every_s)
+    checkpointer = Checkpointer(folder / "checkpoint.safetensors", bench.checkpoint_every_s, {"teacher": folder.name})
     result = Fit(
         learner=learner,
         feed=feed,
