@@ -7,13 +7,13 @@ or the width changes, the shortcut is a 1×1 convolution, as in the knowledge-di
 """
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from greenkd.models.small_images import require_image_size
 
-_CONVOLUTIONS = {BasicBlock: 2, Bottleneck: 3}
+_CONVOLUTIONS = {"BasicBlock": 2, "Bottleneck": 3}
 _MINIMUM = 4  # two stages halve the image
 
 
@@ -25,7 +25,7 @@ class CifarResNet(nn.Module):
         widths: Channels of the stem, then `planes` of each stage (a bottleneck's output is four times its planes).
         num_classes: Length of the logits.
         in_channels: Channels of the images.
-        block: torchvision's `BasicBlock` or `Bottleneck`.
+        block: Which of torchvision's blocks.
         groups: Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality).
         width_per_group: Channels per group in the first stage.
     """
@@ -37,21 +37,24 @@ class CifarResNet(nn.Module):
         num_classes: int,
         in_channels: int,
         *,
-        block: type[BasicBlock] | type[Bottleneck] = BasicBlock,
+        block: Literal["BasicBlock", "Bottleneck"] = "BasicBlock",
         groups: int = 1,
         width_per_group: int = 64,
     ) -> None:
+        from torchvision.models import resnet
+
         super().__init__()
+        kind = getattr(resnet, block)
         stem, *stages = widths
         blocks = (depth - 2) // (3 * _CONVOLUTIONS[block])
         self.conv1 = nn.Conv2d(in_channels, stem, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu = nn.ReLU(inplace=True)
         sizes = {"blocks": blocks, "groups": groups, "width_per_group": width_per_group}
-        out = [planes * block.expansion for planes in stages]
-        self.layer1 = _stage(block, stem, stages[0], stride=1, **sizes)
-        self.layer2 = _stage(block, out[0], stages[1], stride=2, **sizes)
-        self.layer3 = _stage(block, out[1], stages[2], stride=2, **sizes)
+        out = [planes * kind.expansion for planes in stages]
+        self.layer1 = _stage(kind, stem, stages[0], stride=1, **sizes)
+        self.layer2 = _stage(kind, out[0], stages[1], stride=2, **sizes)
+        self.layer3 = _stage(kind, out[1], stages[2], stride=2, **sizes)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(out[2], num_classes)
         for module in self.modules():
@@ -67,7 +70,7 @@ class CifarResNet(nn.Module):
 
 
 def _stage(
-    block: type[BasicBlock] | type[Bottleneck],
+    block: Any,
     in_channels: int,
     planes: int,
     *,
@@ -134,7 +137,7 @@ def resnext29(num_classes: int, in_channels: int = 3, image_size: int = 32) -> n
     """ResNeXt-29, 8×64d: cardinality 8, 64 channels per group (Xie et al., CVPR 2017, section 5.3)."""
     require_image_size("resnext29", image_size, _MINIMUM)
     widths = (64, 64, 128, 256)
-    return CifarResNet(29, widths, num_classes, in_channels, block=Bottleneck, groups=8, width_per_group=64)
+    return CifarResNet(29, widths, num_classes, in_channels, block="Bottleneck", groups=8, width_per_group=64)
 
 
 def _cifar_resnet(

@@ -13,9 +13,9 @@ _MINIMUM = 8  # three transitions halve the image
 
 def densenet121(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
     """DenseNet-121 (BC): growth rate 32, dense blocks of 6-12-24-16 layers."""
-    require_image_size("densenet121", image_size, _MINIMUM)
     import torchvision
 
+    require_image_size("densenet121", image_size, _MINIMUM)
     network: nn.Module = torchvision.models.densenet121(num_classes=num_classes)
     stem = replace_stem(network, "features.conv0", in_channels=in_channels)
     nn.init.kaiming_normal_(stem.weight)

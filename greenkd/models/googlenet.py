@@ -28,9 +28,9 @@ def googlenet(
         image_size: Pixels per side.
         dropout: Before the linear layer; torchvision's default is 0.2, the original's code has 0.4.
     """
-    require_image_size("googlenet", image_size, _MINIMUM)
     import torchvision
 
+    require_image_size("googlenet", image_size, _MINIMUM)
     network: nn.Module = torchvision.models.GoogLeNet(
         num_classes=num_classes, aux_logits=False, init_weights=False, dropout=dropout
     )

@@ -44,9 +44,9 @@ def mobilenet_v2(
         image_size: Pixels per side.
         dropout: Before the linear layer; torchvision's default is 0.2, the original has none.
     """
-    require_image_size("mobilenet_v2", image_size, _MINIMUM)
     import torchvision
 
+    require_image_size("mobilenet_v2", image_size, _MINIMUM)
     network: nn.Module = torchvision.models.MobileNetV2(
         num_classes=num_classes, inverted_residual_setting=_ORIGINAL, dropout=dropout
     )
@@ -72,9 +72,9 @@ def mobilenet_v2_half(
         image_size: Pixels per side.
         dropout: Before the linear layer; torchvision's default is 0.2, the literature has none.
     """
-    require_image_size("mobilenet_v2_half", image_size, 2 * _MINIMUM)
     import torchvision
 
+    require_image_size("mobilenet_v2_half", image_size, 2 * _MINIMUM)
     network: nn.Module = torchvision.models.MobileNetV2(
         num_classes=num_classes,
         width_mult=0.5,

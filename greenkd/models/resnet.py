@@ -37,9 +37,9 @@ def resnet152(num_classes: int, in_channels: int = 3, image_size: int = 32) -> n
 
 
 def _small_stem(name: str, num_classes: int, in_channels: int, image_size: int) -> nn.Module:
-    require_image_size(name, image_size, _MINIMUM)
     import torchvision
 
+    require_image_size(name, image_size, _MINIMUM)
     network: nn.Module = torchvision.models.get_model(name, num_classes=num_classes)
     stem = replace_stem(network, "conv1", in_channels=in_channels)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")

@@ -57,9 +57,9 @@ def shufflenet_v2_x2_0(
 def _small_stem(
     name: str, num_classes: int, in_channels: int, image_size: int, *, width: str, stem_kernel: int
 ) -> nn.Module:
-    require_image_size(name, image_size, _MINIMUM)
     import torchvision
 
+    require_image_size(name, image_size, _MINIMUM)
     network: nn.Module = torchvision.models.get_model(f"shufflenet_v2_{width}", num_classes=num_classes)
     # torchvision leaves this architecture's weights at PyTorch's default, so the new stem's are left there too.
     replace_stem(network, "conv1.0", in_channels=in_channels, kernel_size=stem_kernel)

@@ -8,7 +8,6 @@ fourth max pooling is left out too, so a 32×32 image reaches the last block at 
 from collections import OrderedDict
 
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from greenkd.models.small_images import replace_stem, require_image_size
 
@@ -23,21 +22,26 @@ def vgg8(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Mod
 
 def vgg13(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
     """VGG-13 (configuration B): convolutions 2-2-2-2-2."""
-    return _small_vgg("vgg13", cfgs["B"], num_classes, in_channels, image_size)
+    return _small_vgg("vgg13", "B", num_classes, in_channels, image_size)
 
 
 def vgg16(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
     """VGG-16 (configuration D): convolutions 2-2-3-3-3."""
-    return _small_vgg("vgg16", cfgs["D"], num_classes, in_channels, image_size)
+    return _small_vgg("vgg16", "D", num_classes, in_channels, image_size)
 
 
 def vgg19(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
     """VGG-19 (configuration E): convolutions 2-2-4-4-4."""
-    return _small_vgg("vgg19", cfgs["E"], num_classes, in_channels, image_size)
+    return _small_vgg("vgg19", "E", num_classes, in_channels, image_size)
 
 
-def _small_vgg(name: str, layers: list[int | str], num_classes: int, in_channels: int, image_size: int) -> nn.Module:
+def _small_vgg(
+    name: str, layout: list[int | str] | str, num_classes: int, in_channels: int, image_size: int
+) -> nn.Module:
+    from torchvision.models.vgg import cfgs, make_layers
+
     require_image_size(name, image_size, _MINIMUM)
+    layers = cfgs[layout] if isinstance(layout, str) else layout
     pooling = [position for position, layer in enumerate(layers) if layer == "M"]
     dropped = pooling[4:] if image_size >= 64 else pooling[3:]
     kept = [layer for position, layer in enumerate(layers) if position not in dropped]
