@@ -41,6 +41,7 @@ class Setup:
     teacher_feature_size: int | None
     build_peer: Callable[[], nn.Module]
     seed: int
+    epochs: int = 1  # of the whole training
 
 
 class Objective(nn.Module):

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from greenkd.objectives.base import Batch, Objective, present
+from greenkd.objectives.base import Batch, Objective, Setup, present
 from greenkd.objectives.divergence import Weight, cross_entropy, full_precision, kl_of_log_probabilities
 
 
@@ -24,7 +24,8 @@ class DKD(Objective):
         alpha: Weight α of the target-class part; 1 in the source.
         beta: Weight β of the other classes' part; 8 in the source for resnet32x4 → resnet8x4,
             6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20.
-        warmup_epochs: Length of the rise, 20 in the source (of 240 epochs); 0 for none.
+        warmup_epochs: Length of the rise; 0 for none. None: a twelfth of the training, as the source's 20 of 240
+            epochs, so that a short training does not end before its distillation has begun.
 
     Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, section 3, and its code (mdistiller).
     """
@@ -33,12 +34,17 @@ class DKD(Objective):
     uses_temperature = True
 
     def __init__(
-        self, *, alpha: Weight = 1.0, beta: Weight = 8.0, warmup_epochs: Annotated[int, Field(ge=0)] = 20
+        self, *, alpha: Weight = 1.0, beta: Weight = 8.0, warmup_epochs: Annotated[int, Field(ge=0)] | None = None
     ) -> None:
         super().__init__()
         self.alpha = alpha
         self.beta = beta
         self.warmup_epochs = warmup_epochs
+
+    def setup(self, setup: Setup) -> None:
+        """Settles the length of the rise."""
+        if self.warmup_epochs is None:
+            self.warmup_epochs = round(setup.epochs / 12)
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the loss, 0-dim."""

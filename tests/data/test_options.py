@@ -88,7 +88,8 @@ def test_every_option_runs_in_smoke_mode_without_files(name: str, conf_dataset, 
         shape.in_channels,
         shape.image_size,
     )
-    assert 250 <= len(dataset.train) <= 400
+    assert (len(dataset.train), len(dataset.test)) == (16, 8)
+    assert len(dataset.train.labels.unique()) == len(dataset.test.labels.unique()) == 4
 
 
 @pytest.mark.parametrize("name", ["digits", "generated"])

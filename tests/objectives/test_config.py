@@ -84,6 +84,6 @@ def test_the_page_names_every_setting_and_its_default() -> None:
         section = page.split(f"\n## `{name}`\n")[1].split("\n## ")[0]
         for key, value in option(name).items():
             if key != "_target_":
-                shown = str(value).lower() if isinstance(value, bool) else str(value)
+                shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
                 assert f"`{key}`" in section
                 assert shown in section, (name, key)

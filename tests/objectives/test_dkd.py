@@ -7,7 +7,7 @@ import torch
 from greenkd.objectives import DKD, Batch
 from greenkd.objectives.dkd import decoupled_divergences
 
-from .batches import CLASSES, array, ce_mean, kl_sum, make_batch, probabilities
+from .batches import CLASSES, array, ce_mean, kl_sum, make_batch, make_setup, probabilities
 
 
 def parts(batch: Batch, tau_student: float, tau_teacher: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,6 +49,15 @@ def test_warm_up_rises_from_the_first_epoch() -> None:
     for epoch, share in ((0, 0.05), (9, 0.5), (18, 0.95), (19, 1.0), (200, 1.0)):
         assert objective(make_batch(epoch=epoch)).item() - hard == pytest.approx(share * full, rel=1e-6)
     assert DKD(warmup_epochs=0)(make_batch(epoch=0)).item() - hard == pytest.approx(full, rel=1e-6)
+
+
+def test_warm_up_is_a_twelfth_of_the_training_unless_said() -> None:
+    hard = ce_mean(array(make_batch().student_logits), make_batch().labels)
+    full = DKD(warmup_epochs=0)(make_batch()).item() - hard
+    for epochs, first in ((240, 1 / 20), (24, 1 / 2), (12, 1.0), (2, 1.0)):
+        objective = DKD()
+        objective.setup(replace(make_setup(), epochs=epochs))
+        assert objective(make_batch(epoch=0)).item() - hard == pytest.approx(first * full, rel=1e-6)
 
 
 def test_identical_logits_leave_cross_entropy_alone() -> None:
