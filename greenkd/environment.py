@@ -28,7 +28,8 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
     """Returns what this process runs on and with."""
     return Environment(
         python=platform.python_version(),
-        packages={name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)},
+        packages={name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)}
+        | {"torch": torch.__version__},  # with the build it is, +cu… or +cpu
         meter=meter,
         platform=platform.platform(),
         cpu=_cpu_name(),

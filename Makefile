@@ -1,0 +1,37 @@
+# make sweep    installs greenkd into .venv and runs the main job: a τ grid against stochastic τ, then the analysis
+# make test     installs the development tools as well, lints, type-checks and runs the whole suite
+# make format   rewrites the sources the way `make test` wants them
+# make clean    removes .venv; results in multirun/ and trained teachers in cache/ stay
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: sweep test format clean
+
+sweep: $(VENV)/.installed
+	$(BIN)/python run.py -m temperature=grid,stochastic
+	$(BIN)/python -m analysis multirun/default --report
+
+test: $(VENV)/.installed-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "greenkd needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,56 @@
+"""Small real campaigns for tests: the digits, tiny nets, simulated energy, in this process."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from greenkd.campaign import run_campaign
+from greenkd.identity import campaign_folder, plain, register_resolver
+from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
+from greenkd.reporting import Reporter
+from greenkd.settings import Settings, read_settings
+from greenkd.training.interrupt import StopFlag
+
+ROOT = Path(__file__).parents[1]
+SHORT = (
+    "energy=simulated",
+    "training.epochs=2",
+    "training.teacher.epochs=1",
+    "training.batch_size=128",
+    "student.width=4",
+    "teacher.width=8",
+)
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """Composes conf/ as run.py does."""
+    register_resolver()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return plain(compose("config", list(overrides)))
+
+
+def settings(root: Path, *overrides: str) -> Settings:
+    """Settings of a short campaign whose cache lies in `root`."""
+    return read_settings(composed(f"cache_dir={root / 'cache'}", *SHORT, *overrides))
+
+
+class Campaign:
+    """A campaign that has been run, and its records."""
+
+    def __init__(self, root: Path, *overrides: str, stop: StopFlag | None = None) -> None:
+        self.settings = settings(root, *overrides)
+        self.folder = root / "multirun" / campaign_folder(composed(*SHORT, *overrides))
+        self.record: CampaignRecord = run_campaign(self.settings, self.folder, stop or StopFlag(), Reporter())
+
+    @property
+    def trials(self) -> list[TrialRow]:
+        return read_rows(self.folder / "trials.jsonl", TrialRow).rows
+
+    @property
+    def epochs(self) -> list[EpochRow]:
+        return read_rows(self.folder / "epochs.jsonl", EpochRow).rows
+
+    @property
+    def steps(self) -> list[StepsRow]:
+        return read_rows(self.folder / "steps.jsonl", StepsRow).rows

@@ -1,0 +1,82 @@
+"""No import runs upwards; the floors are those of CONTRIBUTING.md."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {"temperature", "objectives", "data", "models", "energy"}
+GROUND = {"records", "errors", "streams", "components", "carbon", "__init__"}
+ABOVE = [
+    {"training"},
+    {"identity", "settings", "choice", "environment", "reporting", "trials", "inference", "workers"},
+    {"campaign", "plan"},
+    {"sweep"},
+]
+
+
+def floor(name: str) -> int:
+    if name in GROUND:
+        return 0
+    if name in ROOMS:
+        return 1
+    for height, names in enumerate(ABOVE, start=2):
+        if name in names:
+            return height
+    raise AssertionError(f"greenkd.{name} stands on no floor: add it to tests/test_layering.py")
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def place(path: Path) -> str:
+    parts = path.relative_to(ROOT / "greenkd").with_suffix("").parts
+    return parts[0]
+
+
+SOURCES = sorted((ROOT / "greenkd").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_runs_upwards(path: Path) -> None:
+    own = place(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "analysis":
+            assert own == "sweep", f"{path} imports {name}"
+        if parts[0] != "greenkd" or len(parts) == 1:
+            continue
+        other = parts[1]
+        if other == own or not ((ROOT / "greenkd" / other).exists() or (ROOT / "greenkd" / f"{other}.py").exists()):
+            continue
+        if own in ROOMS and other in ROOMS:
+            raise AssertionError(f"{path} imports {name}: the rooms do not know each other")
+        assert floor(other) <= floor(own), f"{path} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "analysis").rglob("*.py")), ids=lambda path: path.name)
+def test_analysis_stands_on_the_ground_floor(path: Path) -> None:
+    names = {name for name in imported(path) if name.split(".")[0] == "greenkd"}
+    assert all(name.split(".")[1] in GROUND for name in names if "." in name), f"{path} imports {names}"
+    assert not any(name.split(".")[0] == "torch" for name in imported(path))
+
+
+def test_analysis_runs_without_torch() -> None:
+    code = "import analysis, sys; assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; sys.argv = ['run.py']; import run; assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
