@@ -145,12 +145,13 @@ class _Campaign:
         """Teacher, trials, choice, test."""
         settings = self._settings
         self._reporter.campaign_started(self._record, self._rows())
-        self._update()
+        # A network that does not fit is refused before a teacher is trained for it.
+        student = self._bench.network(settings.config["student"], "student", settings.seed)
+        self._update(student_network=network_record(self._bench, student, settings.name("student")))
         teacher = self._teacher()
         signal, bank_folder, teacher_features = self._signal(teacher)
         runner = TrialRunner(self._bench, settings, self._folder, signal, teacher_features)
-        student = runner.learner().network  # refuses a network or objective that does not fit before any trial is spent
-        self._update(student_network=network_record(self._bench, student, settings.name("student")))
+        runner.learner()  # so is an objective that does not fit, before a trial is spent on it
         study = StrategyStudy(
             settings.strategy,
             self._folder / "study.db",

@@ -88,6 +88,8 @@ class SweepCallback(Callback):
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
+        if exit_code() is not ExitCode.DONE:
+            return
         folder = Path(config.hydra.run.dir)
         log.info("  records: %s", folder)
         log.info("  compare: python -m analysis %s", folder.parents[4])

@@ -92,9 +92,7 @@ def test_trials_share_initial_weights_order_and_views(grid: Campaign, root: Path
 
 def test_without_soft_targets_tau_changes_nothing(root: Path) -> None:
     # With α = 0 the loss is plain cross-entropy, so a difference between two τ could only come from other randomness.
-    runs = [
-        Campaign(root, "temperature=fixed", f"temperature.tau={tau}", "objective.alpha=0") for tau in (2, 16)
-    ]
+    runs = [Campaign(root, "temperature=fixed", f"temperature.tau={tau}", "objective.alpha=0") for tau in (2, 16)]
     assert [row.train_loss for row in runs[0].epochs] == [row.train_loss for row in runs[1].epochs]
 
 
@@ -143,7 +141,9 @@ def test_a_campaign_stopped_between_trials_goes_on(grid: Campaign, tmp_path: Pat
 
 
 def test_a_trial_that_diverges_is_one_failed_row_with_its_energy(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, "temperature=grid", "temperature.taus=[2,4]", "training.lr=1e30", "training.teacher.lr=0.1")
+    campaign = Campaign(
+        tmp_path, "temperature=grid", "temperature.taus=[2,4]", "training.lr=1e30", "training.teacher.lr=0.1"
+    )
     assert campaign.record.status is CampaignStatus.FAILED
     assert [row.status for row in campaign.trials] == [TrialStatus.FAILED] * 2
     for row in campaign.trials:

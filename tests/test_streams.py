@@ -27,7 +27,6 @@ def test_numbers_are_the_same_on_every_platform() -> None:
     assert numpy_stream(0, "temperature", 0).integers(2, 21, 8).tolist() == [19, 4, 12, 20, 13, 11, 10, 4]
 
 
-
 @pytest.mark.parametrize("epoch", [0, 5])
 def test_asking_twice_gives_the_same(epoch: int) -> None:
     first, second = (numpy_stream(1, "order", epoch).random(4) for _ in range(2))

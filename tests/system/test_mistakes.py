@@ -31,8 +31,11 @@ MISTAKES = {
     "epochs in words": (["training.epochs=ten"], ["training.epochs", "ten", "integer"]),
     "negative seed": (["seed=-1"], ["seed=-1", "from 0 on"]),
     "own class that is not there": (["student._target_=my_package.Net"], ["my_package", "PYTHONPATH"]),
-    "network too deep for the image": (["student=vgg16"], ["vgg16", "32"]),
-    "search without a temperature": (["objective=none", "temperature=grid"], ["has no temperature", "temperature=fixed"]),
+    "network too deep for the image": (["student=vgg16"], ["vgg16", "16×16", "small_cnn"]),
+    "search without a temperature": (
+        ["objective=none", "temperature=grid"],
+        ["has no temperature", "temperature=fixed"],
+    ),
     "a missing weights file": (["teacher.weights=/no/weights.safetensors"], ["/no/weights.safetensors"]),
 }
 

@@ -33,9 +33,7 @@ def test_uniform_int_draws_every_integer_with_the_same_probability() -> None:
     ("distribution", "reference"),
     [("uniform", stats.uniform(2, 18)), ("log_uniform", stats.loguniform(2, 20))],
 )
-def test_continuous_draws_follow_their_distribution(
-    distribution: Distribution, reference: stats.rv_continuous
-) -> None:
+def test_continuous_draws_follow_their_distribution(distribution: Distribution, reference: stats.rv_continuous) -> None:
     taus = draws(RandomPerBatch(low=2, high=20, distribution=distribution))
     assert stats.kstest(taus, reference.cdf).pvalue > 1e-3
 
