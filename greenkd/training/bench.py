@@ -75,9 +75,22 @@ class Bench:
         return Evaluator(images, self.options.mean, self.options.std, self.device)
 
     def feed(self, seed: int, batch_size: int) -> Feed:
-        """Returns the batches of a training under one seed."""
-        options = self.options
-        return Feed(self.train, options.augmentation, options.mean, options.std, batch_size, seed, self.device)
+        """Returns the batches of a training under one seed; the same object for the same arguments."""
+        if (seed, batch_size) not in self._feeds:
+            options = self.options
+            self._feeds[seed, batch_size] = Feed(
+                self._resident, options.augmentation, options.mean, options.std, batch_size, seed, self.device
+            )
+        return self._feeds[seed, batch_size]
+
+    @cached_property
+    def _resident(self) -> Images:
+        """The training split on the device, once for all feeds."""
+        return self.train.to(self.device)
+
+    @cached_property
+    def _feeds(self) -> dict[tuple[int, int], Feed]:
+        return {}
 
     def network(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:
         """Builds a network on the device, its initial weights a function of (seed, index).

@@ -1,6 +1,7 @@
 """What a training changes: the network, the objective with its own trainable parts, and the optimiser of both."""
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,8 @@ class Learner:
         evaluation_flops: Of one image in evaluation: the network's forward pass alone.
         seed: Seed of dropout.
         steps_per_epoch: Batches per epoch.
+        compiled: Run the network's training steps through `torch.compile`. A network whose features are distilled runs
+            as written, for they are caught by a hook.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Learner:
         evaluation_flops: float,
         seed: int,
         steps_per_epoch: int,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.network = network
         self.objective = objective
@@ -53,11 +58,31 @@ class Learner:
         self._steps_per_epoch = steps_per_epoch
         self.optimizer = recipe.optimizer([*network.parameters(), *objective.parameters()])
         self._tap = FeatureTap(network) if objective.wants_features else None
+        self.compiled = compiled and self._tap is None
+        # Evaluation runs the network as written: compiling it in a second mode costs more than its passes would save.
+        self._forward: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False) if self.compiled else network
+        self._generator = _default_generator(next(network.parameters()).device)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """What a checkpoint holds besides the optimiser."""
         return {"network": self.network, "objective": self.objective}
+
+    def compile(self, images: Tensor) -> None:
+        """Compiles the training step for batches of one size, and leaves the network as it was.
+
+        Args:
+            images: [B, C, H, W], as a batch of that size lies in memory; the values do not matter.
+        """
+        buffers = [buffer.clone() for buffer in self.network.buffers()]
+        self.network.train()
+        with self._recipe.autocast(images.device):
+            loss = self._forward(images).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+                buffer.copy_(before)
 
     def step(
         self, epoch: int, step: int, batch: FedBatch, teacher: TeacherOutputs | None, taus: tuple[Tensor, Tensor]
@@ -75,11 +100,12 @@ class Learner:
             The loss and the number of correctly classified images, both 0-dim on the device.
         """
         done = epoch * self._steps_per_epoch + step
-        torch.manual_seed(stream_seed(self._seed, "dropout", done))
+        # Not torch.manual_seed: until a GPU is first used, every call of it keeps stack traces for later (0.5 ms).
+        self._generator.manual_seed(stream_seed(self._seed, "dropout", done))
         for group in self.optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate(done, self._steps_per_epoch)
         with self._recipe.autocast(batch.images.device):
-            logits: Tensor = self.network(batch.images)
+            logits = self._forward(batch.images)
             loss: Tensor = self.objective(
                 Batch(
                     images=batch.images,
@@ -98,3 +124,11 @@ class Learner:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return loss.detach(), (logits.detach().argmax(1) == batch.labels).sum()
+
+
+def _default_generator(device: torch.device) -> torch.Generator:
+    """Returns the generator that dropout on this device draws from."""
+    if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+    return torch.mps._get_default_mps_generator() if device.type == "mps" else torch.default_generator

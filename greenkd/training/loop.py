@@ -94,6 +94,8 @@ class Fit:
             TrainingDivergedError: The loss became NaN or infinite.
         """
         use_threads(self.threads, self.learner.flops.training * self.recipe.batch_size)
+        if self.learner.compiled:
+            self._compile()
         position = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.device) or self._start(0)
         while position.epoch < self.recipe.epochs:
             temperatures = self.schedule.temperatures(
@@ -120,6 +122,13 @@ class Fit:
                 self._save(position)
         return FitResult(position.epoch, *position.last, pruned=False)
 
+    def _compile(self) -> None:
+        """Compiles the step for a whole batch and for a smaller last one, on the trial's bill as overhead."""
+        billing, plan = self.billing, self.feed.plan(0)
+        with billing.book.phase(Phase.OVERHEAD, trial=billing.trial, attempt=billing.attempt, ledger=billing.ledger):
+            for step in sorted({0, self.feed.steps - 1}):
+                self.learner.compile(self.feed.batch(plan, step).images)
+
     def _start(self, epoch: int, last: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Position:
         losses = torch.zeros(self.feed.steps, device=self.device)
         return Position(epoch, 0, losses, torch.zeros((), dtype=torch.int64, device=self.device), 0.0, last)
@@ -130,8 +139,8 @@ class Fit:
 
     def _train(self, position: Position, temperatures: Temperatures) -> None:
         """Makes the remaining steps of one epoch; `position` follows step by step."""
-        tau_student = torch.from_numpy(temperatures.student).to(self.device)
-        tau_teacher = torch.from_numpy(temperatures.teacher).to(self.device)
+        tau_student = torch.from_numpy(temperatures.student).to(self.device).unbind()
+        tau_teacher = torch.from_numpy(temperatures.teacher).to(self.device).unbind()
         plan = self.feed.plan(position.epoch)
         if self.teacher is not None:
             self.teacher.begin_epoch(position.epoch, plan)

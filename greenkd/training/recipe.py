@@ -1,6 +1,7 @@
 """The optimiser recipe: what `training=…` chooses, and the learning rate at every step."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -72,12 +73,12 @@ class Recipe:
             fused=True,
         )
 
-    def autocast(self, device: torch.device) -> torch.autocast:
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
         """Returns the context in which the networks run."""
         bf16 = self.precision == "bf16" or (
             self.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
         )
-        return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+        return torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
