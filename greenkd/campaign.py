@@ -159,7 +159,7 @@ class _Campaign:
             settings.seed,
             settings.training.recipe.epochs,
         )
-        study.reconcile(self._rows())
+        study.reconcile(self._rows)
         if retry:
             study.retry(self._rows())
         self._trials(runner, study)

@@ -26,6 +26,8 @@ NOT_IDENTITY = (
     "training.bank",
     "training.bank_limit_gb",
     "training.checkpoint_every_s",
+    "retry",
+    "dry_run",
 )
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")

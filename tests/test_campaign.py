@@ -195,7 +195,8 @@ def test_the_folder_of_another_configuration_is_refused(grid: Campaign) -> None:
 
 def test_identity_ignores_what_cannot_change_a_result() -> None:
     base = composed()
-    for override in ("device=cpu", "energy=none", "cache_dir=/elsewhere", "sweep=other", "training.bank=false"):
+    same = ("device=cpu", "energy=none", "cache_dir=/elsewhere", "sweep=other", "training.bank=false")
+    for override in (*same, "retry=failed", "dry_run=true"):
         assert campaign_id(composed(override)) == campaign_id(base), override
     for override in ("seed=1", "training.lr=0.05", "temperature=grid", "objective.alpha=0.5", "student.width=5"):
         assert campaign_id(composed(override)) != campaign_id(base), override
