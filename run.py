@@ -11,7 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from greenkd.identity import register_resolver
-from greenkd.sweep import exit_code, run_job
+from greenkd.sweep import exit_code, hints, run_job
 
 register_resolver()
 
@@ -23,5 +23,6 @@ def main(config: DictConfig) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with hints():
+        main()
     sys.exit(exit_code())

@@ -3,15 +3,16 @@
 Heavy modules (torch, optuna, pandas) are imported when a job needs them, so that `--help` stays quick.
 """
 
+import contextlib
 import logging
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import rich
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -121,11 +122,15 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
                 _make(folder)
         states = [read_state(each, folder) for each, folder in zip(settings, folders, strict=True)]
     except GreenkdError as error:
-        show(f"error: {error}", style="red")
-        sys.exit(ExitCode.REFUSED)
+        _refuse(str(error))
     show(describe(states))
     if dry:
         sys.exit(ExitCode.DONE)
+
+
+def _refuse(message: str) -> NoReturn:
+    rich.get_console().print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(ExitCode.REFUSED)
 
 
 def _make(folder: Path) -> None:
@@ -156,6 +161,30 @@ def _jobs(config: DictConfig) -> list[DictConfig]:
     )
     batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return [loader.load_sweep_config(config, list(job)) for batch in batches for job in batch]
+
+
+@contextlib.contextmanager
+def hints() -> Iterator[None]:
+    """Adds the cure where Hydra refuses a command line that looks right: `-m group=a,b group.key=…`."""
+    try:
+        yield
+    except SystemExit as refused:
+        if refused.code == 1:
+            swept = {word.partition("=")[0] for word in sys.argv if "," in word.partition("=")[2]}
+            for word in sys.argv[1:]:
+                group, dot, _ = word.partition("=")[0].lstrip("+~").partition(".")
+                if dot and group in swept:
+                    rich.get_console().print(
+                        f"hint: {word.partition('=')[0]} is a setting of one {group} option and cannot stand beside "
+                        f"another in one -m. Run them one after the other (one sweep name compares them), or put it "
+                        f"into an option file of your own, as conf/temperature/grid_coarse.yaml does.",
+                        style="yellow",
+                        markup=False,
+                        highlight=False,
+                        soft_wrap=True,
+                    )
+                    break
+        raise
 
 
 def command_line() -> str:
