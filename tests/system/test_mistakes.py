@@ -26,6 +26,10 @@ MISTAKES = {
         ["dataset=cifar10", "teacher=resnet8", "student=resnet8", "data_dir=/no/such/folder"],
         ["/no/such/folder", "download=true"],
     ),
+    "a setting of one of two options": (
+        ["-m", "temperature=grid,stochastic", "temperature.taus=[2,4]"],
+        ["temperature.taus", "hint:", "one after the other"],
+    ),
     "no such device": (["device=cuda:99"], ["device=cuda:99", "cpu"]),
     "no such country": (["energy.country=XYZ"], ["XYZ"]),
     "epochs in words": (["training.epochs=ten"], ["training.epochs", "ten", "integer"]),
