@@ -104,6 +104,13 @@ def _row(
     for part in ("tuning", "final"):
         for name in columns.COST_COLUMNS:
             row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
+    # The teacher three ways: left out above, charged in full, and shared among the campaigns that used it.
+    for name in columns.COST_COLUMNS:
+        row[f"{name}_with_teacher"] = statistics.fmean(run[f"tuning_{name}"] + run[f"teacher_{name}"] for run in runs)
+        row[f"{name}_with_teacher_shared"] = statistics.fmean(
+            run[f"tuning_{name}"] + run[f"teacher_{name}"] * len(run["campaigns"]) / max(1, run["teacher_users"])
+            for run in runs
+        )
     row["tuning_money"] = (
         math.nan if price is None else statistics.fmean(run["tuning_energy_kwh"] * run["pue"] * price for run in runs)
     )

@@ -249,7 +249,9 @@ def _campaigns(
             row[f"tuning_{name}"] = _number(booked[name]) + share
         row |= meters.get(campaign, _NO_METER)
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
+    frame = pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
+    users = frame.groupby("teacher_key")["campaign"].transform("size")
+    return frame.assign(teacher_users=users.where(frame["teacher_key"] != "", 0))
 
 
 def _priced(found: dict[int, CampaignRecord], ledger: pd.DataFrame, pricing: Pricing) -> dict[int, CampaignRecord]:
@@ -266,8 +268,19 @@ def _priced(found: dict[int, CampaignRecord], ledger: pd.DataFrame, pricing: Pri
             record,
             teacher_result=teacher and dataclasses.replace(teacher, costs=pricing.costs(teacher.costs, **own)),
             logits_costs=pricing.costs(logits, **own),
+            student_inference=_priced_inference(record.student_inference, pricing, own),
+            teacher_inference=_priced_inference(record.teacher_inference, pricing, own),
         )
     return priced
+
+
+def _priced_inference(
+    found: records.InferenceRecord | None, pricing: Pricing, own: dict[str, float]
+) -> records.InferenceRecord | None:
+    if found is None:
+        return None
+    costs = pricing.costs(found.costs, **own)
+    return found if costs is None else dataclasses.replace(found, costs=costs)
 
 
 def _number(value: float | None) -> float:

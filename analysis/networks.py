@@ -1,10 +1,13 @@
 """What using the networks costs: teacher against students.
 
-Costs come from the ledger's `inference` rows: those of a trial are the student's, those of no trial the teacher's.
-Where none were metered, the student's `test` rows stand in: the same forward passes, with the accuracy counted too.
+Costs come from `campaign.json`, where inference was metered in a window of its own; else from the ledger's `inference`
+rows (those of a trial are the student's, those of no trial the teacher's); else, for the student, from its `test` rows:
+the same forward passes, with the accuracy counted too.
 """
 
 import math
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,14 +19,15 @@ from analysis.tables import Table
 from greenkd.records import Phase
 
 IMAGES = 1000
-_WANTED = ("duration_s", "cpu_s", "energy_kwh", "co2eq_g", "images")
+_COSTS = ("duration_s", "cpu_s", "energy_kwh", "co2eq_g")
 
 
 def inference(sweep: Sweep) -> pd.DataFrame:
     """One row per setting and network (the teacher, each strategy's student).
 
     Columns: the setting's, `network`, `role`, `strategy`, `parameters`, `forward_flops_per_image`, `test_accuracy`
-    (mean), `source` (inference, test or none), and per 1000 images `duration_s`, `cpu_s`, `energy_kwh`, `co2eq_g`.
+    (mean), `source` (inference, test or none), `peak_memory_bytes`, and per 1000 images
+    `duration_s`, `cpu_s`, `energy_kwh`, `co2eq_g`.
     """
     rows: list[dict[str, Any]] = []
     for key, setting in groups(sweep.campaigns, columns.SETTING):
@@ -49,16 +53,34 @@ def inference(sweep: Sweep) -> pd.DataFrame:
 
 
 def _per_images(sweep: Sweep, campaigns: pd.DataFrame, role: str) -> dict[str, Any]:
-    ledger = sweep.ledger[sweep.ledger["campaign"].isin(campaigns["campaign"])]
+    numbers = list(campaigns["campaign"])
+    metered = [
+        found
+        for record in (sweep.records[number] for number in numbers)
+        if (found := record.teacher_inference if role == "teacher" else record.student_inference) is not None
+    ]
+    if metered:
+        return {"source": "inference", "peak_memory_bytes": _mean([found.peak_memory_bytes for found in metered])} | {
+            name: _mean([_share(getattr(found.costs, name), found.images) for found in metered]) for name in _COSTS
+        }
+    ledger = sweep.ledger[sweep.ledger["campaign"].isin(numbers)]
     of_role = ledger[ledger["trial"].isna() if role == "teacher" else ledger["trial"].notna()]
     phases = (Phase.INFERENCE.value,) if role == "teacher" else (Phase.INFERENCE.value, Phase.TEST.value)
+    missing: dict[str, Any] = {"source": "none", "peak_memory_bytes": math.nan} | dict.fromkeys(_COSTS, math.nan)
     for phase in phases:
         own = of_role[(of_role["phase"] == phase) & (of_role["images"] > 0)]
         if len(own):
-            total = sum_or_missing(own.assign(every=0), ["every"], _WANTED).iloc[0]
-            share = IMAGES / total["images"]
-            return {"source": phase} | {name: float(total[name]) * share for name in _WANTED if name != "images"}
-    return {"source": "none"} | {name: math.nan for name in _WANTED if name != "images"}
+            total = sum_or_missing(own.assign(every=0), ["every"], (*_COSTS, "images")).iloc[0]
+            return missing | {"source": phase} | {name: _share(total[name], total["images"]) for name in _COSTS}
+    return missing
+
+
+def _share(value: float | None, images: float) -> float:
+    return math.nan if value is None else float(value) * IMAGES / images
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    return statistics.fmean(math.nan if value is None else value for value in values)
 
 
 def inference_tables(sweep: Sweep) -> list[Table]:
@@ -79,6 +101,7 @@ def inference_tables(sweep: Sweep) -> list[Table]:
                 units.figure(row["duration_s"]),
                 units.figure(row["energy_kwh"] * energy),
                 units.figure(row["co2eq_g"] * grams),
+                units.figure(row["peak_memory_bytes"] / 2**20),
                 row["source"],
             )
             for row in rows_of(rows)
@@ -96,6 +119,7 @@ def inference_tables(sweep: Sweep) -> list[Table]:
                     f"s / {IMAGES}",
                     f"{energy_unit} / {IMAGES}",
                     f"{grams_unit} / {IMAGES}",
+                    "peak MiB",
                     "from phase",
                 ),
                 rows=cells,
@@ -104,7 +128,7 @@ def inference_tables(sweep: Sweep) -> list[Table]:
                     f"energy: {joined(sweep.ledger['meter'])}",
                     "from phase test: the student's test pass, where inference was not metered apart",
                 ),
-                left=frozenset({0, 1, 2, 9}),
+                left=frozenset({0, 1, 2, 10}),
             )
         )
     return tables

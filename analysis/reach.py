@@ -95,15 +95,14 @@ def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
     found = candidates(own)
     if found.empty:
         return None
+    totals = own[list(columns.COST_COLUMNS)].sum(skipna=False).to_dict()
     in_order = run["kind"] in (StrategyKind.SEARCH, StrategyKind.CUSTOM)
-    shape = _as_run(found, own) if in_order else _shuffled(found, own)
-    for name in columns.COST_COLUMNS:
-        before = run[f"tuning_{name}"] - own[name].sum(skipna=False)
-        shape[name] += before
-    return shape
+    shape = _as_run(found, own) if in_order else _shuffled(found, totals)
+    before = {name: run[f"tuning_{name}"] - totals[name] for name in columns.COST_COLUMNS}
+    return shape.assign(**{name: shape[name] + before[name] for name in columns.COST_COLUMNS})
 
 
-def _shuffled(found: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+def _shuffled(found: pd.DataFrame, totals: dict[Any, float]) -> pd.DataFrame:
     n = len(found)
     val = found["val_accuracy"].to_numpy(dtype=np.float64)
     test = found["test_accuracy"].to_numpy(dtype=np.float64)
@@ -114,7 +113,7 @@ def _shuffled(found: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     tests = np.where(weights > 0, weights * test, 0.0).sum(axis=1)
     curve = {"k": k, "val_accuracy": weights @ val, "val_low": bands[:, 0], "val_high": bands[:, 1]}
     # Failed and killed attempts are spread over the trials that were completed.
-    spent = {name: own[name].sum(skipna=False) * k / n for name in columns.COST_COLUMNS}
+    spent = {name: totals[name] * k / n for name in columns.COST_COLUMNS}
     return pd.DataFrame(curve | {"test_accuracy": tests} | spent)
 
 

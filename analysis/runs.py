@@ -207,6 +207,7 @@ def _shared(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: row[key] for key in (*columns.SETTING, "seed")},
         **{f"teacher_{key}": row[f"teacher_{key}"] for key in columns.COST_COLUMNS},
+        "teacher_users": row["teacher_users"],
         "meter": _meter(row),
         "carbon": _carbon(row),
         "pue": row["pue"],

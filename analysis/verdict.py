@@ -2,8 +2,10 @@
 
 The margin is the smallest gain in accuracy that the reader would pay for. A strategy is *worth it* over a cheaper one
 if its gain is shown to exceed the margin, *not worth it* if its gain is shown to stay below it (the cheaper one is not
-inferior by the margin), and otherwise these seeds *cannot tell*. "Shown" is a one-sided paired t test, Holm-corrected
-over all comparisons of the report, at `alpha`: a wrong "worth it" anywhere in a report has probability alpha at most.
+inferior by the margin), and otherwise these seeds *cannot tell*. Between stochastic and fixed τ, which cost one
+training each, the words are *better* and *no better* (by the margin). "Shown" is a one-sided paired t test,
+Holm-corrected over all comparisons of the report, at `alpha`: a wrong "worth it" anywhere in a report has probability
+alpha at most.
 """
 
 import dataclasses
@@ -22,6 +24,7 @@ ALPHA = 0.05
 MARGIN_POINTS = 0.5
 _MANY_SEEDS = 100
 WORTH, NOT_WORTH, CANNOT_TELL = "worth it", "not worth it", "cannot tell"
+BETTER, NO_BETTER = "better", "no better"  # of two that cost one training each
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,9 +72,12 @@ def verdicts(
         alpha: Family-wise error rate over all verdicts returned.
         mix_meters: Subtract energies of different meters all the same.
     """
+    equals: set[tuple[str, str]] = set()
     pairs: list[tuple[tuple[str, ...], str, str, pd.DataFrame]] = []
     for key, setting in groups(comparison.runs, columns.SETTING):
-        for strategy, control in _pairs(setting, baseline):
+        over_cheap, of_equal_cost = _pairs(setting, baseline)
+        equals.update(of_equal_cost)
+        for strategy, control in over_cheap + of_equal_cost:
             both = setting[setting["strategy"] == strategy].merge(
                 setting[setting["strategy"] == control], on="seed", suffixes=("", "_control")
             )
@@ -84,7 +90,8 @@ def verdicts(
     tests = max(1, sum(not math.isnan(result.p_above) for result in results))
     found = []
     for (key, strategy, control, both), result, p_worth, p_not in zip(pairs, results, worth, not_worth, strict=True):
-        decision = WORTH if p_worth <= alpha else NOT_WORTH if p_not <= alpha else CANNOT_TELL
+        yes, no = (BETTER, NO_BETTER) if (strategy, control) in equals else (WORTH, NOT_WORTH)
+        decision = yes if p_worth <= alpha else no if p_not <= alpha else CANNOT_TELL
         needed = seeds_needed(result.mean - margin, result.sd, tests=tests, alpha=alpha)
         same_meter = mix_meters or bool((both["meter"] == both["meter_control"]).all())
         ours, theirs = both["tuning_energy_kwh"], both["tuning_energy_kwh_control"]
@@ -102,7 +109,7 @@ def verdicts(
                 cost_multiple=float(ours.sum(skipna=False) / theirs.sum(skipna=False))
                 if same_meter and theirs.sum() > 0
                 else math.nan,
-                more_seeds=None if needed is None else max(1, needed - result.seeds),
+                more_seeds=None if needed is None or decision != CANNOT_TELL else max(1, needed - result.seeds),
                 folders=tuple(
                     sorted(
                         {number for name in ("campaigns", "campaigns_control") for row in both[name] for number in row}
@@ -113,14 +120,15 @@ def verdicts(
     return found
 
 
-def _pairs(setting: pd.DataFrame, baseline: str) -> list[tuple[str, str]]:
+def _pairs(setting: pd.DataFrame, baseline: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Searching strategies over what costs one training, and the latter over each other."""
     labels = setting.drop_duplicates("strategy")
     fixed = list(labels.loc[labels["kind"] == StrategyKind.FIXED, "strategy"])
     cheap = list(labels.loc[(labels["strategy"] == baseline) | (labels["kind"] == baseline), "strategy"])
     cheap = [label for label in cheap if label not in fixed]
     tuned = [label for label in labels["strategy"] if label not in (*fixed, *cheap)]
     over_cheap = [(strategy, control) for strategy in tuned for control in (*cheap, *fixed)]
-    return over_cheap + [(strategy, control) for strategy in cheap for control in fixed]
+    return over_cheap, [(strategy, control) for strategy in cheap for control in fixed]
 
 
 def signed(value: float) -> str:
@@ -131,6 +139,14 @@ def signed(value: float) -> str:
 def plain(label: str) -> str:
     """A strategy's label without the remark on where its row comes from."""
     return label.removesuffix(" (from grid, no extra cost)")
+
+
+_SHOWN = {
+    WORTH: ("worth it", "exceed"),
+    NOT_WORTH: ("not worth it", "stay below"),
+    BETTER: ("better", "gain more than"),
+    NO_BETTER: ("no better", "gain less than"),
+}
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -148,10 +164,9 @@ def _sentence(verdict: Verdict) -> str:
         )
     interval = f"{signed(found.mean)} points (95 % interval {signed(found.low)} to {signed(found.high)}, "
     interval += f"{found.seeds} seeds{cost})"
-    if verdict.decision == WORTH:
-        return f"{subject} is worth it: {interval}, shown to exceed the {verdict.margin:g} points asked for."
-    if verdict.decision == NOT_WORTH:
-        return f"{subject} is not worth it: {interval}, shown to stay below the {verdict.margin:g} points asked for."
+    if verdict.decision in _SHOWN:
+        claim, shown = _SHOWN[verdict.decision]
+        return f"{subject} is {claim}: {interval}, shown to {shown} the {verdict.margin:g} points asked for."
     if verdict.more_seeds is None:
         more = f"the gain is too close to the margin of {verdict.margin:g} for {MOST_SEEDS:,} seeds to tell"
     elif verdict.more_seeds > _MANY_SEEDS:

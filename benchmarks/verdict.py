@@ -21,7 +21,7 @@ import numpy as np
 
 import analysis
 from analysis.statistics import Paired
-from analysis.verdict import CANNOT_TELL, NOT_WORTH, WORTH
+from analysis.verdict import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
@@ -68,9 +68,9 @@ def judge(gain: float, sweeps: int, seeds: int) -> tuple[Counter[str], int, int,
         wrong = set()
         for verdict in found:
             true_gain = gain if verdict.strategy == "grid" else 0.0
-            if verdict.decision == WORTH and true_gain <= MARGIN:
+            if verdict.decision in (WORTH, BETTER) and true_gain <= MARGIN:
                 wrong.add(WORTH)
-            if verdict.decision == NOT_WORTH and true_gain >= MARGIN:
+            if verdict.decision in (NOT_WORTH, NO_BETTER) and true_gain >= MARGIN:
                 wrong.add(NOT_WORTH)
         false_worth += WORTH in wrong
         false_not += NOT_WORTH in wrong

@@ -92,6 +92,7 @@ def write_picture(picture: Picture, folder: Path) -> tuple[Path, Path]:
     png, svg = folder / f"{picture.name}.png", folder / f"{picture.name}.svg"
     with mpl.rc_context(_STYLE):
         picture.figure.savefig(png, dpi=_DPI)
+        picture.figure.set_layout_engine("none")  # laid out by now; once more would take as long again
         # Without a date the same records give the same file.
         picture.figure.savefig(svg, metadata={"Date": None, "Title": picture.title})
     return png, svg

@@ -68,7 +68,10 @@ def inference_bars(setting: Setting) -> Drawn:
     if used.empty:
         return None
     rows = rows_of(used)
-    labels = [row["network"] if row["role"] == "teacher" else f"{row['network']}\n{row['strategy']}" for row in rows]
+    labels = [
+        f"{row['network']}\nteacher" if row["role"] == "teacher" else f"{row['network']}\n{row['strategy']}"
+        for row in rows
+    ]
     found = [_look_of(row, setting) for row in rows]
     grams_known = used["co2eq_g"].notna().all() and (used["co2eq_g"] > 0).any()
     figure = Figure(figsize=(WIDTH, 0.8 + 0.55 * len(rows)))

@@ -6,8 +6,7 @@ follow();
 dark.addEventListener("change", follow);
 
 // Campaign rows are where the links from tables and figures lead.
-for (const table of document.querySelectorAll("table.data")) {
-  if (table.caption?.textContent !== "Campaigns") continue;
+for (const table of document.querySelectorAll("table.folders")) {
   for (const row of table.tBodies[0].rows) row.id = `campaign-${row.cells[0].textContent.trim()}`;
 }
 

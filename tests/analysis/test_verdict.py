@@ -8,7 +8,7 @@ from scipy import stats
 
 import analysis
 from analysis.statistics import holm, paired, seeds_needed
-from analysis.verdict import CANNOT_TELL, NOT_WORTH, WORTH, Verdict
+from analysis.verdict import CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH, Verdict
 from benchmarks.verdict import judge
 from greenkd.records import StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
@@ -101,6 +101,20 @@ def test_noise_cannot_tell_and_says_how_many_seeds_would(tmp_path: Path) -> None
     assert found.decision == CANNOT_TELL
     assert found.more_seeds is not None
     assert "more" in found.sentence
+
+
+def test_of_two_that_cost_the_same_none_is_worth_more_energy(tmp_path: Path) -> None:
+    plans = []
+    for seed, gain in enumerate([0.0, 0.1, -0.1, 0.05, 0.0]):
+        for strategy, kind, test in (
+            ("stochastic", StrategyKind.STOCHASTIC, 0.8 + gain / 100),
+            ("fixed", StrategyKind.FIXED, 0.8),
+        ):
+            plans.append(Plan(strategy=strategy, kind=kind, seed=seed, trials=[Trial(test_accuracy=test)]))
+    write_sweep(tmp_path, plans)
+    (found,) = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+    assert found.decision == NO_BETTER
+    assert "stochastic over fixed τ=4 is no better" in found.sentence
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:
