@@ -1,50 +1,42 @@
 """One campaign, from checked settings to campaign.json: the only module that knows all the rooms below."""
 
-import contextlib
 import dataclasses
 import hashlib
 import logging
-import shutil
 import time
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import torch
-import yaml
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
+from torch import Tensor
 
 from greenkd.choice import choose
 from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book
 from greenkd.environment import describe_environment
-from greenkd.errors import ConfigError, StorageError
-from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.folder import CampaignFolder, now
 from greenkd.inference import WINDOW_S, measure_inference
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
     EpochRow,
-    LedgerRow,
     Phase,
-    RecordError,
     TestResult,
     TrialRow,
     TrialStatus,
-    read_campaign,
-    read_rows,
-    write_campaign,
 )
 from greenkd.reporting import Reporter
 from greenkd.settings import Settings
 from greenkd.temperature import Proposal, StrategyStudy
 from greenkd.training.bank import LogitBank, bank_size_bytes, costs_alone, costs_paid, make_room
 from greenkd.training.bench import Bench, resolve_device
-from greenkd.training.interrupt import StopFlag
+from greenkd.training.interrupt import StopFlag, holding
 from greenkd.training.loop import Billing, TeacherSignal
 from greenkd.training.signal import LiveTeacher
 from greenkd.training.teacher import Teacher, network_record, obtain_teacher, teacher_paid
-from greenkd.training.weights import load_network, load_tensors
+from greenkd.training.weights import load_network, save_tensors
 from greenkd.trials import TrialRunner
 
 log = logging.getLogger(__name__)
@@ -66,12 +58,14 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         StorageError: Something that has to be kept cannot be written.
         TrainingInterruptedError: A stop was asked for; running the same command again goes on from here.
     """
-    existing = _existing(settings, folder)
+    kept = CampaignFolder(folder, settings)
+    existing = kept.record()
     retries = settings.retry == "failed" and existing is not None and existing.status is not CampaignStatus.DONE
     if existing is not None and existing.status is not CampaignStatus.RUNNING and not retries:
+        kept.tidy()
         reporter.already_done(existing, str(settings.config["energy"]["name"]))
         return existing
-    _keep_config(settings, folder)
+    kept.keep_config()
     device = resolve_device(str(settings.config["device"]))
     synchronize = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
     with open_book(
@@ -80,19 +74,18 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         ledger=folder / "ledger.jsonl",
         synchronize=synchronize,
     ) as book:
-        return _Campaign(settings, folder, stop, reporter, book, device, existing).run(retry=retries)
+        return _Campaign(settings, kept, stop, reporter, book, device).run(retry=retries)
 
 
 class _Campaign:
     def __init__(
         self,
         settings: Settings,
-        folder: Path,
+        folder: CampaignFolder,
         stop: StopFlag,
         reporter: Reporter,
         book: EnergyBook,
         device: torch.device,
-        existing: CampaignRecord | None,
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -107,13 +100,7 @@ class _Campaign:
             checkpoint_every_s=settings.training.checkpoint_every_s,
             threads=settings.threads,
         )
-        fingerprint = dataset.fingerprint()
-        if existing is not None and existing.data_fingerprint not in (None, fingerprint):
-            raise ConfigError(
-                f"{folder}: was begun on other images than dataset={options.name} now holds; "
-                "give sweep=<new name>, or dataset.name=<new name> for another data set"
-            )
-        now = _now()
+        created_at = now()
         self._record = CampaignRecord(
             campaign_id=settings.campaign_id,
             setting_id=settings.setting_id,
@@ -135,52 +122,50 @@ class _Campaign:
             test_accuracy=None,
             tests=(),
             logits_costs=None,
-            data_fingerprint=fingerprint,
+            data_fingerprint=dataset.fingerprint(),
             environment=describe_environment(device, f"{book.meter.name} {book.meter.version}"),
-            created_at=existing.created_at if existing else now,
-            updated_at=now,
+            created_at=created_at,
+            updated_at=created_at,
         )
 
     def run(self, *, retry: bool) -> CampaignRecord:
         """Teacher, trials, choice, test."""
-        settings = self._settings
-        self._reporter.campaign_started(self._record, self._rows())
+        settings, folder = self._settings, self._folder
+        self._record = folder.begin(self._record, retry=retry)
+        if self._record.status is not CampaignStatus.RUNNING:
+            self._reporter.already_done(self._record, str(settings.config["energy"]["name"]))
+            return self._record
+        folder.report_torn()
+        self._reporter.campaign_started(self._record, folder.rows())
         # A network that does not fit is refused before a teacher is trained for it.
         student = self._bench.network(settings.config["student"], "student", settings.seed)
         self._update(student_network=network_record(self._bench, student, settings.name("student")))
         teacher = self._teacher()
         signal, bank_folder, teacher_features = self._signal(teacher)
-        runner = TrialRunner(self._bench, settings, self._folder, signal, teacher_features)
+        runner = TrialRunner(self._bench, settings, folder.path, signal, teacher_features)
         runner.learner()  # so is an objective that does not fit, before a trial is spent on it
-        study = StrategyStudy(
-            settings.strategy,
-            self._folder / "study.db",
-            settings.campaign_id,
-            settings.seed,
-            settings.training.recipe.epochs,
-        )
-        study.reconcile(self._rows)
-        if retry:
-            study.retry(self._rows())
-        self._trials(runner, study)
-        with FileLock(self._locks() / "finish.lock"):
-            return self._finish(runner, teacher, bank_folder)
+        with self._alone("queue", "another process is taking a trial"):
+            study = StrategyStudy(
+                settings.strategy,
+                folder.path / "study.db",
+                settings.campaign_id,
+                settings.seed,
+                settings.training.recipe.epochs,
+            )
+            study.reconcile(folder.rows)
+            if retry:
+                study.retry(folder.rows())
+        while True:
+            self._trials(runner, study)
+            with self._alone("finish", "another process is finishing this campaign"):
+                if self._finish(runner, study, teacher, bank_folder):
+                    return self._record
+
+    def _alone(self, name: str, waiting: str) -> AbstractContextManager[None]:
+        return holding(self._folder.lock(name), self._bench.stop, f"{waiting}; waiting for it")
 
     def _update(self, **changes: object) -> None:
-        self._record = dataclasses.replace(self._record, updated_at=_now(), **changes)  # type: ignore[arg-type]
-        write_campaign(self._folder / "campaign.json", self._record)
-
-    def _rows(self) -> list[TrialRow]:
-        """Returns the last row of every trial on record."""
-        read = read_rows(self._folder / "trials.jsonl", TrialRow)
-        if read.torn:
-            log.warning("%s: %d line(s) cut off and left out", self._folder / "trials.jsonl", len(read.torn))
-        return list({row.trial: row for row in read.rows}.values())
-
-    def _locks(self) -> Path:
-        locks = self._folder / ".locks"
-        locks.mkdir(exist_ok=True)
-        return locks
+        self._record = self._folder.update(**changes)
 
     def _teacher(self) -> Teacher | None:
         settings = self._settings
@@ -247,34 +232,40 @@ class _Campaign:
 
     def _trials(self, runner: TrialRunner, study: StrategyStudy) -> None:
         """Runs trials until none is left; waits for those that other processes hold."""
-        queue = FileLock(self._locks() / "queue.lock")
+        waiting = False
         while True:
-            held: dict[int, FileLock] = {}
-
-            def claim(trial: int, held: dict[int, FileLock] = held) -> bool:
-                lock = FileLock(self._locks() / f"trial_{trial}.lock")
-                try:
-                    lock.acquire(timeout=0)
-                except Timeout:
-                    return False
-                held[trial] = lock
-                return True
-
-            with queue:
-                proposal = study.propose(claim)
-            if proposal is None:
-                if study.finished():
-                    return
-                self._bench.stop.check()
-                time.sleep(1.0)
-                continue
+            held: dict[int, BaseFileLock] = {}
+            with self._alone("queue", "another process is taking a trial"):
+                study.reconcile(self._folder.rows)
+                proposal = study.propose(partial(self._claim, study, held))
             try:
-                self._trial(runner, study, proposal)
+                if proposal is not None:
+                    self._trial(runner, study, proposal)
+                    continue
             finally:
-                held[proposal.trial].release()
+                for lock in held.values():
+                    lock.release()
+            if study.finished():
+                return
+            if not waiting:
+                self._reporter.note("  the trials left are run by other processes; waiting for them")
+            waiting = True
+            self._bench.stop.check()
+            time.sleep(1.0)
+
+    def _claim(self, study: StrategyStudy, held: dict[int, BaseFileLock], trial: int) -> bool:
+        """Takes a trial that no living process holds; `held` keeps its lock."""
+        lock = self._folder.lock(f"trial_{trial}")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        held[trial] = lock
+        study.reconcile(self._folder.rows)  # whoever held it may have ended it just before
+        return True
 
     def _trial(self, runner: TrialRunner, study: StrategyStudy, proposal: Proposal) -> None:
-        attempt = self._next_attempt(proposal.trial)
+        attempt = self._folder.next_attempt(proposal.trial)
         epochs = self._settings.training.recipe.epochs
         self._reporter.trial_started(proposal.trial, proposal.params, epochs)
 
@@ -286,19 +277,15 @@ class _Campaign:
         study.tell(proposal, row.status, row.val_accuracy)
         self._reporter.trial_finished(row)
 
-    def _next_attempt(self, trial: int) -> int:
-        """Every start of a trial is an attempt of its own, killed ones included."""
-        ledger = read_rows(self._folder / "ledger.jsonl", LedgerRow).rows
-        epochs = read_rows(self._folder / "epochs.jsonl", EpochRow).rows
-        begun = [(row.trial, row.attempt) for row in ledger] + [(row.trial, row.attempt) for row in epochs]
-        return 1 + max((attempt for number, attempt in begun if number == trial), default=-1)
-
-    def _finish(self, runner: TrialRunner, teacher: Teacher | None, bank_folder: Path | None) -> CampaignRecord:
-        with contextlib.suppress(RecordError, FileNotFoundError):
-            current = read_campaign(self._folder / "campaign.json")
-            if current.status is not CampaignStatus.RUNNING and current.test_accuracy is not None:
-                return current  # another process that shared the trials has finished this campaign
-        rows = self._rows()
+    def _finish(
+        self, runner: TrialRunner, study: StrategyStudy, teacher: Teacher | None, bank_folder: Path | None
+    ) -> bool:
+        """Chooses, tests and closes the campaign; False if the chosen trial has to be trained again first."""
+        self._update()
+        if self._record.status is not CampaignStatus.RUNNING:
+            self._reporter.campaign_finished(self._record)  # by another process that shared the trials
+            return True
+        rows = self._folder.rows()
         chosen = choose(rows)
         changes: dict[str, object] = {}
         if bank_folder is not None:
@@ -312,47 +299,57 @@ class _Campaign:
             cause = failed[0].cause if failed else "every trial was pruned"
             self._update(status=CampaignStatus.FAILED, message=cause, **changes)
             self._reporter.campaign_finished(self._record)
-            return self._record
+            return True
+        weights = runner.weights(chosen.trial)
+        if weights is None:
+            log.warning("the weights of the chosen trial %d are lost; training it again", chosen.trial)
+            study.again(chosen)
+            return False
         # The choice is on record before the test set is opened, so that the one cannot follow the other.
         self._update(
             chosen_trial=chosen.trial, chosen_params=chosen.params, val_accuracy=chosen.val_accuracy, **changes
         )
         tests = self._test(runner, [row for row in rows if row.status is TrialStatus.COMPLETE])
-        result = next(test for test in tests if test.trial == chosen.trial)
+        changes = self._inference(weights, chosen, teacher)
         self._bench.book.flush()
-        changes = self._inference(runner, chosen, teacher)
-        runner.weights_path(chosen.trial).replace(self._folder / "student.safetensors")
-        shutil.rmtree(self._folder / "trials")
+        save_tensors(runner.student_path, weights, {"trial": chosen.trial})
         self._update(
             status=CampaignStatus.PARTIAL if failed else CampaignStatus.DONE,
-            test_accuracy=result.accuracy,
-            tests=tests,
+            test_accuracy=tests[chosen.trial].accuracy,
             message=f"{len(failed)} of {len(rows)} trials failed" if failed else None,
             **changes,
         )
+        self._folder.tidy()
         self._reporter.campaign_finished(self._record)
-        return self._record
+        return True
 
-    def _test(self, runner: TrialRunner, rows: list[TrialRow]) -> tuple[TestResult, ...]:
+    def _test(self, runner: TrialRunner, rows: list[TrialRow]) -> dict[int, TestResult]:
         """Opens the test set once, for the last epoch of every complete trial.
 
         The chosen trial's accuracy is the result. The others' say what the fixed-τ control in a grid gets, and what a
-        shorter grid would have got; they are measured after the choice and change nothing in it.
+        shorter grid would have got; they are measured after the choice and change nothing in it. Each is on record at
+        once, so that a campaign that is killed here, or whose failed trials are run later, tests nothing twice.
         """
         bench, recipe = self._bench, self._settings.training.recipe
         learner = runner.learner()
-        tests = []
+        tests = {test.trial: test for test in self._record.tests}
         for row in rows:
-            tensors, _ = load_tensors(runner.weights_path(row.trial))
-            load_network(learner.network, tensors, str(runner.weights_path(row.trial)))
+            bench.stop.check()
+            weights = None if row.trial in tests else runner.weights(row.trial)
+            if weights is None:
+                if row.trial not in tests:
+                    log.warning("the weights of trial %d are lost, so it cannot be tested", row.trial)
+                continue
+            load_network(learner.network, weights, f"trial {row.trial}")
             with bench.book.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as metered:
                 score = bench.test(learner.network, recipe)
                 flops = len(bench.test) * learner.evaluation_flops
                 metered.add_work(len(bench.test), flops=flops, forward_flops=flops)
-            tests.append(TestResult(trial=row.trial, accuracy=score.accuracy, loss=score.loss))
-        return tuple(tests)
+            tests[row.trial] = TestResult(trial=row.trial, accuracy=score.accuracy, loss=score.loss)
+            self._update(tests=tuple(test for _, test in sorted(tests.items())))
+        return tests
 
-    def _inference(self, runner: TrialRunner, chosen: TrialRow, teacher: Teacher | None) -> dict[str, object]:
+    def _inference(self, weights: dict[str, Tensor], chosen: TrialRow, teacher: Teacher | None) -> dict[str, object]:
         """Meters what using the chosen student costs, and the teacher."""
         bench, settings = self._bench, self._settings
         size = self._record.student_network
@@ -364,48 +361,9 @@ class _Campaign:
             window_s=0.0 if settings.smoke else WINDOW_S,
         )
         network = bench.network(settings.config["student"], "student", settings.seed)
-        path = runner.weights_path(chosen.trial)
-        load_network(network, load_tensors(path)[0], str(path))
+        load_network(network, weights, f"trial {chosen.trial}")
         student = measure(network, size=size, trial=chosen.trial, attempt=chosen.attempt)
         records: dict[str, object] = {"student_inference": student}
         if teacher is not None:
             records["teacher_inference"] = measure(teacher.network, size=teacher.record.network, trial=None, attempt=0)
         return records
-
-
-def _existing(settings: Settings, folder: Path) -> CampaignRecord | None:
-    path = folder / "campaign.json"
-    if not path.exists():
-        return None
-    try:
-        record = read_campaign(path)
-    except RecordError as error:
-        raise StorageError(str(error)) from error
-    if record.campaign_id != settings.campaign_id:
-        before = dict(flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))))
-        now = dict(flatten(settings.config))
-        differing = [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
-        ]
-        raise ConfigError(
-            f"{folder}: holds a campaign of another configuration ({'; '.join(differing) or 'other version'}); "
-            "choose another folder or sweep name"
-        )
-    return record
-
-
-def _keep_config(settings: Settings, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(dict(settings.config), sort_keys=False, allow_unicode=True)
-        (folder / "config.yaml").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({error.strerror}); set hydra.sweep.dir=<a folder you can write>"
-        ) from error
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -37,6 +37,10 @@ class RecordError(StorageError, ValueError):
     """A record file is of another schema version, or holds what no version of the schema allows."""
 
 
+class DamagedRecordError(RecordError):
+    """A record file is no JSON: its disk or another program has damaged it."""
+
+
 class Phase(StrEnum):
     """What a metered interval was spent on."""
 
@@ -388,12 +392,13 @@ def read_campaign(path: Path) -> CampaignRecord:
     """Reads `campaign.json`.
 
     Raises:
+        DamagedRecordError: It is no JSON.
         RecordError: It is no campaign record of a known schema version.
     """
     try:
         fields = json.loads(path.read_bytes())
     except ValueError as error:
-        raise RecordError(f"{path}: not JSON ({error}); delete it to run this campaign again") from error
+        raise DamagedRecordError(f"{path}: not JSON ({error})") from error
     record: CampaignRecord = _validated(_adapter(CampaignRecord), fields, str(path))
     return record
 

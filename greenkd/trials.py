@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from greenkd.energy import Flops
 from greenkd.errors import ConfigError, StorageError
@@ -20,7 +21,7 @@ from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.interrupt import TrainingInterruptedError
 from greenkd.training.learner import Learner
 from greenkd.training.loop import Billing, Fit, FitResult, TeacherSignal
-from greenkd.training.weights import save_tensors
+from greenkd.training.weights import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,25 @@ class TrialRunner:
     def weights_path(self, trial: int) -> Path:
         """Returns where a trial's last weights lie until the campaign has chosen."""
         return self.folder / "trials" / str(trial) / "weights.safetensors"
+
+    @property
+    def student_path(self) -> Path:
+        """Where the chosen trial's weights lie when the campaign has ended."""
+        return self.folder / "student.safetensors"
+
+    def weights(self, trial: int) -> dict[str, Tensor] | None:
+        """Reads a trial's last weights; None if they are lost or damaged, which is said."""
+        for path in (self.weights_path(trial), self.student_path):
+            if not path.exists():
+                continue
+            try:
+                tensors, meta = load_tensors(path)
+            except StorageError as error:
+                log.warning("%s", error)
+                continue
+            if meta.get("trial") == trial:
+                return tensors
+        return None
 
     def learner(self) -> Learner:
         """Builds a student with its objective; the same initial weights for every trial of a seed."""

@@ -12,7 +12,7 @@ ROOMS = {"temperature", "objectives", "data", "models", "energy"}
 GROUND = {"records", "errors", "streams", "components", "carbon", "__init__"}
 ABOVE = [
     {"training"},
-    {"identity", "settings", "choice", "environment", "reporting", "trials", "inference", "workers"},
+    {"identity", "settings", "choice", "environment", "reporting", "trials", "folder", "inference", "workers"},
     {"campaign", "plan"},
     {"sweep"},
 ]

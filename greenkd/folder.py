@@ -1,0 +1,186 @@
+"""A campaign's folder: whose it is, what is on record in it, and the locks by which several processes share it."""
+
+import dataclasses
+import logging
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+from greenkd.errors import ConfigError, StorageError
+from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.records import (
+    CampaignRecord,
+    CampaignStatus,
+    DamagedRecordError,
+    EpochRow,
+    LedgerRow,
+    StepsRow,
+    TrialRow,
+    read_campaign,
+    read_rows,
+    write_campaign,
+    write_text,
+)
+from greenkd.settings import Settings
+from greenkd.training.weights import set_aside
+
+log = logging.getLogger(__name__)
+
+
+class CampaignFolder:
+    """The folder of one campaign.
+
+    Args:
+        path: Where; made if missing.
+        settings: The campaign's.
+
+    Raises:
+        ConfigError: The folder belongs to another configuration.
+        StorageError: It cannot be written.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self._settings = settings
+        try:
+            (path / ".locks").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: cannot be written ({error.strerror}); set hydra.sweep.dir=<a folder you can write>"
+            ) from error
+
+    def lock(self, name: str) -> FileLock:
+        """Returns a lock between processes; the system releases it when its holder dies."""
+        return FileLock(self.path / ".locks" / f"{name}.lock")
+
+    def keep_config(self) -> None:
+        """Writes `config.yaml`."""
+        text = yaml.safe_dump(dict(self._settings.config), sort_keys=False, allow_unicode=True)
+        write_text(self.path / "config.yaml", text)
+
+    def record(self) -> CampaignRecord | None:
+        """Returns what is on record; None if nothing is, or nothing that can be read.
+
+        Raises:
+            ConfigError: The folder belongs to another configuration.
+            StorageError: The record is of another schema version.
+        """
+        file = self.path / "campaign.json"
+        record = None
+        if file.exists():
+            try:
+                record = read_campaign(file)
+            except DamagedRecordError as error:
+                log.warning("%s; set aside as %s and made anew from the trials on record", error, set_aside(file).name)
+        if record is not None and record.campaign_id == self._settings.campaign_id:
+            return record
+        differing = self._differing_keys()
+        if differing or record is not None:
+            raise ConfigError(
+                f"{self.path}: holds a campaign of another configuration ({'; '.join(differing) or 'other version'}); "
+                "choose another folder or sweep name"
+            )
+        return None
+
+    def _differing_keys(self) -> list[str]:
+        try:
+            kept = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError):
+            return []
+        before = _leaves(kept) if isinstance(kept, Mapping) else {}
+        now = _leaves(self._settings.config)
+        return [
+            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
+            for key in sorted(before.keys() | now.keys())
+            if before and before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
+        ]
+
+    def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:
+        """Puts a campaign that begins or goes on on record.
+
+        Args:
+            fresh: The record of a campaign of which nothing is known yet.
+            retry: Open it again though it has ended.
+
+        Returns:
+            What is on record now; one that another process has finished meanwhile is left as it is.
+
+        Raises:
+            ConfigError: The campaign was begun on other images.
+        """
+        with self.lock("record"):
+            current = self.record()
+            if current is None:
+                return self._write(fresh)
+            if current.data_fingerprint not in (None, fresh.data_fingerprint):
+                raise ConfigError(
+                    f"{self.path}: was begun on other images than dataset={fresh.dataset} now holds; "
+                    "give sweep=<new name>, or dataset.name=<new name> for another data set"
+                )
+            if current.status is not CampaignStatus.RUNNING and not retry:
+                return current
+            # What was chosen and tested stays: a campaign that goes on looks at no test result twice.
+            kept = {name: getattr(current, name) for name in _KEPT}
+            return self._write(dataclasses.replace(fresh, **kept))
+
+    def update(self, **changes: object) -> CampaignRecord:
+        """Changes the record; one that another process has finished is left as it is.
+
+        Returns:
+            What is on record now.
+        """
+        with self.lock("record"):
+            current = self.record()
+            if current is None:
+                raise StorageError(f"{self.path}: campaign.json has vanished; run the same command again")
+            if current.status is not CampaignStatus.RUNNING:
+                return current
+            return self._write(dataclasses.replace(current, updated_at=now(), **changes))  # type: ignore[arg-type]
+
+    def _write(self, record: CampaignRecord) -> CampaignRecord:
+        write_campaign(self.path / "campaign.json", record)
+        return record
+
+    def tidy(self) -> None:
+        """Removes the trials' weights and checkpoints of a campaign that has ended."""
+        with self.lock("record"):
+            record = self.record()
+            if record is not None and record.status is not CampaignStatus.RUNNING:
+                shutil.rmtree(self.path / "trials", ignore_errors=True)
+
+    def rows(self) -> list[TrialRow]:
+        """Returns the last row of every trial on record."""
+        return list({row.trial: row for row in read_rows(self.path / "trials.jsonl", TrialRow).rows}.values())
+
+    def report_torn(self) -> None:
+        """Says which lines were cut off; they stay in their files and are left out."""
+        kinds: dict[str, Any] = {"trials": TrialRow, "epochs": EpochRow, "steps": StepsRow, "ledger": LedgerRow}
+        for name, kind in kinds.items():
+            file = self.path / f"{name}.jsonl"
+            for line in read_rows(file, kind).torn:
+                log.warning("%s: a line was cut off and is left out: %.60s…", file, line)
+
+    def next_attempt(self, trial: int) -> int:
+        """Every start of a trial is an attempt of its own, killed ones included."""
+        ledger = read_rows(self.path / "ledger.jsonl", LedgerRow).rows
+        epochs = read_rows(self.path / "epochs.jsonl", EpochRow).rows
+        ended = read_rows(self.path / "trials.jsonl", TrialRow).rows
+        begun = [row.attempt for rows in (ledger, epochs, ended) for row in rows if row.trial == trial]
+        return 1 + max(begun, default=-1)
+
+
+_KEPT = ("created_at", "chosen_trial", "chosen_params", "val_accuracy", "test_accuracy", "tests")
+
+
+def now() -> str:
+    """Returns the time as records hold it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _leaves(config: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(flatten(config))
