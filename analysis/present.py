@@ -20,7 +20,7 @@ from greenkd.records import StrategyKind
 
 GROUPS = columns.SETTING
 _WIDEST, _NARROWEST = 120, 100
-_MAX_TAUS = 5
+_WIDEST_TAUS = 12  # letters
 
 
 def comparison_tables(
@@ -109,9 +109,8 @@ def _taus(row: dict[str, Any]) -> str:
         return "drawn" if row["kind"] == StrategyKind.STOCHASTIC else units.MISSING
     if len(set(taus)) == 1:
         return f"{taus[0]:.3g}"
-    if len(taus) > _MAX_TAUS:
-        return f"{min(taus):.3g}…{max(taus):.3g}"
-    return ",".join(f"{tau:.3g}" for tau in taus)
+    listed = ",".join(f"{tau:.3g}" for tau in taus)
+    return listed if len(listed) <= _WIDEST_TAUS else f"{min(taus):.3g}…{max(taus):.3g}"
 
 
 def _folders(sweep: Sweep, comparison: Comparison, row: dict[str, Any]) -> tuple[str, ...]:
