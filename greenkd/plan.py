@@ -5,7 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenkd.records import CampaignStatus, EpochRow, RecordError, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.records import (
+    CampaignStatus,
+    DamagedRecordError,
+    EpochRow,
+    TrialRow,
+    TrialStatus,
+    read_campaign,
+    read_rows,
+)
 from greenkd.settings import Settings
 
 
@@ -48,8 +56,8 @@ def _words(folder: Path, planned: int, over: Sequence[TrialRow]) -> str:
         return "to do"
     try:
         status = read_campaign(record).status
-    except RecordError as error:
-        return f"unreadable: {error}"
+    except DamagedRecordError:
+        status = CampaignStatus.RUNNING  # it will be set aside, and made anew from the trials
     failed = Counter(row.status for row in over)[TrialStatus.FAILED]
     if status is CampaignStatus.DONE:
         return "done"
@@ -62,6 +70,11 @@ def _words(folder: Path, planned: int, over: Sequence[TrialRow]) -> str:
             begun[row.trial] = row.epoch + 1
     ended = {row.trial for row in over}
     words += [f"trial {trial} partial at epoch {epoch}" for trial, epoch in begun.items() if trial not in ended]
+    todo = planned - len(over) - (len(words) - 1 - bool(failed))
+    if todo:
+        words.append(f"{todo} to do")
+    elif len(over) == planned and status is CampaignStatus.RUNNING:
+        words.append("test to do")
     return ", ".join(words)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import rich
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -25,19 +25,28 @@ from omegaconf import DictConfig
 from greenkd.errors import GreenkdError, StorageError
 from greenkd.identity import campaign_folder, plain
 
+if TYPE_CHECKING:
+    from greenkd.settings import Settings
+
 log = logging.getLogger("greenkd")
+
+ROOM_BYTES = 1 << 16  # of free space, without which no campaign begins: a full disk takes an empty file
 
 
 class ExitCode(IntEnum):
-    """What a script can act on. 1 is Hydra's: it could not compose the command line, or something unforeseen."""
+    """What a script can act on; docs/reliability.md says what to do about each."""
 
     DONE = 0
+    UNFORESEEN = 1  # a bug, with its traceback; also Hydra's own code for a command line it cannot compose
     REFUSED = 2
     TRIALS_FAILED = 3
     INTERRUPTED = 130
 
 
+# From the mildest to the gravest: one process, several campaigns, one code.
+_GRAVITY = (ExitCode.DONE, ExitCode.TRIALS_FAILED, ExitCode.REFUSED, ExitCode.UNFORESEEN, ExitCode.INTERRUPTED)
 _worst = ExitCode.DONE
+_campaigns: list[tuple["Settings", Path]] = []  # of this command line, with their folders
 
 
 def exit_code() -> ExitCode:
@@ -47,20 +56,22 @@ def exit_code() -> ExitCode:
 
 def _note(code: ExitCode) -> None:
     global _worst  # noqa: PLW0603  (one process, one exit code)
-    _worst = max(_worst, code)
+    _worst = max(_worst, code, key=_GRAVITY.index)
 
 
 def run_job(config: DictConfig) -> str:
     """Runs one campaign as a Hydra job.
 
     Returns:
-        The campaign's status, or `refused`.
+        The campaign's status, or how it ended otherwise. Only an interruption ends the process: the campaigns after
+        one that cannot go on are still run.
     """
     from greenkd.campaign import run_campaign
     from greenkd.records import CampaignStatus
     from greenkd.reporting import Reporter
     from greenkd.settings import read_settings
     from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
+    from greenkd.training.teacher import TeacherFailedError
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     reporter = Reporter()
@@ -69,12 +80,20 @@ def run_job(config: DictConfig) -> str:
         with reporter.live(), stop_on_signals() as stop:
             record = run_campaign(settings, folder, stop, reporter)
     except TrainingInterruptedError as error:
-        log.warning("%s; all finished steps are kept. To go on: %s", error, command_line())
+        log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, _what_is_left(), command_line())
         sys.exit(ExitCode.INTERRUPTED)
-    except GreenkdError as error:
-        log.error("%s", error)  # without a traceback: it is the user's mistake
+    except TeacherFailedError as error:
+        log.error("%s", error)
+        _note(ExitCode.TRIALS_FAILED)
+        return "failed"
+    except (GreenkdError, OSError) as error:
+        log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
         _note(ExitCode.REFUSED)
         return "refused"
+    except Exception:
+        log.exception("this campaign broke off for a reason nobody foresaw; please report it")
+        _note(ExitCode.UNFORESEEN)
+        return "broken off"
     if record.status is not CampaignStatus.DONE:
         _note(ExitCode.TRIALS_FAILED)
     return record.status.value
@@ -120,12 +139,20 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
         if not dry:
             for folder in folders:
                 _make(folder)
-        states = [read_state(each, folder) for each, folder in zip(settings, folders, strict=True)]
+        _campaigns[:] = zip(settings, folders, strict=True)
+        states = [read_state(*campaign) for campaign in _campaigns]
     except GreenkdError as error:
         _refuse(str(error))
     show(describe(states))
     if dry:
         sys.exit(ExitCode.DONE)
+
+
+def _what_is_left() -> str:
+    """Returns the state of every campaign of this command line."""
+    from greenkd.plan import describe, read_state
+
+    return describe([read_state(*campaign) for campaign in _campaigns])
 
 
 def _refuse(message: str) -> NoReturn:
@@ -136,8 +163,9 @@ def _refuse(message: str) -> NoReturn:
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
     except OSError as error:
         raise StorageError(
             f"{folder}: cannot be written ({error.strerror}); "
