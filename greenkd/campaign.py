@@ -17,6 +17,7 @@ from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book
 from greenkd.environment import describe_environment
 from greenkd.folder import CampaignFolder, now
+from greenkd.helpers import Helpers
 from greenkd.inference import WINDOW_S, measure_inference
 from greenkd.records import (
     CampaignRecord,
@@ -36,10 +37,13 @@ from greenkd.training.interrupt import StopFlag, holding
 from greenkd.training.loop import Billing, TeacherSignal
 from greenkd.training.signal import LiveTeacher
 from greenkd.training.teacher import Teacher, network_record, obtain_teacher, teacher_paid
+from greenkd.training.threads import processes_for
 from greenkd.training.weights import load_network, save_tensors
 from greenkd.trials import TrialRunner
 
 log = logging.getLogger(__name__)
+# Seconds between two looks at the trials that other processes run.
+_LOOK_S = 0.3
 _OVER = (TrialStatus.COMPLETE, TrialStatus.PRUNED, TrialStatus.FAILED)
 
 
@@ -77,6 +81,23 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         return _Campaign(settings, kept, stop, reporter, book, device).run(retry=retries)
 
 
+def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, book: EnergyBook) -> None:
+    """Runs trials of a campaign that another process has begun and will finish, until none is free.
+
+    Args:
+        settings: What to run.
+        folder: The campaign's folder.
+        stop: Asked between steps.
+        reporter: Told of trials.
+        book: Open; this process's own.
+
+    Raises:
+        GreenkdError: As for `run_campaign`.
+    """
+    device = resolve_device(str(settings.config["device"]))
+    _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, book, device).help()
+
+
 class _Campaign:
     def __init__(
         self,
@@ -99,6 +120,7 @@ class _Campaign:
             stop=stop,
             checkpoint_every_s=settings.training.checkpoint_every_s,
             threads=settings.threads,
+            processes=processes_for(settings.training.parallel_trials, settings.strategy.planned_trials(), str(device)),
         )
         created_at = now()
         self._record = CampaignRecord(
@@ -136,7 +158,15 @@ class _Campaign:
             self._reporter.already_done(self._record, str(settings.config["energy"]["name"]))
             return self._record
         folder.report_torn()
-        self._reporter.campaign_started(self._record, folder.rows())
+        rows = folder.rows()
+        self._reporter.campaign_started(self._record, rows)
+        left = settings.strategy.planned_trials() - sum(row.status in _OVER for row in rows)
+        helpers = min(self._bench.processes, left) - 1
+        with Helpers(max(helpers, 0), settings, folder.path, self._reporter.trial_finished) as beside:
+            return self._run(beside, retry=retry)
+
+    def _run(self, helpers: Helpers, *, retry: bool) -> CampaignRecord:
+        settings, folder = self._settings, self._folder
         # A network that does not fit is refused before a teacher is trained for it.
         student = self._bench.network(settings.config["student"], "student", settings.seed)
         self._update(student_network=network_record(self._bench, student, settings.name("student")))
@@ -144,7 +174,26 @@ class _Campaign:
         signal, bank_folder, teacher_features = self._signal(teacher)
         runner = TrialRunner(self._bench, settings, folder.path, signal, teacher_features)
         runner.learner()  # so is an objective that does not fit, before a trial is spent on it
-        with self._alone("queue", "another process is taking a trial"):
+        study = self._study()
+        if retry:
+            with self._queue():
+                study.retry(folder.rows())
+        helpers.begin()
+        while True:
+            self._trials(runner, study, wait=True)
+            with self._alone("finish", "another process is finishing this campaign"):
+                if self._finish(runner, study, teacher, bank_folder):
+                    return self._record
+
+    def help(self) -> None:
+        """Trials alone, beside the process that began the campaign."""
+        signal, _, teacher_features = self._signal(self._obtain_teacher())
+        runner = TrialRunner(self._bench, self._settings, self._folder.path, signal, teacher_features)
+        self._trials(runner, self._study(), wait=False)
+
+    def _study(self) -> StrategyStudy:
+        settings, folder = self._settings, self._folder
+        with self._queue():
             study = StrategyStudy(
                 settings.strategy,
                 folder.path / "study.db",
@@ -153,28 +202,34 @@ class _Campaign:
                 settings.training.recipe.epochs,
             )
             study.reconcile(folder.rows)
-            if retry:
-                study.retry(folder.rows())
-        while True:
-            self._trials(runner, study)
-            with self._alone("finish", "another process is finishing this campaign"):
-                if self._finish(runner, study, teacher, bank_folder):
-                    return self._record
+        return study
 
-    def _alone(self, name: str, waiting: str) -> AbstractContextManager[None]:
-        return holding(self._folder.lock(name), self._bench.stop, f"{waiting}; waiting for it")
+    def _queue(self) -> AbstractContextManager[None]:
+        alone = self._bench.processes == 1  # with helpers beside, somebody is always taking a trial
+        return self._alone("queue", "another process is taking a trial" if alone else None)
+
+    def _alone(self, name: str, waiting: str | None) -> AbstractContextManager[None]:
+        return holding(self._folder.lock(name), self._bench.stop, waiting and f"{waiting}; waiting for it")
 
     def _update(self, **changes: object) -> None:
         self._record = self._folder.update(**changes)
 
     def _teacher(self) -> Teacher | None:
+        teacher = self._obtain_teacher()
+        if teacher is not None:
+            paid = teacher_paid(teacher, self._settings.campaign_id)
+            self._reporter.teacher_ready(teacher.record, paid)
+            self._update(teacher_result=teacher.record, teacher_paid=paid)
+        return teacher
+
+    def _obtain_teacher(self) -> Teacher | None:
         settings = self._settings
         source = settings.objective().teacher
         if source is None:
             return None
         recipe = settings.training.teacher_recipe()
         self._reporter.teacher_started(settings.name(source), recipe.epochs)
-        teacher = obtain_teacher(
+        return obtain_teacher(
             self._bench,
             settings.config[source],
             where=source,
@@ -184,10 +239,6 @@ class _Campaign:
             campaign_id=settings.campaign_id,
             watch=self._reporter.epoch_finished,
         )
-        paid = teacher_paid(teacher, settings.campaign_id)
-        self._reporter.teacher_ready(teacher.record, paid)
-        self._update(teacher_result=teacher.record, teacher_paid=paid)
-        return teacher
 
     def _signal(self, teacher: Teacher | None) -> tuple[TeacherSignal | None, Path | None, int | None]:
         """Returns the teacher's outputs as the loop gets them, the bank's folder, and the length of its features."""
@@ -201,10 +252,15 @@ class _Campaign:
             settings.objective().wants_features,
         )
         feed = self._bench.feed(settings.seed, training.recipe.batch_size)
+        if training.bank and live.feature_size is not None:
+            self._reporter.note(
+                f"  {settings.name('objective')} distils features, of which no bank is kept: "
+                "the teacher runs on every batch of every trial"
+            )
         if not training.bank or live.feature_size is not None:
             return live, None, live.feature_size
         classes = self._bench.dataset.num_classes
-        needed = bank_size_bytes(feed.samples, classes, training.recipe.epochs)
+        needed = bank_size_bytes(feed.samples, classes, training.recipe.epochs, training.bank_dtype)
         limit = int(training.bank_limit_gb * 1e9)
         if needed > limit:
             self._reporter.note(
@@ -216,7 +272,8 @@ class _Campaign:
         folder = root / self._stream_key(teacher)
         make_room(root, needed, limit, keep=folder)
         billing = Billing(self._bench.book, Phase.TEACHER_LOGITS, None, 0)
-        return LogitBank(folder, live, feed, billing, classes, self._bench.stop), folder, None
+        bank = LogitBank(folder, live, feed, billing, classes, self._bench.stop, training.bank_dtype)
+        return bank, folder, None
 
     def _stream_key(self, teacher: Teacher) -> str:
         """Hashes what the logits of every epoch are a function of."""
@@ -227,15 +284,16 @@ class _Campaign:
             dataclasses.asdict(options.augmentation),
             (options.mean, options.std, options.validation_fraction, options.split_seed),
             (recipe.batch_size, recipe.precision, self._settings.seed, self._bench.device.type),
+            self._settings.training.bank_dtype,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
-    def _trials(self, runner: TrialRunner, study: StrategyStudy) -> None:
-        """Runs trials until none is left; waits for those that other processes hold."""
+    def _trials(self, runner: TrialRunner, study: StrategyStudy, *, wait: bool) -> None:
+        """Runs trials until none is left, or with `wait` until those that other processes hold are over too."""
         waiting = False
         while True:
             held: dict[int, BaseFileLock] = {}
-            with self._alone("queue", "another process is taking a trial"):
+            with self._queue():
                 study.reconcile(self._folder.rows)
                 proposal = study.propose(partial(self._claim, study, held))
             try:
@@ -245,13 +303,13 @@ class _Campaign:
             finally:
                 for lock in held.values():
                     lock.release()
-            if study.finished():
+            if not wait or study.finished():
                 return
-            if not waiting:
+            if not waiting and self._bench.processes == 1:
                 self._reporter.note("  the trials left are run by other processes; waiting for them")
             waiting = True
             self._bench.stop.check()
-            time.sleep(1.0)
+            time.sleep(_LOOK_S)
 
     def _claim(self, study: StrategyStudy, held: dict[int, BaseFileLock], trial: int) -> bool:
         """Takes a trial that no living process holds; `held` keeps its lock."""

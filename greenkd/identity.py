@@ -25,6 +25,7 @@ NOT_IDENTITY = (
     "dataset.verify",
     "training.bank",
     "training.bank_limit_gb",
+    "training.parallel_trials",
     "training.checkpoint_every_s",
     "retry",
     "dry_run",

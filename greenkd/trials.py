@@ -95,7 +95,16 @@ class TrialRunner:
             forward=own.forward + sum(each.forward for each in others),
             training=own.training + sum(each.training for each in others),
         )
-        return Learner(network, objective.to(bench.device), recipe, flops, own.forward, seed, steps)
+        return Learner(
+            network,
+            objective.to(bench.device),
+            recipe,
+            flops,
+            own.forward,
+            seed,
+            steps,
+            compiled=settings.training.compile,
+        )
 
     def run(self, proposal: Proposal, attempt: int, judge: Judge) -> TrialRow:
         """Runs one attempt and writes its row, however it ends.
@@ -176,6 +185,7 @@ class TrialRunner:
             on_epoch=on_epoch,
             device=bench.device,
             threads=bench.threads,
+            processes=bench.processes,
         ).run()
 
 

@@ -40,7 +40,12 @@ def resolve_device(name: str) -> torch.device:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What every training of a campaign shares."""
+    """What every training of a campaign shares.
+
+    Attributes:
+        threads: Of each training.
+        processes: Trainings that run side by side and divide the CPUs.
+    """
 
     options: DatasetOptions
     dataset: Dataset
@@ -49,6 +54,7 @@ class Bench:
     stop: StopFlag
     checkpoint_every_s: float
     threads: int | Literal["auto"]
+    processes: int = 1
 
     @cached_property
     def _parts(self) -> tuple[Images, Images]:

@@ -41,13 +41,13 @@ class StopFlag:
 
 
 @contextmanager
-def holding(lock: BaseFileLock, stop: StopFlag, waiting: str) -> Iterator[None]:
+def holding(lock: BaseFileLock, stop: StopFlag, waiting: str | None = None) -> Iterator[None]:
     """Waits for a lock that another process may hold for long, and holds it for the block.
 
     Args:
         lock: A file lock; the system releases it when its holder dies.
         stop: Asked while waiting.
-        waiting: Said once if there is something to wait for.
+        waiting: Said once if there is something to wait for; None: nothing is said.
 
     Raises:
         TrainingInterruptedError: A stop was asked for while waiting.
@@ -59,7 +59,7 @@ def holding(lock: BaseFileLock, stop: StopFlag, waiting: str) -> Iterator[None]:
             lock.acquire(timeout=_POLL_S)
             break
         except Timeout:
-            if not said:
+            if waiting is not None and not said:
                 log.info("%s", waiting)
             said = True
     try:

@@ -68,6 +68,7 @@ class Fit:
 
     Attributes:
         seed: Seed of τ.
+        processes: Trainings side by side on this machine, this one included.
         on_epoch: Receives the record of each finished epoch, and of its steps where τ varies; returns True to stop the
             training early.
     """
@@ -85,6 +86,7 @@ class Fit:
     on_epoch: Callable[[EpochRow, StepsRow | None], bool]
     device: torch.device
     threads: int | Literal["auto"]
+    processes: int = 1
 
     def run(self) -> FitResult:
         """Trains to the last epoch.
@@ -93,7 +95,7 @@ class Fit:
             TrainingInterruptedError: A stop was asked for; a checkpoint of the last step is on disk.
             TrainingDivergedError: The loss became NaN or infinite.
         """
-        use_threads(self.threads, self.learner.flops.training * self.recipe.batch_size)
+        use_threads(self.threads, self.learner.flops.training * self.recipe.batch_size, self.processes)
         if self.learner.compiled:
             self._compile()
         position = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.device) or self._start(0)
@@ -141,14 +143,14 @@ class Fit:
         """Makes the remaining steps of one epoch; `position` follows step by step."""
         tau_student = torch.from_numpy(temperatures.student).to(self.device).unbind()
         tau_teacher = torch.from_numpy(temperatures.teacher).to(self.device).unbind()
-        plan = self.feed.plan(position.epoch)
-        if self.teacher is not None:
-            self.teacher.begin_epoch(position.epoch, plan)
-        started = time.monotonic() - position.duration_s
         billing = self.billing
         with billing.book.phase(
             billing.phase, trial=billing.trial, attempt=billing.attempt, ledger=billing.ledger
         ) as metered:
+            plan = self.feed.plan(position.epoch)
+            if self.teacher is not None:
+                self.teacher.begin_epoch(position.epoch, plan)
+            started = time.monotonic() - position.duration_s
             self.learner.network.train()
             self.learner.objective.train()
             extra = self.teacher.flops_per_image if self.teacher else 0.0

@@ -100,16 +100,22 @@ class TrainingOptions:
 
     Attributes:
         bank: Store the teacher's logits and reuse them in later trials.
+        bank_dtype: Of the stored logits: `float32` changes no bit of a result, `float16` takes half the space.
         bank_limit_gb: Largest size of all stored logits; beyond it the oldest go.
         checkpoint_every_s: Seconds between two checkpoints of a running training.
+        parallel_trials: Trials that run side by side, each in a process of its own; `auto`: as many as there are CPUs.
+        compile: Run the students' training steps through `torch.compile`, which needs a C++ compiler.
     """
 
     name: str
     recipe: Recipe
     teacher: TeacherTraining
     bank: bool
+    bank_dtype: Literal["float32", "float16"]
     bank_limit_gb: Annotated[float, Field(gt=0)]
     checkpoint_every_s: Annotated[float, Field(gt=0)]
+    parallel_trials: Whole | Literal["auto"]
+    compile: bool
 
     def teacher_recipe(self) -> Recipe:
         """The student's recipe with the teacher's epochs and learning rate."""

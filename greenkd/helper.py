@@ -1,0 +1,79 @@
+"""One helper process of a campaign, `python -m greenkd.helper`; see `greenkd.helpers`, which starts it."""
+
+import contextlib
+import logging
+import os
+import threading
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from greenkd.energy import open_book
+from greenkd.errors import GreenkdError
+from greenkd.records import TrialRow
+
+if TYPE_CHECKING:
+    from greenkd.settings import Settings
+
+
+class _Forward(logging.Handler):
+    """Sends log records to the campaign's process, which prints them."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(logging.INFO)
+        self._pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends one record."""
+        with contextlib.suppress(OSError):
+            self._pipe.send(("log", (record.levelno, self.format(record))))
+
+
+def main() -> None:
+    """Runs one helper; its standard input and output are the pipes to the campaign's process."""
+    if os.fork():
+        os._exit(0)
+    from_campaign = Connection(os.dup(0), writable=False)
+    to_campaign = Connection(os.dup(1), readable=False)
+    os.dup2(2, 1)  # what a library prints must not end up in the pipe
+    logging.basicConfig(level=logging.INFO, handlers=[_Forward(to_campaign)])
+    with contextlib.suppress(EOFError, OSError):  # the campaign's process is gone
+        try:
+            _help(from_campaign, to_campaign)
+        except GreenkdError as error:
+            to_campaign.send(("log", (logging.WARNING, f"a helper process has ended: {error}")))
+        to_campaign.send(("end", None))
+
+
+def _help(from_campaign: Connection, to_campaign: Connection) -> None:
+    energy, campaign_id, folder = from_campaign.recv()
+    with open_book(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl") as book:
+        # From here on everything is on the campaign's bill, the import of torch included.
+        from greenkd.campaign import help_campaign
+        from greenkd.reporting import Reporter
+        from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
+
+        class Teller(Reporter):
+            """Leaves the talking to the campaign's process."""
+
+            def note(self, text: str) -> None:
+                """Says nothing: the campaign's process has come to the same conclusion."""
+
+            def trial_finished(self, row: TrialRow) -> None:
+                """Passes a trial on."""
+                to_campaign.send(("trial", row))
+
+        settings: Settings = from_campaign.recv()
+        with stop_on_signals() as stop:
+
+            def watch() -> None:
+                with contextlib.suppress(EOFError, OSError):
+                    from_campaign.recv()
+                stop.set("the end of the campaign's process")
+
+            threading.Thread(target=watch, daemon=True).start()
+            with contextlib.suppress(TrainingInterruptedError):
+                help_campaign(settings, folder, stop, Teller(), book)
+
+
+if __name__ == "__main__":
+    main()

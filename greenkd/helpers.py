@@ -1,0 +1,96 @@
+"""Trials side by side on a CPU: processes that help one campaign.
+
+The campaign's own process starts helpers, and each claims trials as any other process given the same command would
+(by the locks in the campaign's folder), under its own energy book, and tells what it finished over a pipe. A helper
+that dies frees its trial's lock, and the trial goes on elsewhere from its checkpoint; one whose pipe closes, because
+the campaign was stopped or killed, writes a checkpoint and ends.
+
+A helper is no child of the campaign's process: meters that count the CPU time of a process with its children would
+book its work twice.
+"""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
+
+from greenkd.records import TrialRow
+from greenkd.settings import Settings
+
+log = logging.getLogger("greenkd")
+
+# A helper that was asked to stop ends within one step of its training and a checkpoint.
+_PATIENCE_S = 120.0
+
+
+class Helpers:
+    """The helpers of one campaign, as its own process sees them; starts them, and ends them with its block.
+
+    Args:
+        count: How many; 0 is none.
+        settings: The campaign's.
+        folder: The campaign's folder.
+        on_trial: Told of every trial a helper has finished, in a thread of its own.
+    """
+
+    def __init__(self, count: int, settings: Settings, folder: Path, on_trial: Callable[[TrialRow], None]) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._on_trial = on_trial
+        self._pipes = [self._start() for _ in range(count)]
+        self._threads = [threading.Thread(target=self._listen, args=(pipe,), daemon=True) for _, pipe in self._pipes]
+
+    def __enter__(self) -> Self:
+        for (to_helper, _), thread in zip(self._pipes, self._threads, strict=True):
+            thread.start()
+            with contextlib.suppress(BrokenPipeError):
+                to_helper.send((dict(self._settings.config["energy"]), self._settings.campaign_id, self._folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for to_helper, _pipe in self._pipes:
+            to_helper.close()
+        for thread in self._threads:
+            thread.join(_PATIENCE_S)
+
+    def begin(self) -> None:
+        """Lets them claim trials; until now they have loaded what they need, beside the teacher's training."""
+        for to_helper, _ in self._pipes:
+            with contextlib.suppress(BrokenPipeError):
+                to_helper.send(self._settings)
+
+    def _start(self) -> tuple[Connection, Connection]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "greenkd.helper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.wait()  # the helper has left it
+        return (
+            Connection(os.dup(process.stdin.fileno()), readable=False),
+            Connection(os.dup(process.stdout.fileno()), writable=False),
+        )
+
+    def _listen(self, pipe: Connection) -> None:
+        """Passes on what one helper says, until it ends."""
+        ended = False
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                kind, content = pipe.recv()
+                if kind == "trial":
+                    self._on_trial(content)
+                elif kind == "log":
+                    log.log(*content)
+                elif kind == "end":
+                    ended = True
+        if not ended:
+            log.warning("a helper process died; the trial it was at goes on here from its checkpoint")
