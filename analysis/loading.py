@@ -1,7 +1,6 @@
 """From folders to tidy frames: `analysis.load("multirun/x")`."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,19 +9,14 @@ from typing import Any
 
 import pandas as pd
 import pydantic_core
-import yaml
 
 from analysis import columns
+from analysis.campaigns import NO_METER, campaigns_frame, price_records, trials_frame
 from analysis.errors import AnalysisError
-from analysis.frames import groups, joined, rows_of, sum_or_missing
+from analysis.frames import groups, rows_of
 from analysis.pricing import Pricing
 from greenkd import records
-from greenkd.records import CampaignRecord, CampaignStatus, Phase, TrialStatus
-
-# What a strategy pays to find its τ. Test and idle windows are nobody's tuning; the metered logits are paid by whoever
-# ran first, so every campaign is charged `logits_costs` instead.
-TUNING_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value, Phase.OVERHEAD.value)
-TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value)
+from greenkd.records import CampaignRecord, CampaignStatus
 
 _NUMBERS = (int, float, int | None, float | None)
 
@@ -112,9 +106,9 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
         ledger.loc[no_images, name] = ledger.loc[no_images, name].fillna(0.0)
     pricing = pricing or Pricing()
     ledger = pricing.ledger(ledger)
-    found = _priced(found, ledger, pricing)
-    trials = _trials(_read_all(folders, "trials.jsonl", records.TrialRow, problems), found, ledger)
-    campaigns = _campaigns(found, folders, trials, ledger)
+    found = price_records(found, ledger, pricing)
+    trials = trials_frame(_read_all(folders, "trials.jsonl", records.TrialRow, problems), found, ledger)
+    campaigns = campaigns_frame(found, folders, trials, ledger)
     _note_orphans(roots, folders, problems)
     _note_states(campaigns, trials, problems)
     return Sweep(roots, campaigns, trials, ledger, problems, found, folders, pricing)
@@ -188,194 +182,6 @@ def _read_lines(path: Path, kind: type[Any], problems: list[Problem]) -> list[di
     return [vars(row) for row in read.rows]
 
 
-def tau_of(params: dict[str, Any] | None) -> float:
-    """τ where the parameters name one, else NaN."""
-    value = (params or {}).get("tau")
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _trials(frame: pd.DataFrame, found: dict[int, CampaignRecord], ledger: pd.DataFrame) -> pd.DataFrame:
-    keys = ["campaign", "trial", "attempt"]
-    frame["status"] = [str(status) for status in frame["status"]]
-    frame["tau"] = [tau_of(params) for params in frame["params"]]
-    # The ledger is the one book of costs: what a row of trials.jsonl repeats of it is not read.
-    frame = frame.drop(columns=[name for name in columns.COST_COLUMNS if name in frame])
-    own = ledger[ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)]
-    frame = frame.merge(sum_or_missing(own, keys).reset_index(), on=keys, how="outer")
-    killed = frame["status"].isna()
-    frame.loc[killed, "status"] = "killed"
-    tests = {(campaign, test.trial): test.accuracy for campaign, record in found.items() for test in record.tests}
-    # The weights of a trial are those of its complete attempt; the tests belong to it alone.
-    frame["test_accuracy"] = [
-        tests.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan
-        for campaign, trial, status in zip(frame["campaign"], frame["trial"], frame["status"], strict=True)
-    ]
-    known = frame[~killed].drop_duplicates(["campaign", "trial"]).set_index(["campaign", "trial"])
-    for name in ("tau", "params"):
-        values = known[name].to_dict()
-        frame[name] = [
-            values.get((campaign, trial), math.nan if name == "tau" else None)
-            for campaign, trial in zip(frame["campaign"], frame["trial"], strict=True)
-        ]
-    frame = frame.astype({"trial": "int64", "attempt": "int64"}).sort_values(keys, ignore_index=True)
-    return frame.reindex(columns=list(columns.TRIALS))
-
-
-def choose(trials: pd.DataFrame) -> "pd.Series[Any] | None":
-    """The trial that selection picks: highest validation accuracy, then lower validation loss, then lower number."""
-    complete = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["val_accuracy"].notna()]
-    if complete.empty:
-        return None
-    ordered = complete.sort_values(
-        ["val_accuracy", "val_loss", "campaign", "trial"], ascending=[False, True, True, True], kind="stable"
-    )
-    return ordered.iloc[0]
-
-
-def _campaigns(
-    found: dict[int, CampaignRecord], folders: dict[int, Path], trials: pd.DataFrame, ledger: pd.DataFrame
-) -> pd.DataFrame:
-    tuning = sum_or_missing(ledger[ledger["phase"].isin(TUNING_PHASES)], ["campaign"])
-    by_campaign = {campaign: own for (campaign,), own in groups(trials, ["campaign"])}
-    meters = {campaign: _meter(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
-    empty = trials.iloc[:0]
-    rows = []
-    for campaign, record in found.items():
-        own = by_campaign.get(campaign, empty)
-        row = _campaign_row(campaign, record, folders[campaign], own)
-        booked = tuning.loc[campaign].to_dict() if campaign in tuning.index else dict.fromkeys(columns.COST_COLUMNS)
-        for name in columns.COST_COLUMNS:
-            share = 0.0 if record.logits_costs is None else row[f"logits_{name}"]
-            row[f"tuning_{name}"] = _number(booked[name]) + share
-        row |= meters.get(campaign, _NO_METER)
-        rows.append(row)
-    frame = pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
-    users = frame.groupby("teacher_key")["campaign"].transform("size")
-    return frame.assign(teacher_users=users.where(frame["teacher_key"] != "", 0))
-
-
-def _priced(found: dict[int, CampaignRecord], ledger: pd.DataFrame, pricing: Pricing) -> dict[int, CampaignRecord]:
-    """The records with the grams of teacher and logits worked out anew."""
-    if pricing.pue is None and pricing.intensity_g_per_kwh is None:
-        return found
-    meters = {campaign: _meter(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
-    priced = {}
-    for campaign, record in found.items():
-        meter = meters.get(campaign, _NO_METER)
-        teacher, logits = record.teacher_result, record.logits_costs
-        own = {"pue": meter["pue"], "intensity_g_per_kwh": meter["intensity_g_per_kwh"]}
-        priced[campaign] = dataclasses.replace(
-            record,
-            teacher_result=teacher and dataclasses.replace(teacher, costs=pricing.costs(teacher.costs, **own)),
-            logits_costs=pricing.costs(logits, **own),
-            student_inference=_priced_inference(record.student_inference, pricing, own),
-            teacher_inference=_priced_inference(record.teacher_inference, pricing, own),
-        )
-    return priced
-
-
-def _priced_inference(
-    found: records.InferenceRecord | None, pricing: Pricing, own: dict[str, float]
-) -> records.InferenceRecord | None:
-    if found is None:
-        return None
-    costs = pricing.costs(found.costs, **own)
-    return found if costs is None else dataclasses.replace(found, costs=costs)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _costs(prefix: str, costs: records.Costs | None) -> dict[str, float]:
-    return {
-        f"{prefix}_{name}": math.nan if costs is None else _number(getattr(costs, name))
-        for name in columns.COST_COLUMNS
-    }
-
-
-def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: pd.DataFrame) -> dict[str, Any]:
-    number, params = record.chosen_trial, record.chosen_params
-    val_accuracy = record.val_accuracy
-    chosen = choose(trials) if number is None else None
-    if chosen is not None:  # not finished: what would be chosen by now
-        number, params, val_accuracy = int(chosen["trial"]), chosen["params"], float(chosen["val_accuracy"])
-    teacher, student = record.teacher_result, record.student_network
-    return {
-        "campaign": campaign,
-        "folder": str(folder),
-        **{
-            name: str(getattr(record, name))
-            for name in ("campaign_id", "sweep", "status", *columns.SETTING, "strategy", "kind")
-        },
-        "temperature": _temperature(folder),
-        "seed": record.seed,
-        "planned_trials": record.planned_trials,
-        "complete_trials": trials.loc[trials["status"] == TrialStatus.COMPLETE, "trial"].nunique(),
-        "attempts": len(trials),
-        "chosen_trial": _number(number),
-        "chosen_tau": tau_of(params),
-        "chosen_params": params,
-        "val_accuracy": _number(val_accuracy),
-        "test_accuracy": _number(record.test_accuracy),
-        "student_parameters": _number(student.parameters if student else None),
-        "student_forward_flops_per_image": _number(student.forward_flops_per_image if student else None),
-        "teacher_key": teacher.key if teacher else "",
-        "teacher_parameters": _number(teacher.network.parameters if teacher else None),
-        "teacher_forward_flops_per_image": _number(teacher.network.forward_flops_per_image if teacher else None),
-        "teacher_test_accuracy": _number(teacher.test_accuracy if teacher else None),
-        **_costs("teacher", teacher.costs if teacher else None),
-        **_costs("logits", record.logits_costs),
-        "processor": " + ".join(filter(None, (record.environment.cpu, record.environment.gpu))),
-        "message": record.message or "",
-    }
-
-
-_NO_METER = {
-    "meter": "no ledger",
-    "method": "none",
-    "scope": "",
-    "sources": "",
-    "pue": math.nan,
-    "intensity_g_per_kwh": math.nan,
-    "intensity_source": "",
-}
-
-
-def _meter(rows: pd.DataFrame) -> dict[str, Any]:
-    def every(name: str) -> str:
-        return joined((str(value) for value in set(rows[name].tolist())), " + ")
-
-    def single(name: str) -> float:
-        values = set(rows[name].tolist())
-        return float(values.pop()) if len(values) == 1 else math.nan
-
-    sources = [f"{part} {every(f'{part}_source')}" for part in ("cpu", "gpu", "ram")]
-    return {
-        "meter": every("meter"),
-        "method": every("method"),
-        "scope": every("scope"),
-        "sources": ", ".join(sources),
-        "pue": single("pue"),
-        "intensity_g_per_kwh": single("intensity_g_per_kwh"),
-        "intensity_source": every("intensity_source"),
-    }
-
-
-def _temperature(folder: Path) -> str:
-    """The `temperature` group of the campaign's configuration, as sorted JSON: it tells variants apart."""
-    path = folder / "config.yaml"
-    if not path.exists():
-        return ""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        config = yaml.load(path.read_bytes(), Loader=loader)
-    except yaml.YAMLError:
-        return ""
-    group = config.get("temperature") if isinstance(config, dict) else None
-    return json.dumps(group, sort_keys=True, default=str) if isinstance(group, dict) else ""
-
-
 def _note_orphans(roots: tuple[Path, ...], folders: dict[int, Path], problems: list[Problem]) -> None:
     known = {folder.resolve() for folder in folders.values()}
     left_out = {problem.where for problem in problems}
@@ -394,7 +200,7 @@ def _note_states(campaigns: pd.DataFrame, trials: pd.DataFrame, problems: list[P
             state = f"{row['strategy']} seed {row['seed']} is {row['status']}"
             count = f"{row['complete_trials']} of {row['planned_trials']} trials complete"
             problems.append(Problem(row["folder"], f"{state}, {count}{message}"))
-        if row["meter"] == _NO_METER["meter"]:
+        if row["meter"] == NO_METER["meter"]:
             problems.append(Problem(row["folder"], "no ledger: its costs are unknown"))
     folders = dict(zip(campaigns["campaign"], campaigns["folder"], strict=True))
     for row in rows_of(trials[trials["status"] == "killed"]):

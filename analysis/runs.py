@@ -13,8 +13,9 @@ from typing import Any, cast
 import pandas as pd
 
 from analysis import columns
+from analysis.campaigns import TRIAL_PHASES, choose
 from analysis.frames import groups, joined, rows_of, sum_or_missing
-from analysis.loading import TRIAL_PHASES, Sweep, choose
+from analysis.loading import Sweep
 from greenkd.records import CampaignStatus, StrategyKind, TrialStatus
 
 CONTROL_TAU = 4.0  # the default of the literature and of `temperature=fixed`

@@ -154,15 +154,17 @@ def test_the_page_works_in_a_browser(page: Path, browser: Any, width: int, schem
     }}"""
     header = tab.locator("#comparison thead th", has_text=re.compile(rf"^{column}$"))
     header.click()
+    tab.wait_for_selector("#comparison thead th[aria-sort=ascending]")
     rising = tab.evaluate(cells)
     header.click()
+    tab.wait_for_selector("#comparison thead th[aria-sort=descending]")
     falling = tab.evaluate(cells)
     assert rising == sorted(rising)
     assert falling == sorted(falling, reverse=True)
     assert rising != falling
 
     tab.locator("#paper input[type=search]").fill("CIFAR-100")
-    assert tab.locator("#paper tbody tr").count() == 6
+    tab.wait_for_function("document.querySelectorAll('#paper tbody tr').length === 6")
 
     tab.locator("#comparison td.records a").first.click()
     assert tab.evaluate("document.querySelector(':target')?.tagName") == "TR"
