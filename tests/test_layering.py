@@ -12,9 +12,20 @@ ROOMS = {"temperature", "objectives", "data", "models", "energy"}
 GROUND = {"records", "errors", "streams", "components", "carbon", "__init__"}
 ABOVE = [
     {"training"},
-    {"identity", "settings", "choice", "environment", "reporting", "trials", "folder", "inference", "workers"},
+    {
+        "identity",
+        "settings",
+        "budget",
+        "choice",
+        "environment",
+        "reporting",
+        "trials",
+        "folder",
+        "inference",
+        "helpers",
+    },
     {"campaign", "plan"},
-    {"sweep"},
+    {"sweep", "helper"},
 ]
 
 
