@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import time
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from filelock import BaseFileLock, Timeout
 from torch import Tensor
 
+from greenkd.budget import Budget, BudgetSpentError, stopped_message
 from greenkd.choice import choose
 from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book
@@ -62,10 +64,32 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         StorageError: Something that has to be kept cannot be written.
         TrainingInterruptedError: A stop was asked for; running the same command again goes on from here.
     """
+    turns = campaign_in_turns(settings, folder, stop, reporter, pause=False)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            record: CampaignRecord = end.value
+            return record
+
+
+def campaign_in_turns(
+    settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, *, pause: bool = True
+) -> Generator[None, None, CampaignRecord]:
+    """Runs a campaign as `run_campaign` does, but lets others run meanwhile.
+
+    Args:
+        settings: What to run.
+        folder: The campaign's folder.
+        stop: Asked between steps.
+        reporter: Told what happens.
+        pause: Yield before each trial. What happens until it goes on is on nobody's bill here.
+    """
     kept = CampaignFolder(folder, settings)
     existing = kept.record()
     retries = settings.retry == "failed" and existing is not None and existing.status is not CampaignStatus.DONE
-    if existing is not None and existing.status is not CampaignStatus.RUNNING and not retries:
+    reopens = retries or (existing is not None and existing.budget_stopped and kept.has_another_budget())
+    if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopens:
         kept.tidy()
         reporter.already_done(existing, str(settings.config["energy"]["name"]))
         return existing
@@ -78,7 +102,8 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         ledger=folder / "ledger.jsonl",
         synchronize=synchronize,
     ) as book:
-        return _Campaign(settings, kept, stop, reporter, book, device).run(retry=retries)
+        campaign = _Campaign(settings, kept, stop, reporter, book, device, pause=pause)
+        return (yield from campaign.run(reopen=reopens))
 
 
 def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, book: EnergyBook) -> None:
@@ -107,20 +132,26 @@ class _Campaign:
         reporter: Reporter,
         book: EnergyBook,
         device: torch.device,
+        *,
+        pause: bool = False,
     ) -> None:
         self._settings = settings
         self._folder = folder
         self._reporter = reporter
+        self._pause = pause
+        self._budget = Budget(settings.budget, folder.path, book, stop)
         options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
+        planned = settings.strategy.planned_trials()
         self._bench = Bench(
             options=options,
             dataset=dataset,
             device=device,
             book=book,
-            stop=stop,
+            stop=self._budget,
             checkpoint_every_s=settings.training.checkpoint_every_s,
             threads=settings.threads,
-            processes=processes_for(settings.training.parallel_trials, settings.strategy.planned_trials(), str(device)),
+            # Campaigns that take turns are alone on the machine, each in its turn.
+            processes=1 if pause else processes_for(settings.training.parallel_trials, planned, str(device)),
         )
         created_at = now()
         self._record = CampaignRecord(
@@ -135,7 +166,7 @@ class _Campaign:
             strategy=settings.name("temperature"),
             kind=settings.strategy.kind,
             seed=settings.seed,
-            planned_trials=settings.strategy.planned_trials(),
+            planned_trials=planned,
             student_network=None,
             teacher_result=None,
             chosen_trial=None,
@@ -150,37 +181,47 @@ class _Campaign:
             updated_at=created_at,
         )
 
-    def run(self, *, retry: bool) -> CampaignRecord:
+    def run(self, *, reopen: bool) -> Generator[None, None, CampaignRecord]:
         """Teacher, trials, choice, test."""
         settings, folder = self._settings, self._folder
-        self._record = folder.begin(self._record, retry=retry)
+        self._record = folder.begin(self._record, retry=reopen)
         if self._record.status is not CampaignStatus.RUNNING:
             self._reporter.already_done(self._record, str(settings.config["energy"]["name"]))
             return self._record
         folder.report_torn()
         rows = folder.rows()
         self._reporter.campaign_started(self._record, rows)
+        if self._budget.is_spent() and not any(row.status in _OVER for row in rows):
+            self._end_without_trial()
+            return self._record
         left = settings.strategy.planned_trials() - sum(row.status in _OVER for row in rows)
         helpers = min(self._bench.processes, left) - 1
         with Helpers(max(helpers, 0), settings, folder.path, self._reporter.trial_finished) as beside:
-            return self._run(beside, retry=retry)
+            return (yield from self._run(beside))
 
-    def _run(self, helpers: Helpers, *, retry: bool) -> CampaignRecord:
+    def _run(self, helpers: Helpers) -> Generator[None, None, CampaignRecord]:
         settings, folder = self._settings, self._folder
         # A network that does not fit is refused before a teacher is trained for it.
         student = self._bench.network(settings.config["student"], "student", settings.seed)
         self._update(student_network=network_record(self._bench, student, settings.name("student")))
-        teacher = self._teacher()
+        try:
+            teacher = self._teacher()
+        except BudgetSpentError:
+            self._end_without_trial()
+            return self._record
         signal, bank_folder, teacher_features = self._signal(teacher)
         runner = TrialRunner(self._bench, settings, folder.path, signal, teacher_features)
         runner.learner()  # so is an objective that does not fit, before a trial is spent on it
         study = self._study()
-        if retry:
+        if settings.retry == "failed":
             with self._queue():
                 study.retry(folder.rows())
         helpers.begin()
         while True:
-            self._trials(runner, study, wait=True)
+            try:
+                yield from self._trials(runner, study, wait=True)
+            except BudgetSpentError:
+                self._outlast_others()
             with self._alone("finish", "another process is finishing this campaign"):
                 if self._finish(runner, study, teacher, bank_folder):
                     return self._record
@@ -189,7 +230,8 @@ class _Campaign:
         """Trials alone, beside the process that began the campaign."""
         signal, _, teacher_features = self._signal(self._obtain_teacher())
         runner = TrialRunner(self._bench, self._settings, self._folder.path, signal, teacher_features)
-        self._trials(runner, self._study(), wait=False)
+        for _ in self._trials(runner, self._study(), wait=False):
+            pass
 
     def _study(self) -> StrategyStudy:
         settings, folder = self._settings, self._folder
@@ -237,7 +279,7 @@ class _Campaign:
             seed=settings.training.teacher.seed,
             cache=settings.cache_dir,
             campaign_id=settings.campaign_id,
-            watch=self._reporter.epoch_finished,
+            watch=self._teacher_epoch_finished,
         )
 
     def _signal(self, teacher: Teacher | None) -> tuple[TeacherSignal | None, Path | None, int | None]:
@@ -288,10 +330,31 @@ class _Campaign:
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
-    def _trials(self, runner: TrialRunner, study: StrategyStudy, *, wait: bool) -> None:
+    def _teacher_epoch_finished(self, row: EpochRow) -> None:
+        self._reporter.epoch_finished(row)
+        self._budget.epoch_finished()
+
+    def _end_without_trial(self) -> None:
+        """Closes a campaign whose budget was spent before a trial could begin."""
+        message = stopped_message(0, self._record.planned_trials)
+        self._update(status=CampaignStatus.PARTIAL, message=message, budget_stopped=True)
+        self._reporter.campaign_finished(self._record)
+
+    def _outlast_others(self) -> None:
+        """Waits until no process holds a trial: those that run are the last of a campaign that its budget stops."""
+        for number in range(self._record.planned_trials):
+            waiting = f"trial {number} is run by another process" if self._bench.processes == 1 else None
+            with self._alone(f"trial_{number}", waiting):
+                pass
+
+    def _trials(self, runner: TrialRunner, study: StrategyStudy, *, wait: bool) -> Generator[None, None, None]:
         """Runs trials until none is left, or with `wait` until those that other processes hold are over too."""
         waiting = False
         while True:
+            if self._pause and not study.finished():
+                with self._bench.book.suspended():
+                    yield
+            self._budget.begin_trial(self._folder.rows())
             held: dict[int, BaseFileLock] = {}
             with self._queue():
                 study.reconcile(self._folder.rows)
@@ -329,6 +392,7 @@ class _Campaign:
 
         def judge(row: EpochRow) -> bool:
             self._reporter.epoch_finished(row)
+            self._budget.epoch_finished()
             return row.val_accuracy is not None and study.should_stop(proposal, row.epoch, row.val_accuracy)
 
         row = runner.run(proposal, attempt, judge)
@@ -353,9 +417,18 @@ class _Campaign:
             changes["logits_costs"] = costs_alone(bank_folder, images)
             changes["logits_paid"] = costs_paid(bank_folder, self._settings.campaign_id)
         failed = [row for row in rows if row.status is TrialStatus.FAILED]
+        stopped = self._budget.stopped and not study.finished()
+        causes = [f"{len(failed)} of {len(rows)} trials failed"] if failed else []
+        if stopped:
+            over = sum(row.status in _OVER for row in rows)
+            causes.insert(0, stopped_message(over, self._record.planned_trials))
+        changes["message"] = "; ".join(causes) or None
+        changes["budget_stopped"] = stopped
         if chosen is None:
-            cause = failed[0].cause if failed else "every trial was pruned"
-            self._update(status=CampaignStatus.FAILED, message=cause, **changes)
+            if not stopped:
+                changes["message"] = failed[0].cause if failed else "every trial was pruned"
+            status = CampaignStatus.PARTIAL if stopped else CampaignStatus.FAILED
+            self._update(status=status, **changes)
             self._reporter.campaign_finished(self._record)
             return True
         weights = runner.weights(chosen.trial)
@@ -368,14 +441,13 @@ class _Campaign:
             chosen_trial=chosen.trial, chosen_params=chosen.params, val_accuracy=chosen.val_accuracy, **changes
         )
         tests = self._test(runner, [row for row in rows if row.status is TrialStatus.COMPLETE])
-        changes = self._inference(weights, chosen, teacher)
+        measured = self._inference(weights, chosen, teacher)
         self._bench.book.flush()
         save_tensors(runner.student_path, weights, {"trial": chosen.trial})
         self._update(
-            status=CampaignStatus.PARTIAL if failed else CampaignStatus.DONE,
+            status=CampaignStatus.PARTIAL if failed or stopped else CampaignStatus.DONE,
             test_accuracy=tests[chosen.trial].accuracy,
-            message=f"{len(failed)} of {len(rows)} trials failed" if failed else None,
-            **changes,
+            **measured,
         )
         self._folder.tidy()
         self._reporter.campaign_finished(self._record)

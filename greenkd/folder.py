@@ -63,6 +63,14 @@ class CampaignFolder:
         text = yaml.safe_dump(dict(self._settings.config), sort_keys=False, allow_unicode=True)
         write_text(self.path / "config.yaml", text)
 
+    def has_another_budget(self) -> bool:
+        """Tells whether the campaign was last run under another budget than the one given now."""
+        try:
+            kept = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError):
+            return True
+        return not isinstance(kept, Mapping) or kept.get("budget") != self._settings.config["budget"]
+
     def record(self) -> CampaignRecord | None:
         """Returns what is on record; None if nothing is, or nothing that can be read.
 
@@ -150,7 +158,7 @@ class CampaignFolder:
         """Removes the trials' weights and checkpoints of a campaign that has ended."""
         with self.lock("record"):
             record = self.record()
-            if record is not None and record.status is not CampaignStatus.RUNNING:
+            if record is not None and record.status is not CampaignStatus.RUNNING and not record.budget_stopped:
                 shutil.rmtree(self.path / "trials", ignore_errors=True)
 
     def rows(self) -> list[TrialRow]:

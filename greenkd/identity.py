@@ -29,6 +29,10 @@ NOT_IDENTITY = (
     "training.checkpoint_every_s",
     "retry",
     "dry_run",
+    "estimate",
+    "budget",
+    "schedule",
+    "interleaving",
 )
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")

@@ -243,6 +243,7 @@ class NetworkRecord:
     parameters: int
     forward_flops_per_image: float | None
     training_flops_per_image: float | None
+    forward_macs_per_image: float | None = None  # multiply-accumulates; half the FLOPs by our convention
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -322,6 +323,7 @@ class CampaignRecord:
     created_at: str
     updated_at: str
     message: str | None = None
+    budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
     schema_version: int = SCHEMA_VERSION
 
 

@@ -95,7 +95,7 @@ class Reporter:
             "%s: done already, metered by %s; nothing to train%s",
             _title(record),
             record.environment.meter,
-            "" if record.status is CampaignStatus.DONE else f" ({record.message}; retry=failed runs those again)",
+            "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
         )
         if not record.environment.meter.startswith(energy) and energy not in ("auto", "both"):
             log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
@@ -177,6 +177,10 @@ class Reporter:
     def _show(self, description: str, epochs: int) -> None:
         if self._progress is not None:
             self._progress.reset(self._task, total=epochs, description=description, state="")
+
+
+def _cure(record: CampaignRecord) -> str:
+    return "a larger budget goes on" if record.budget_stopped else "retry=failed runs those again"
 
 
 def _title(record: CampaignRecord) -> str:

@@ -3,9 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from greenkd.components import build, check, check_keys
+import pydantic
+from pydantic import Field
+
+from greenkd.budget import BudgetOptions, read_budget
+from greenkd.components import build, check, check_keys, explain
 from greenkd.data import check_config
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError
@@ -16,7 +20,24 @@ from greenkd.training.bench import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
 GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training", "energy")
-_ROOT = (*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "retry", "dry_run", "smoke")
+_SWITCHES = ("dry_run", "smoke", "estimate")
+_ROOT = (
+    *(*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "retry"),
+    *(*_SWITCHES, "budget", "schedule", "interleaving"),
+)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
+class Interleaving:
+    """What comes before each block of `schedule=interleaved`.
+
+    Attributes:
+        idle_s: Seconds of doing nothing, which show what the machine draws at rest.
+        calibration_steps: Fixed training steps, which show whether the machine has changed; 0 leaves them out.
+    """
+
+    idle_s: Annotated[float, Field(ge=0, le=3600)]
+    calibration_steps: Annotated[int, Field(ge=0)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +48,7 @@ class Settings:
         config: The resolved configuration, plain containers.
         strategy: Built from the `temperature` group.
         training: Read from the `training` group.
+        interleaving: None: one campaign after the other.
     """
 
     config: Mapping[str, Any]
@@ -38,6 +60,9 @@ class Settings:
     retry: Literal["none", "failed"]
     smoke: bool
     dry_run: bool
+    estimate: bool
+    budget: BudgetOptions
+    interleaving: Interleaving | None
     campaign_id: str
     setting_id: str
 
@@ -70,7 +95,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     threads = config["threads"]
     if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")
-    for switch in ("dry_run", "smoke"):
+    for switch in _SWITCHES:
         if not isinstance(config[switch], bool):
             raise ConfigError(f"{switch}={config[switch]!r}: give true or false")
     check_config(config["dataset"])
@@ -91,6 +116,9 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         retry=config["retry"],
         smoke=config["smoke"],
         dry_run=config["dry_run"],
+        estimate=config["estimate"],
+        budget=read_budget(config["budget"]),
+        interleaving=_read_interleaving(config),
         campaign_id=identity[0],
         setting_id=identity[1],
     )
@@ -100,6 +128,17 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             f"the same thing {settings.strategy.planned_trials()} times; take temperature=fixed"
         )
     return settings
+
+
+def _read_interleaving(config: Mapping[str, Any]) -> Interleaving | None:
+    if config["schedule"] not in ("sequential", "interleaved"):
+        raise ConfigError(f"schedule={config['schedule']!r}: give sequential or interleaved")
+    check_keys(config["interleaving"], Interleaving.__dataclass_fields__, "interleaving")
+    try:
+        interleaving = Interleaving(**config["interleaving"])
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, "interleaving")) from error
+    return interleaving if config["schedule"] == "interleaved" else None
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:

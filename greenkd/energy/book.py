@@ -107,6 +107,7 @@ class EnergyBook:
         self._booked: list[LedgerRow] = []
         self._idle_w: float | None = None
         self._gpu_temperature_c: float | None = None
+        self._paused = threading.Event()
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="greenkd-energy", daemon=True)
@@ -114,12 +115,15 @@ class EnergyBook:
 
     def __enter__(self) -> Self:
         with self._lock:
-            self._at, self._cpu_at = self._clock.seconds(), self._clock.cpu_seconds()
-            reading, _ = self._read()
-            self._window = _Window(self._at, self._cpu_at, reading, self._count_sharers())
-            self._machine = machine_state(self._at)
+            self._begin_window()
         self._thread.start()
         return self
+
+    def _begin_window(self) -> None:
+        self._at, self._cpu_at = self._clock.seconds(), self._clock.cpu_seconds()
+        reading, _ = self._read()
+        self._window = _Window(self._at, self._cpu_at, reading, self._count_sharers())
+        self._machine = machine_state(self._at)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -177,6 +181,24 @@ class EnergyBook:
         finally:
             self._switch(self._stack.pop)
         self._raise_failure()
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Books nothing until the block's end; another book may count meanwhile.
+
+        Raises:
+            StorageError: Rows could not be written.
+        """
+        self._write()
+        self._raise_failure()
+        with self._lock:
+            self._paused.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._paused.clear()
+                self._begin_window()
 
     def flush(self) -> None:
         """Writes everything booked so far to disk.
@@ -288,8 +310,12 @@ class EnergyBook:
 
     def _write(self) -> None:
         """Closes the window and writes a row for every bill that gathered something."""
+        if self._paused.is_set():
+            return
         self._wait_for_sensor()
         with self._lock:
+            if self._paused.is_set():  # since the wait began
+                return
             self._measure()
             self._close_window()
             state = machine_state(self._at)

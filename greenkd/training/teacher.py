@@ -65,6 +65,7 @@ def network_record(bench: Bench, network: nn.Module, name: str) -> NetworkRecord
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         forward_flops_per_image=flops.forward,
         training_flops_per_image=flops.training,
+        forward_macs_per_image=flops.forward_macs,
     )
 
 

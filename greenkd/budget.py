@@ -1,0 +1,212 @@
+"""Budgets: what one campaign, or all campaigns of a sweep together, may spend before it is stopped."""
+
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import ConfigDict, Field
+
+from greenkd.components import check_keys, explain
+from greenkd.energy import EnergyBook
+from greenkd.errors import ConfigError
+from greenkd.records import (
+    CampaignRecord,
+    Costs,
+    LedgerRow,
+    Phase,
+    RecordError,
+    TrialRow,
+    TrialStatus,
+    read_campaign,
+    read_rows,
+)
+from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
+
+Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+
+# Seconds between two looks at the books: each writes the ledger and reads it back.
+LOOK_EVERY_S = 5.0
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class BudgetOptions:
+    """The group of root keys `budget`; null is no limit.
+
+    Attributes:
+        kwh: Energy at the device.
+        co2_g: Grams of CO2 equivalents, at the intensity and PUE of the group `energy`.
+        hours: Metered hours; those of processes that run side by side are added up.
+        gflops: 1e9 FLOPs, forward and backward.
+        scope: Whether the limits hold for each campaign or for the sweep.
+    """
+
+    kwh: Limit = None
+    co2_g: Limit = None
+    hours: Limit = None
+    gflops: Limit = None
+    scope: Literal["campaign", "sweep"] = "campaign"
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set."""
+        named = {name: getattr(self, name) for name in ("kwh", "co2_g", "hours", "gflops")}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def read_budget(config: Any) -> BudgetOptions:
+    """Reads `budget`.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is refused.
+    """
+    if not isinstance(config, dict):
+        raise ConfigError(f"budget={config!r}: give its keys, such as budget.kwh=0.5")
+    check_keys(config, BudgetOptions.__dataclass_fields__, "budget")
+    try:
+        return BudgetOptions(**config)
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, "budget")) from error
+
+
+class BudgetSpentError(TrainingInterruptedError):
+    """The next epoch, or the next trial, would cross a limit."""
+
+
+class Budget(StopFlag):
+    """Watches what a campaign spends, and stops its trainings as a signal would: between two steps, with a checkpoint.
+
+    Spent is what the campaign has really paid: its own ledger, all processes and attempts, and its part of the
+    teacher's training and logits. What comes after the last trial (tests, inference) is not held back.
+
+    Args:
+        options: The limits.
+        folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
+        book: This process's book of the campaign.
+        stop: The flag that signals set.
+    """
+
+    def __init__(self, options: BudgetOptions, folder: Path, book: EnergyBook, stop: StopFlag) -> None:
+        super().__init__()
+        self._limits = options.limits
+        self._whole_sweep = options.scope == "sweep"
+        self._folder = folder
+        self._book = book
+        self._stop = stop
+        self._earlier = _paid_elsewhere(folder)
+        self._looked_at = time.monotonic()
+        self._begun: dict[str, float] | None = None
+        self._epochs = 0
+        self._pending = False
+        self.stopped = False
+
+    def set(self, name: str) -> None:
+        """Asks for a stop from outside."""
+        self._stop.set(name)
+
+    def check(self) -> None:
+        """Raises once if the budget is spent, and whenever a signal came in.
+
+        Raises:
+            BudgetSpentError: An epoch has ended and the next would cross a limit.
+            TrainingInterruptedError: A signal came in.
+        """
+        self._stop.check()
+        if self._pending:
+            self._pending = False
+            raise BudgetSpentError("stopped by budget")
+
+    def is_spent(self) -> bool:
+        """Tells whether a limit is reached."""
+        return bool(self._limits) and self._crosses(self._spent(), {})
+
+    def begin_trial(self, trials: Iterable[TrialRow]) -> None:
+        """Refuses a trial that would cross a limit, if it costs what finished ones did on average.
+
+        Args:
+            trials: The last row of every trial on record.
+
+        Raises:
+            BudgetSpentError: It would.
+        """
+        if not self._limits:
+            return
+        spent = self._spent()
+        ended = {row.trial for row in trials if row.status in (TrialStatus.COMPLETE, TrialStatus.PRUNED)}
+        rows = [row for row in self._rows(self._folder) if row.trial in ended and row.phase in _TRIAL_PHASES]
+        mean = {name: value / max(len(ended), 1) for name, value in _amounts(rows).items()}
+        if self._crosses(spent, mean):
+            self.stopped = True
+            raise BudgetSpentError("stopped by budget")
+        self._begun, self._epochs = spent, 0
+
+    def epoch_finished(self) -> None:
+        """Asks for a stop before the next step if the next epoch would cross a limit."""
+        if not self._limits:
+            return
+        self._epochs += 1
+        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return
+        spent = self._spent()
+        if self._begun is None:  # a teacher's training: nothing was known before it
+            self._begun = dict.fromkeys(spent, 0.0)
+        epoch = {name: (value - self._begun[name]) / self._epochs for name, value in spent.items()}
+        if self._crosses(spent, epoch):
+            self.stopped = self._pending = True
+
+    def _crosses(self, spent: dict[str, float], more: dict[str, float]) -> bool:
+        return any(
+            spent[name] >= limit or spent[name] + more.get(name, 0.0) > limit for name, limit in self._limits.items()
+        )
+
+    def _spent(self) -> dict[str, float]:
+        self._book.flush()
+        own = [self._book.costs(phase=phase) for phase in (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)]
+        folders = [self._folder]
+        earlier = [self._earlier]
+        if self._whole_sweep:
+            others = [path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl")]
+            others = [folder for folder in others if folder.resolve() != self._folder.resolve()]
+            folders += others
+            earlier += [_paid_elsewhere(folder) for folder in others]
+        parts = [_amounts(self._rows(folder)) for folder in folders] + [_amounts(own), *earlier]
+        self._looked_at = time.monotonic()
+        return {name: math.fsum(part[name] for part in parts) for name in _FIELDS}
+
+    def _rows(self, folder: Path) -> list[LedgerRow]:
+        return read_rows(folder / "ledger.jsonl", LedgerRow).rows
+
+
+_TRIAL_PHASES = (Phase.STUDENT_TRAINING, Phase.VALIDATION)
+_FIELDS = {
+    "kwh": ("energy_kwh", 1.0),
+    "co2_g": ("co2eq_g", 1.0),
+    "hours": ("duration_s", 3600.0),
+    "gflops": ("flops", 1e9),
+}
+
+
+def _amounts(costs: Iterable[LedgerRow | Costs]) -> dict[str, float]:
+    """Adds up in the units of the limits what is known; an unknown part cannot be held against a limit."""
+    listed = list(costs)
+    return {
+        name: math.fsum(value for each in listed if (value := getattr(each, field)) is not None) / unit
+        for name, (field, unit) in _FIELDS.items()
+    }
+
+
+def _paid_elsewhere(folder: Path) -> dict[str, float]:
+    """What is on record as paid into the ledgers of teacher and logits."""
+    record: CampaignRecord | None = None
+    try:
+        record = read_campaign(folder / "campaign.json")
+    except (RecordError, FileNotFoundError):
+        return _amounts([])
+    return _amounts(costs for costs in (record.teacher_paid, record.logits_paid) if costs is not None)
+
+
+def stopped_message(over: int, planned: int) -> str:
+    """Returns what tables say of a campaign that its budget stopped."""
+    return f"stopped by budget after {over} of {planned}"
