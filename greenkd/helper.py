@@ -34,6 +34,7 @@ def main() -> None:
         os._exit(0)
     from_campaign = Connection(os.dup(0), writable=False)
     to_campaign = Connection(os.dup(1), readable=False)
+    to_campaign.send(("pid", os.getpid()))
     os.dup2(2, 1)  # what a library prints must not end up in the pipe
     logging.basicConfig(level=logging.INFO, handlers=[_Forward(to_campaign)])
     with contextlib.suppress(EOFError, OSError):  # the campaign's process is gone

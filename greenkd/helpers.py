@@ -37,12 +37,16 @@ class Helpers:
         settings: The campaign's.
         folder: The campaign's folder.
         on_trial: Told of every trial a helper has finished, in a thread of its own.
+
+    Attributes:
+        pids: Of those that have come up.
     """
 
     def __init__(self, count: int, settings: Settings, folder: Path, on_trial: Callable[[TrialRow], None]) -> None:
         self._settings = settings
         self._folder = folder
         self._on_trial = on_trial
+        self.pids: list[int] = []
         self._pipes = [self._start() for _ in range(count)]
         self._threads = [threading.Thread(target=self._listen, args=(pipe,), daemon=True) for _, pipe in self._pipes]
 
@@ -82,15 +86,18 @@ class Helpers:
 
     def _listen(self, pipe: Connection) -> None:
         """Passes on what one helper says, until it ends."""
-        ended = False
+        ended, pid = False, 0
         with contextlib.suppress(EOFError, OSError):
             while True:
                 kind, content = pipe.recv()
-                if kind == "trial":
+                if kind == "pid":
+                    pid = content
+                    self.pids.append(pid)
+                elif kind == "trial":
                     self._on_trial(content)
                 elif kind == "log":
                     log.log(*content)
                 elif kind == "end":
                     ended = True
         if not ended:
-            log.warning("a helper process died; the trial it was at goes on here from its checkpoint")
+            log.warning("helper process %d died; the trial it was at goes on here from its checkpoint", pid)
