@@ -9,6 +9,10 @@ class ConfigError(GreenkdError):
     """A setting is unknown, of the wrong type, or out of range; raised before anything is trained."""
 
 
+class NoTemperatureError(ConfigError):
+    """A search over τ is asked for, but the objective has no temperature."""
+
+
 class DataError(GreenkdError):
     """A data set is missing, damaged, or not what its name says."""
 

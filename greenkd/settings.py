@@ -12,7 +12,7 @@ from greenkd.budget import BudgetOptions, read_budget
 from greenkd.components import build, check, check_keys, explain
 from greenkd.data import check_config
 from greenkd.energy import read_config
-from greenkd.errors import ConfigError
+from greenkd.errors import ConfigError, NoTemperatureError
 from greenkd.identity import campaign_id, setting_id
 from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
@@ -123,7 +123,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         setting_id=identity[1],
     )
     if settings.strategy.planned_trials() > 1 and not settings.objective().uses_temperature:
-        raise ConfigError(
+        raise NoTemperatureError(
             f"objective={settings.name('objective')} has no temperature, so {settings.name('temperature')} would train "
             f"the same thing {settings.strategy.planned_trials()} times; take temperature=fixed"
         )

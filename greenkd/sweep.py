@@ -47,6 +47,7 @@ class ExitCode(IntEnum):
 _GRAVITY = (ExitCode.DONE, ExitCode.TRIALS_FAILED, ExitCode.REFUSED, ExitCode.UNFORESEEN, ExitCode.INTERRUPTED)
 _worst = ExitCode.DONE
 _campaigns: list[tuple["Settings", Path]] = []  # of this command line, with their folders
+_repeats: set[Path] = set()  # folders of jobs that would train what another job of this command line trains
 
 
 def exit_code() -> ExitCode:
@@ -74,6 +75,8 @@ def run_job(config: DictConfig) -> str:
     from greenkd.training.teacher import TeacherFailedError
 
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if folder.resolve() in _repeats:
+        return "repeat"
     reporter = Reporter()
     try:
         settings = read_settings(plain(config))
@@ -128,13 +131,15 @@ class SweepCallback(Callback):
 def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]) -> None:
     """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained."""
     from greenkd.plan import describe, read_state
-    from greenkd.settings import read_settings
+    from greenkd.repeats import read_without_repeats
 
     show = partial(rich.get_console().print, markup=False, highlight=False, soft_wrap=True)
     try:
         jobs = [plain(config) for config in configs]
-        settings = [read_settings(job) for job in jobs]
-        folders = [folder_of(job) for job in jobs]
+        read = read_without_repeats(jobs)
+        _repeats.update(folder_of(job).resolve() for job, each in zip(jobs, read, strict=True) if each is None)
+        settings = [each for each in read if each is not None]
+        folders = [folder_of(job) for job, each in zip(jobs, read, strict=True) if each is not None]
         dry = any(each.dry_run for each in settings)
         if not dry:
             for folder in folders:
@@ -144,6 +149,8 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
     except GreenkdError as error:
         _refuse(str(error))
     show(describe(states))
+    if _repeats:
+        show(f"  left out: {len(_repeats)} repeats of objectives that have no temperature, under other strategies")
     if dry:
         sys.exit(ExitCode.DONE)
 
