@@ -86,10 +86,18 @@ class Budget(StopFlag):
         folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
         book: This process's book of the campaign.
         stop: The flag that signals set.
+
+    Raises:
+        ConfigError: A limit is set on what the meter does not measure.
     """
 
     def __init__(self, options: BudgetOptions, folder: Path, book: EnergyBook, stop: StopFlag) -> None:
         super().__init__()
+        unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
+        if book.meter.method == "none" and unmetered:
+            raise ConfigError(
+                f"budget.{unmetered[0]}: energy=none measures none; choose a meter, or budget.gflops or .hours"
+            )
         self._limits = options.limits
         self._whole_sweep = options.scope == "sweep"
         self._folder = folder
@@ -131,6 +139,7 @@ class Budget(StopFlag):
         Raises:
             BudgetSpentError: It would.
         """
+        self.stopped = self._pending = False  # what was asked of a training that ended by itself
         if not self._limits:
             return
         spent = self._spent()
@@ -142,9 +151,13 @@ class Budget(StopFlag):
             raise BudgetSpentError("stopped by budget")
         self._begun, self._epochs = spent, 0
 
-    def epoch_finished(self) -> None:
-        """Asks for a stop before the next step if the next epoch would cross a limit."""
-        if not self._limits:
+    def epoch_finished(self, left: int) -> None:
+        """Asks for a stop before the next step if the next epoch would cross a limit.
+
+        Args:
+            left: Epochs of this training that are to come.
+        """
+        if not self._limits or not left:
             return
         self._epochs += 1
         if time.monotonic() - self._looked_at < LOOK_EVERY_S:

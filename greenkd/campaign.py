@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
 import time
 from collections.abc import Generator
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from greenkd.budget import Budget, BudgetSpentError, stopped_message
 from greenkd.choice import choose
-from greenkd.data import load
+from greenkd.data import Dataset, DatasetOptions, load
 from greenkd.energy import EnergyBook, open_book
 from greenkd.environment import describe_environment
 from greenkd.folder import CampaignFolder, now
@@ -123,6 +124,19 @@ def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Re
     _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, book, device).help()
 
 
+_last_data: dict[str, tuple[DatasetOptions, Dataset, str]] = {}
+
+
+def _data(settings: Settings) -> tuple[DatasetOptions, Dataset, str]:
+    """Returns the data set and its fingerprint; campaigns of one process that follow each other load it once."""
+    key = json.dumps([settings.config["dataset"], settings.smoke], sort_keys=True, default=str)
+    if key not in _last_data:
+        _last_data.clear()  # one at a time is in memory
+        options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
+        _last_data[key] = options, dataset, dataset.fingerprint()
+    return _last_data[key]
+
+
 class _Campaign:
     def __init__(
         self,
@@ -140,7 +154,7 @@ class _Campaign:
         self._reporter = reporter
         self._pause = pause
         self._budget = Budget(settings.budget, folder.path, book, stop)
-        options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
+        options, dataset, fingerprint = _data(settings)
         planned = settings.strategy.planned_trials()
         self._bench = Bench(
             options=options,
@@ -175,7 +189,7 @@ class _Campaign:
             test_accuracy=None,
             tests=(),
             logits_costs=None,
-            data_fingerprint=dataset.fingerprint(),
+            data_fingerprint=fingerprint,
             environment=describe_environment(device, f"{book.meter.name} {book.meter.version}"),
             created_at=created_at,
             updated_at=created_at,
@@ -322,7 +336,7 @@ class _Campaign:
         recipe, options = self._settings.training.recipe, self._bench.options
         parts = (
             teacher.record.key,
-            self._bench.dataset.fingerprint(),
+            self._record.data_fingerprint,
             dataclasses.asdict(options.augmentation),
             (options.mean, options.std, options.validation_fraction, options.split_seed),
             (recipe.batch_size, recipe.precision, self._settings.seed, self._bench.device.type),
@@ -332,7 +346,7 @@ class _Campaign:
 
     def _teacher_epoch_finished(self, row: EpochRow) -> None:
         self._reporter.epoch_finished(row)
-        self._budget.epoch_finished()
+        self._budget.epoch_finished(self._settings.training.teacher_recipe().epochs - row.epoch - 1)
 
     def _end_without_trial(self) -> None:
         """Closes a campaign whose budget was spent before a trial could begin."""
@@ -392,7 +406,7 @@ class _Campaign:
 
         def judge(row: EpochRow) -> bool:
             self._reporter.epoch_finished(row)
-            self._budget.epoch_finished()
+            self._budget.epoch_finished(epochs - row.epoch - 1)
             return row.val_accuracy is not None and study.should_stop(proposal, row.epoch, row.val_accuracy)
 
         row = runner.run(proposal, attempt, judge)
@@ -414,7 +428,9 @@ class _Campaign:
             feed = self._bench.feed(self._settings.seed, self._settings.training.recipe.batch_size)
             images = feed.samples * self._settings.training.recipe.epochs
             self._bench.book.flush()
-            changes["logits_costs"] = costs_alone(bank_folder, images)
+            alone = costs_alone(bank_folder, images)
+            self._reporter.bank_used(alone, sum(row.status is TrialStatus.COMPLETE for row in rows))
+            changes["logits_costs"] = alone
             changes["logits_paid"] = costs_paid(bank_folder, self._settings.campaign_id)
         failed = [row for row in rows if row.status is TrialStatus.FAILED]
         stopped = self._budget.stopped and not study.finished()
