@@ -159,6 +159,16 @@ class Reporter:
             ending.get(row.status, ""),
         )
 
+    def bank_used(self, costs: Costs | None, trials: int) -> None:
+        """Says what storing the teacher's logits was good for."""
+        if costs is None:
+            return
+        once = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s, computed once"
+        if trials > 1:
+            log.info("%s for %d trials; without the bank each would pay that", once, trials)
+        else:
+            log.info("%s; the bank pays from the second trial, strategy or resumed run on", once)
+
     def campaign_finished(self, record: CampaignRecord) -> None:
         """A campaign ended."""
         if self._progress is not None:
