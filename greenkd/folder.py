@@ -61,7 +61,8 @@ class CampaignFolder:
     def keep_config(self) -> None:
         """Writes `config.yaml`."""
         text = yaml.safe_dump(dict(self._settings.config), sort_keys=False, allow_unicode=True)
-        write_text(self.path / "config.yaml", text)
+        with self.lock("record"):
+            write_text(self.path / "config.yaml", text)
 
     def has_another_budget(self) -> bool:
         """Tells whether the campaign was last run under another budget than the one given now."""

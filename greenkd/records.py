@@ -413,11 +413,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes to a temporary name beside `path`, flushes to disk, renames: readers see the old file or the new one.
 
+    Only one process at a time writes a path (its caller holds a lock), so what others left half-written is removed.
+
     Raises:
         StorageError: It is not on disk; what was there before still is.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
