@@ -22,6 +22,7 @@ ABOVE = [
         "trials",
         "folder",
         "inference",
+        "repeats",
         "helpers",
     },
     {"campaign", "plan"},

@@ -14,6 +14,7 @@ from .batches import array, ce_mean, make_batch
 
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
 OPTIONS = ["crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self"]
+VARIANTS = ["kd_paper"]  # other settings of one of these
 
 
 def option(name: str) -> dict[str, object]:
@@ -23,7 +24,15 @@ def option(name: str) -> dict[str, object]:
 
 
 def test_every_objective_has_an_option() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == OPTIONS
+    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted([*OPTIONS, *VARIANTS])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variant_changes_settings_of_an_option(name: str) -> None:
+    values: dict[str, object] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    [base, own] = values.pop("defaults")
+    assert own == "_self_"
+    assert isinstance(build({**option(base), **values}, where="objective", expect=Objective), Objective)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
