@@ -14,7 +14,7 @@ from .campaigns import composed
 
 
 def small_cnn(width: int) -> tuple[int, int]:
-    """Forward and training FLOPs of one image: a 3×3 convolution at 8×8, one at 4×4, a linear layer; 1 MAC = 2 FLOPs."""
+    """Forward and training FLOPs of an image: a 3×3 convolution at 8×8, one at 4×4, a linear layer; 1 MAC = 2 FLOPs."""
     first, second, last = 64 * width * 9, 16 * (2 * width) * width * 9, 2 * width * 10
     forward = 2 * (first + second + last)
     # Backward: once as much for the weights and once for the inputs, but nobody asks for the gradient of the images.
