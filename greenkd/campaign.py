@@ -124,6 +124,27 @@ def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Re
     _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, book, device).help()
 
 
+def stream_key(settings: Settings, bench: Bench, fingerprint: str | None, teacher: str) -> str:
+    """Hashes what the logits of every epoch are a function of; names the bank's folder.
+
+    Args:
+        settings: The campaign's.
+        bench: Its data and device.
+        fingerprint: Of the data.
+        teacher: The teacher's key.
+    """
+    recipe, options = settings.training.recipe, bench.options
+    parts = (
+        teacher,
+        fingerprint,
+        dataclasses.asdict(options.augmentation),
+        (options.mean, options.std, options.validation_fraction, options.split_seed),
+        (recipe.batch_size, recipe.precision, settings.seed, bench.device.type),
+        settings.training.bank_dtype,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
 _last_data: dict[str, tuple[DatasetOptions, Dataset, str]] = {}
 
 
@@ -325,24 +346,11 @@ class _Campaign:
             )
             return live, None, None
         root = settings.cache_dir / "logits"
-        folder = root / self._stream_key(teacher)
+        folder = root / stream_key(settings, self._bench, self._record.data_fingerprint, teacher.record.key)
         make_room(root, needed, limit, keep=folder)
         billing = Billing(self._bench.book, Phase.TEACHER_LOGITS, None, 0)
         bank = LogitBank(folder, live, feed, billing, classes, self._bench.stop, training.bank_dtype)
         return bank, folder, None
-
-    def _stream_key(self, teacher: Teacher) -> str:
-        """Hashes what the logits of every epoch are a function of."""
-        recipe, options = self._settings.training.recipe, self._bench.options
-        parts = (
-            teacher.record.key,
-            self._record.data_fingerprint,
-            dataclasses.asdict(options.augmentation),
-            (options.mean, options.std, options.validation_fraction, options.split_seed),
-            (recipe.batch_size, recipe.precision, self._settings.seed, self._bench.device.type),
-            self._settings.training.bank_dtype,
-        )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def _teacher_epoch_finished(self, row: EpochRow) -> None:
         self._reporter.epoch_finished(row)

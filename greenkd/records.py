@@ -11,6 +11,13 @@ A campaign's folder holds
     study.db           the Optuna study (SQLite), for optuna-dashboard
     student.safetensors  weights of the chosen trial's student at its last epoch
 
+A sweep's folder, above its campaigns', may hold
+
+    estimate.json      EstimateRecord: what `estimate=true` said, and how good it was
+    calibration.jsonl  LedgerRow: what estimates, idle windows and calibrations between blocks took
+    blocks.jsonl       BlockRow, one line per block of `schedule=interleaved`
+    processes.jsonl    ProcessRow, one line per command: its whole window, and how much of it is in ledgers
+
 Units stand in the names. Accuracies are fractions in [0, 1]. `None` (null) means not measured, never zero. Lines are
 only ever appended, each in one write; `campaign.json` is replaced as a whole.
 """
@@ -327,7 +334,77 @@ class CampaignRecord:
     schema_version: int = SCHEMA_VERSION
 
 
-Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CostEstimate:
+    """What something will cost, before it is spent. The range is of CPU seconds; the rest scales with it."""
+
+    name: str  # a strategy, "teacher training", "teacher logits", "start-up", "total", "stochastic alone"
+    campaigns: int
+    trials: int  # that are still to be run
+    cpu_s: float
+    duration_s: float
+    energy_kwh: float | None
+    co2eq_g: float | None
+    low: float  # factor; of the cheapest among the single measurements behind the figure
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimateOutcome:
+    """What it did cost."""
+
+    finished_at: str
+    cpu_s: float
+    duration_s: float
+    energy_kwh: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimateRecord:
+    """`estimate.json` in a sweep's folder: what `estimate=true` said, and how good it was."""
+
+    sweep: str
+    created_at: str
+    campaign_ids: tuple[str, ...]
+    source: str  # calibration or earlier ledgers, in words
+    meter: str
+    rows: tuple[CostEstimate, ...]
+    total: CostEstimate
+    stochastic_alone: CostEstimate
+    outcome: EstimateOutcome | None = None  # None: not run to the end since
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlockRow:
+    """One block of campaigns that take turns, and the state of the machine before it."""
+
+    block: int
+    strategies: tuple[str, ...]  # in the order of their turns, "grid seed 0"
+    started_at: str
+    idle_w: float | None  # mean power of the idle window; None: none was measured
+    calibration_cpu_s: float | None  # of the fixed training steps
+    calibration_kwh: float | None
+    drift: float | None  # calibration_cpu_s over that of this command's first block, less 1
+    drifted: bool  # by more than a tenth: do not compare this block's trials with the first one's
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProcessRow:
+    """The window of one command, from the start of its process to the end of its last campaign."""
+
+    pid: int
+    command: str
+    started_at: str
+    duration_s: float
+    cpu_s: float  # of this process, without those it started
+    booked_s: float  # in ledger rows; the rest is unattributed
+    booked_cpu_s: float
+    schema_version: int = SCHEMA_VERSION
+
+
+Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, BlockRow, ProcessRow)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -338,7 +415,7 @@ class Lines(Generic[Row]):
     torn: list[str]
 
 
-def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow) -> None:
+def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow | BlockRow | ProcessRow) -> None:
     """Appends one line in one write, so that lines of several processes never mix.
 
     Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
@@ -402,6 +479,27 @@ def read_campaign(path: Path) -> CampaignRecord:
     except ValueError as error:
         raise DamagedRecordError(f"{path}: not JSON ({error})") from error
     record: CampaignRecord = _validated(_adapter(CampaignRecord), fields, str(path))
+    return record
+
+
+def write_estimate(path: Path, record: EstimateRecord) -> None:
+    """Replaces `estimate.json` as a whole."""
+    write_json(path, dataclasses.asdict(record))
+
+
+def read_estimate(path: Path) -> EstimateRecord | None:
+    """Reads `estimate.json`; None if there is none.
+
+    Raises:
+        RecordError: It is no estimate of a known schema version.
+    """
+    if not path.exists():
+        return None
+    try:
+        fields = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RecordError(f"{path}: not JSON ({error}); delete it, or run the estimate again") from error
+    record: EstimateRecord = _validated(_adapter(EstimateRecord), fields, str(path))
     return record
 
 

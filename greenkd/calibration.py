@@ -1,0 +1,352 @@
+"""What single pieces of a campaign cost: a few steps, passes and set-ups are run on the real data and timed.
+
+The pieces are the campaign's own (its learner, its loop, its study), so whatever they do besides arithmetic is in the
+figures. Everything is booked as calibration.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from greenkd.energy import Clock
+from greenkd.objectives import CrossEntropy
+from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
+from greenkd.settings import Settings
+from greenkd.temperature import Constant, StrategyStudy
+from greenkd.training.bench import Bench
+from greenkd.training.checkpoint import Checkpointer
+from greenkd.training.evaluate import EVALUATION_BATCH, Evaluator
+from greenkd.training.feed import EpochPlan, FedBatch
+from greenkd.training.interrupt import StopFlag
+from greenkd.training.learner import Learner, TeacherOutputs
+from greenkd.training.loop import Billing, Fit, TeacherSignal, TrainingDivergedError
+from greenkd.training.recipe import Recipe
+from greenkd.training.signal import LiveTeacher
+from greenkd.training.weights import save_tensors
+from greenkd.trials import TrialRunner
+
+# Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
+# else of steps.
+PIECE_S = 3.0
+_EPOCHS, _STEPS, _WARM_UP = 3, 4, 3
+# Trials whose proposals are timed; a sampler that learns takes longer later on.
+_PROPOSALS = 3
+
+
+class Work(NamedTuple):
+    """What a piece of work takes."""
+
+    cpu_s: float
+    duration_s: float
+
+    def __add__(self, other: object) -> "Work":
+        if not isinstance(other, Work):
+            return NotImplemented
+        return Work(self.cpu_s + other.cpu_s, self.duration_s + other.duration_s)
+
+    def times(self, factor: float) -> "Work":
+        """Returns so many pieces."""
+        return Work(self.cpu_s * factor, self.duration_s * factor)
+
+
+NO_WORK = Work(0.0, 0.0)
+
+
+def since_process_start() -> Work:
+    """Returns what this process has taken up to now."""
+    import psutil  # noqa: PLC0415  (with the estimate alone)
+
+    return Work(Clock().cpu_seconds(), time.time() - psutil.Process().create_time())
+
+
+class Pace(NamedTuple):
+    """Cost of one epoch, and how far single measurements of it lie apart."""
+
+    epoch: Work
+    low: float  # the cheapest sample over the mean, CPU seconds
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Costs of the pieces that campaigns of one setting are made of.
+
+    Attributes:
+        setup: Networks, objective and study of one campaign.
+        trial: What a trial takes besides its epochs: student, proposal, weights, rows.
+        student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
+        teacher: An epoch of the teacher's training; None where the objective needs no teacher.
+        logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
+        student_evaluation: Per image of the test set.
+        teacher_evaluation: Per image of the test set.
+    """
+
+    setup: Work
+    trial: Work
+    student: Pace
+    teacher: Pace | None
+    logits: Work | None
+    student_evaluation: Work
+    teacher_evaluation: Work
+
+
+class _EnoughError(Exception):
+    """The stopwatch has seen enough."""
+
+
+class _Stopwatch(StopFlag):
+    """Reads the clocks between the steps of a training, and ends it when it has seen enough."""
+
+    def __init__(self, stop: StopFlag, steps: int, device: torch.device) -> None:
+        super().__init__()
+        self._stop = stop
+        self._steps = steps
+        self._read = partial(_read, device)
+        self._taken = 0
+        self._chunk = self._epoch = self._read()
+        self._chunk_at = 0
+        self._started = self._chunk
+        self.epochs: list[Work] = []
+        self.chunks: list[Work] = []  # per step
+
+    def check(self) -> None:
+        """Called before every step."""
+        self._stop.check()
+        step, done = self._taken % self._steps, self._taken
+        self._taken += 1
+        if step == 0:
+            now = self._read()
+            if done:
+                self.epochs.append(_between(self._epoch, now))
+            self._epoch = self._chunk = now
+            self._chunk_at = done
+        if done < _WARM_UP:
+            self._started = self._chunk = self._read()
+            self._chunk_at = done
+            return
+        elapsed = time.monotonic() - self._started.duration_s
+        if step and time.monotonic() - self._chunk.duration_s > PIECE_S / 10:
+            now = self._read()
+            count = done - self._chunk_at
+            if count:
+                self.chunks.append(_between(self._chunk, now).times(1 / count))
+            self._chunk, self._chunk_at = now, done
+        short = elapsed / max(done - _WARM_UP, 1) * self._steps * _EPOCHS < 2 * PIECE_S
+        enough = len(self.epochs) > _EPOCHS if short else len(self.chunks) >= _STEPS or done - _WARM_UP >= 3 * _STEPS
+        if enough and elapsed >= PIECE_S:
+            raise _EnoughError
+
+
+def _read(device: torch.device) -> Work:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return Work(Clock().cpu_seconds(), time.monotonic())
+
+
+def _between(start: Work, end: Work) -> Work:
+    return Work(end.cpu_s - start.cpu_s, end.duration_s - start.duration_s)
+
+
+@contextmanager
+def _timed(device: torch.device, into: list[Work]) -> Iterator[None]:
+    start = _read(device)
+    yield
+    into.append(_between(start, _read(device)))
+
+
+class _StoredLogits:
+    """Stands for a filled bank: what it returns costs as much to read from memory as the real logits do."""
+
+    flops_per_image = 0.0
+
+    def __init__(self, samples: int, num_classes: int, device: torch.device) -> None:
+        self._logits = torch.zeros(samples, num_classes, device=device)
+
+    def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
+        """Needs nothing."""
+
+    def outputs(self, batch: FedBatch, rows: slice) -> TeacherOutputs:
+        """Returns zeros."""
+        return TeacherOutputs(self._logits[rows], None)
+
+
+class Calibrator:
+    """Times the pieces of campaigns of one setting.
+
+    Args:
+        settings: Of one of them.
+        bench: Its data, on the device, with the book that all this is booked in.
+        folder: For what the pieces write; to be deleted afterwards.
+    """
+
+    def __init__(self, settings: Settings, bench: Bench, folder: Path) -> None:
+        self._settings = settings
+        self._bench = bench
+        self._folder = folder
+        self._recipe = settings.training.recipe
+
+    def run(self) -> Calibration:
+        """Times everything; some seconds for each network, or a few steps where they are slow."""
+        settings, bench = self._settings, self._bench
+        source = settings.objective().teacher
+        setup: list[Work] = []
+        trial: list[Work] = []
+        with bench.book.phase(Phase.CALIBRATION):
+            teacher = None if source is None else bench.network(settings.config[source], source, 0)
+            signal, live = self._signal(teacher)
+            runner = TrialRunner(bench, settings, self._folder, signal, live.feature_size if live else None)
+            with _timed(bench.device, setup):
+                bench.flops(bench.network(settings.config["student"], "student", settings.seed))
+                runner.learner()
+            with _timed(bench.device, setup):
+                study = self._study()
+            with _timed(bench.device, trial):
+                learner = runner.learner()
+            student = self._pace(learner, self._recipe, signal, settings.seed)
+            with _timed(bench.device, trial):
+                save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
+            trial.append(self._proposal(study))
+            evaluator = Evaluator(
+                bench.dataset.test.subset(torch.arange(min(len(bench.test), 2 * EVALUATION_BATCH))),
+                bench.options.mean,
+                bench.options.std,
+                bench.device,
+            )
+            student_evaluation = self._evaluation(evaluator, learner.network)
+            logits = paced = None
+            teacher_evaluation = NO_WORK
+            if teacher is not None:
+                teacher_evaluation = self._evaluation(evaluator, teacher)
+                if live is not None and signal is not live:
+                    logits = self._logits(live)
+                paced = self._teacher(teacher)
+        return Calibration(
+            setup=_total(setup),
+            trial=_total(trial),
+            student=student,
+            teacher=paced,
+            logits=logits,
+            student_evaluation=student_evaluation,
+            teacher_evaluation=teacher_evaluation,
+        )
+
+    def _signal(self, teacher: nn.Module | None) -> tuple[TeacherSignal | None, LiveTeacher | None]:
+        if teacher is None:
+            return None, None
+        flops = self._bench.flops(teacher).forward
+        live = LiveTeacher(teacher, self._recipe, flops, self._settings.objective().wants_features)
+        if not self._settings.training.bank or live.feature_size is not None:
+            return live, live
+        feed = self._bench.feed(self._settings.seed, self._recipe.batch_size)
+        return _StoredLogits(feed.samples, self._bench.dataset.num_classes, self._bench.device), live
+
+    def _study(self) -> StrategyStudy:
+        settings = self._settings
+        return StrategyStudy(
+            settings.strategy, self._folder / "study.db", "calibration", settings.seed, self._recipe.epochs
+        )
+
+    def _proposal(self, study: StrategyStudy) -> Work:
+        taken: list[Work] = []
+        for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
+            with _timed(self._bench.device, taken):
+                proposal = study.propose(lambda _: True)
+                if proposal is not None:
+                    study.tell(proposal, TrialStatus.COMPLETE, 0.5)
+        return _total(taken).times(1 / len(taken))
+
+    def _teacher(self, network: nn.Module) -> Pace:
+        settings, bench = self._settings, self._bench
+        recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
+        flops, steps = bench.flops(network), bench.feed(seed, recipe.batch_size).steps
+        learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, steps)
+        return self._pace(learner, recipe, None, seed)
+
+    def _pace(self, learner: Learner, recipe: Recipe, signal: TeacherSignal | None, seed: int) -> Pace:
+        bench, folder = self._bench, self._folder
+        feed = bench.feed(seed, recipe.batch_size)
+        watch = _Stopwatch(bench.stop, feed.steps, bench.device)
+
+        def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
+            append_row(folder / "epochs.jsonl", row)
+            return False
+
+        fit = Fit(
+            learner=learner,
+            feed=feed,
+            recipe=dataclasses.replace(recipe, epochs=10_000),  # the stopwatch ends it
+            schedule=Constant(tau=4.0),
+            teacher=signal,
+            validation=bench.validation,
+            seed=seed,
+            billing=Billing(bench.book, Phase.CALIBRATION, None, 0),
+            checkpointer=Checkpointer(folder / "none.safetensors", 1e9, {}),
+            stop=watch,
+            on_epoch=on_epoch,
+            device=bench.device,
+            threads=bench.threads,
+            processes=bench.processes,
+        )
+        try:
+            fit.run()
+        except _EnoughError:
+            pass
+        except TrainingDivergedError:
+            if not (watch.epochs or watch.chunks):
+                raise
+        whole = watch.epochs[1:] or watch.epochs
+        if len(whole) >= _EPOCHS or not watch.chunks:
+            return _pace(whole, _mean(whole))
+        step = _mean(watch.chunks)
+        plan: list[Work] = []
+        with _timed(bench.device, plan):
+            feed.plan(0)
+        validation = self._evaluation(bench.validation, learner.network)
+        extra = plan[0] + validation.times(len(bench.validation) / recipe.validate_every)
+        return _pace(watch.chunks, step.times(feed.steps) + extra)
+
+    def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
+        """Returns the cost per image."""
+        return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
+
+    def _logits(self, live: LiveTeacher) -> Work:
+        feed = self._bench.feed(self._settings.seed, self._recipe.batch_size)
+        plan = feed.plan(0)
+        steps = min(feed.steps, 20)
+
+        def run() -> list[Tensor]:
+            return [live.outputs(feed.batch(plan, step), feed.rows(step)).logits.cpu() for step in range(steps)]
+
+        return self._repeated(run, feed.rows(steps - 1).stop)
+
+    def _repeated(self, run: Callable[[], object], images: int) -> Work:
+        """Repeats a piece for a while after a first time; returns its cost per image."""
+        run()
+        taken: list[Work] = []
+        started = time.monotonic()
+        while not taken or time.monotonic() - started < PIECE_S / 4:
+            with _timed(self._bench.device, taken):
+                run()
+        return _mean(taken).times(1 / images)
+
+
+def _total(works: list[Work]) -> Work:
+    return Work(sum(work.cpu_s for work in works), sum(work.duration_s for work in works))
+
+
+def _mean(works: list[Work]) -> Work:
+    return _total(works).times(1 / len(works))
+
+
+def _pace(samples: list[Work], epoch: Work) -> Pace:
+    cpu = [sample.cpu_s for sample in samples]
+    mean = statistics.fmean(cpu) or 1.0
+    return Pace(epoch, min(cpu) / mean, max(cpu) / mean)
