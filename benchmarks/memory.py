@@ -1,0 +1,51 @@
+"""Peak memory of a CIFAR-100-size campaign. `python -m benchmarks.memory`.
+
+55,000 made-up 32×32 images of 100 classes, of which 50,000 train and 5,000 validate, two trials of one epoch with the
+logit bank. Memory does not grow with epochs or trials: an epoch's logits are read and dropped. What grows with the
+network are its weights and the activations of one batch.
+"""
+
+import argparse
+import resource
+import tempfile
+from pathlib import Path
+
+from benchmarks import pairs
+
+
+def main() -> None:
+    """Runs the campaign and prints the peak."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=50_000, help="training images (50000)")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--teacher", default="small_cnn")
+    parser.add_argument("--student", default="tiny_cnn")
+    options = parser.parse_args()
+    pairs.CLASSES = 100
+    print(pairs.machine())
+    with tempfile.TemporaryDirectory() as folder:
+        weights = pairs.teacher_weights(options.teacher, Path(folder) / "teacher.safetensors")
+        print(f"imports and networks: {_peak_gb():.2f} GB", flush=True)
+        run = pairs.campaign(
+            Path(folder),
+            options.images,
+            f"teacher={options.teacher}",
+            f"teacher.weights={weights}",
+            f"student={options.student}",
+            "temperature=grid",
+            "temperature.taus=[2,8]",
+            f"training.epochs={options.epochs}",
+        )
+        bank = sum(file.stat().st_size for file in (Path(folder) / "cache" / "logits").rglob("*.safetensors"))
+    print(
+        f"peak: {_peak_gb():.2f} GB; images on disk and in memory {options.images * 3072 / 1e9:.2f} GB, bank {bank / 1e6:.0f} MB"
+    )
+    print(f"two trials: {run.grid.wall:.0f} s, {run.grid.cpu:.0f} CPU s")
+
+
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+if __name__ == "__main__":
+    main()

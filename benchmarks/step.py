@@ -1,0 +1,112 @@
+"""Where a training step's time goes. `python -m benchmarks.step`.
+
+Data (views of a whole batch), the teacher live and from the bank, the student's forward and backward pass, the
+optimiser: milliseconds per batch of 128, the fastest of several, in CPU time of one thread and in wall-clock time of
+all. The bank pays from so many trials on as 1 + (writing + reading) / live teacher.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.pairs import BATCH, MEAN, PAIRS, STD, machine, network, rates
+from greenkd.data import Augmentation, Images
+from greenkd.energy import count_flops
+from greenkd.training.feed import Feed
+from greenkd.training.recipe import Recipe
+from greenkd.training.signal import LiveTeacher
+from greenkd.training.weights import load_tensors, save_tensors
+
+
+def main() -> None:
+    """Runs the benchmark and prints its tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
+    options = parser.parse_args()
+    print(machine())
+    head = (
+        "pair",
+        "threads",
+        "data",
+        "teacher",
+        "bank",
+        "forward",
+        "backward",
+        "optimiser",
+        "student GFLOP/s",
+        "of peak",
+        "pays from",
+    )
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head), flush=True)
+    for threads in dict.fromkeys(options.threads):
+        peak = max(rates(threads).values())
+        for name in options.pairs:
+            print(_row(name, threads, peak, options.repetitions), flush=True)
+
+
+def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
+    torch.set_num_threads(threads)
+    recipe = Recipe(epochs=1, batch_size=BATCH, lr=0.01)
+    device = torch.device("cpu")
+    teacher, student = (network(each).to(memory_format=torch.channels_last) for each in PAIRS[name])
+    images = Images(torch.randint(0, 256, (4 * BATCH, 3, 32, 32), dtype=torch.uint8), torch.arange(4 * BATCH) % 10)
+    feed = Feed(images, Augmentation(crop_padding=4, flip=True), MEAN, STD, BATCH, 0, device)
+    plan = feed.plan(0)
+    batch = feed.batch(plan, 0)
+    live = LiveTeacher(teacher, recipe, 0.0, False)
+    optimizer = recipe.optimizer(list(student.parameters()))
+    student.train()
+
+    def forward() -> torch.Tensor:
+        return F.cross_entropy(student(batch.images), batch.labels)
+
+    times = {
+        "data": _least(lambda: feed.batch(plan, 0), repetitions),
+        "teacher": _least(lambda: live.outputs(batch, feed.rows(0)), repetitions),
+        "bank": _bank(live.outputs(batch, feed.rows(0)).logits, repetitions),
+        "forward": _least(forward, repetitions),
+    }
+    both = _least(lambda: forward().backward(), repetitions)
+    times["backward"] = both - times["forward"]
+    times["optimiser"] = _least(optimizer.step, repetitions)
+    flops = count_flops(student, (3, 32, 32), backward=True).training * BATCH
+    pays = 1 + times["bank"] / times["teacher"]
+    cells = " | ".join(f"{1e3 * value:.1f}" for value in times.values())
+    return (
+        f"| {name} | {threads} | {cells} | {flops / both / 1e9:.0f} | {flops / both / peak:.0%} | {pays:.3f} trials |"
+    )
+
+
+def _bank(logits: torch.Tensor, repetitions: int) -> float:
+    """Seconds that storing a batch's logits and reading them once take: files hold many batches, so of 64, divided."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "epoch.safetensors"
+        stored = logits.repeat(64, 1)
+
+        def both() -> None:
+            save_tensors(path, {"logits": stored}, {})
+            load_tensors(path)
+
+        return _least(both, repetitions) / 64
+
+
+def _least(run: Callable[[], object], repetitions: int) -> float:
+    """Returns the fewest seconds of several runs after a first one."""
+    run()
+    times = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()
