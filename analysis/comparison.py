@@ -149,7 +149,12 @@ def _notes(setting: pd.DataFrame, references: dict[str, str | None], baseline: s
     if references["fixed"] is None:
         notes.append("no fixed-τ control: add temperature=fixed (one training per seed)")
     elif (setting["origin"] == "from grid").any():
-        notes.append("the fixed-τ row is one trial of the grid: its cost is that training's, without any start-up")
+        start_up = (
+            "with the start-up of a campaign of one trial, as measured here"
+            if ((setting["origin"] == "campaign") & (setting["planned_trials"] == 1)).any()
+            else "without any start-up"
+        )
+        notes.append(f"the fixed-τ row is one trial of the grid: its cost is that training's, {start_up}")
     if (setting["origin"] == "swept").any():
         notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
     seeds = {label: set(group["seed"]) for (label,), group in groups(setting, ["strategy"])}

@@ -56,7 +56,8 @@ def _setting_runs(setting: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts
                 yield _swept(seed, members, trials, costs)
     else:
         yield from _native(fixed, trials, costs)
-        yield from _controls(setting[setting["kind"] == StrategyKind.GRID.value], trials, costs)
+        start_up = _start_up(setting, costs)
+        yield from _controls(setting[setting["kind"] == StrategyKind.GRID.value], trials, costs, start_up)
 
 
 def nearest(taus: set[float]) -> float:
@@ -161,8 +162,32 @@ def _swept(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: TrialC
     }
 
 
-def _controls(grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> Iterator[dict[str, Any]]:
-    """The fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone."""
+def _start_up(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
+    """What a campaign of one trial pays besides its training and the logits, on average over those at hand."""
+    alone = setting[(setting["planned_trials"] == 1) & (setting["status"] == CampaignStatus.DONE.value)]
+    if alone.empty:
+        return dict.fromkeys(columns.COST_COLUMNS, 0.0)
+    rows = rows_of(alone)
+    return {
+        key: math.fsum(
+            row[f"tuning_{key}"]
+            - _final(costs, row["campaign"], row["chosen_trial"])[f"final_{key}"]
+            - (0.0 if math.isnan(row["logits_duration_s"]) else row[f"logits_{key}"])
+            for row in rows
+        )
+        / len(rows)
+        for key in columns.COST_COLUMNS
+    }
+
+
+def _controls(
+    grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts, start_up: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """The fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone.
+
+    That includes the start-up of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
+    would look cheaper than the same training under another name.
+    """
     complete = trials[
         trials["campaign"].isin(grids["campaign"]) & (trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna()
     ]
@@ -181,6 +206,7 @@ def _controls(grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> I
         alone = {
             f"tuning_{key}": final[f"final_{key}"]
             + (0.0 if math.isnan(row["logits_duration_s"]) else row[f"logits_{key}"])
+            + start_up[key]
             for key in columns.COST_COLUMNS
         }
         yield {

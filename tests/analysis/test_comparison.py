@@ -50,6 +50,16 @@ def test_the_choice_follows_validation_and_the_control_comes_from_the_grid(tmp_p
     assert found.loc["grid", "energy_kwh_x_teacher"] == pytest.approx(2 * ONE_KWH / 0.010)
 
 
+def test_the_control_from_the_grid_pays_the_start_up_of_a_campaign_of_its_own(tmp_path: Path) -> None:
+    write_sweep(tmp_path, [grid(0, *GRID, overhead_s=360.0), stochastic(0, overhead_s=36.0)])
+    found = table(tmp_path)
+    control = found.loc["fixed τ=4 (from grid, no extra cost)"]
+    # 36 s of overhead are 0.001 kWh, as above; the grid's own overhead, ten times that, is its search's.
+    assert control["tuning_energy_kwh"] == pytest.approx(ONE_KWH + 0.001)
+    assert control["tuning_energy_kwh"] == pytest.approx(found.loc["stochastic", "tuning_energy_kwh"])
+    assert found.loc["grid", "tuning_energy_kwh"] == pytest.approx(2 * ONE_KWH + 0.01)
+
+
 def test_killed_and_failed_attempts_overhead_and_logits_are_paid_for(tmp_path: Path) -> None:
     logits = Costs(energy_kwh=0.5, co2eq_g=28.0, duration_s=7.0, cpu_s=14.0, flops=1e9, forward_flops=1e9)
     trials = (
