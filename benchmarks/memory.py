@@ -37,9 +37,8 @@ def main() -> None:
             f"training.epochs={options.epochs}",
         )
         bank = sum(file.stat().st_size for file in (Path(folder) / "cache" / "logits").rglob("*.safetensors"))
-    print(
-        f"peak: {_peak_gb():.2f} GB; images on disk and in memory {options.images * 3072 / 1e9:.2f} GB, bank {bank / 1e6:.0f} MB"
-    )
+    images = options.images * 3072 / 1e9
+    print(f"peak: {_peak_gb():.2f} GB; the images take {images:.2f} GB, the bank {bank / 1e6:.0f} MB of disk")
     print(f"two trials: {run.grid.wall:.0f} s, {run.grid.cpu:.0f} CPU s")
 
 

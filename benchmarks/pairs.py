@@ -63,7 +63,7 @@ def network(name: str) -> torch.nn.Module:
 
 
 def teacher_weights(name: str, path: Path) -> Path:
-    """Writes weights for a teacher: untrained, but with batch norms that have seen images, so that its logits are sane."""
+    """Writes weights for a teacher: untrained, but its batch norms have seen images, so that its logits are sane."""
     teacher = network(name).train()
     with torch.no_grad():
         for _ in range(20):
@@ -146,7 +146,7 @@ def validation_images(images: int) -> int:
 
 
 def rates(threads: int) -> dict[str, float]:
-    """Measures what this machine can do at most, FLOP/s: a matrix product and a 3×3 convolution, channels-last."""
+    """Measures FLOPs per CPU second at most: a matrix product, and a 3×3 convolution, channels-last."""
     torch.set_num_threads(threads)
     square = torch.randn(1536, 1536)
     maps = torch.randn(64, 64, 32, 32).contiguous(memory_format=torch.channels_last)
@@ -165,12 +165,12 @@ def rates(threads: int) -> dict[str, float]:
 
 
 def fastest(run: Callable[[], object], repetitions: int = 15) -> float:
-    """Returns the seconds of the fastest of several runs: on a shared machine the others waited."""
+    """Returns the fewest CPU seconds of several runs; on a shared machine the wall clock measures the neighbours."""
     times = []
     for _ in range(repetitions):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

@@ -1,8 +1,8 @@
 """Where a training step's time goes. `python -m benchmarks.step`.
 
 Data (views of a whole batch), the teacher live and from the bank, the student's forward and backward pass, the
-optimiser: milliseconds per batch of 128, the fastest of several, in CPU time of one thread and in wall-clock time of
-all. The bank pays from so many trials on as 1 + (writing + reading) / live teacher.
+optimiser: CPU milliseconds of one thread per batch of 128, the fewest of several runs. The bank pays from so many
+trials on as 1 + (writing + reading) / live teacher.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
     options = parser.parse_args()
     print(machine())
     head = (
@@ -98,13 +98,13 @@ def _bank(logits: torch.Tensor, repetitions: int) -> float:
 
 
 def _least(run: Callable[[], object], repetitions: int) -> float:
-    """Returns the fewest seconds of several runs after a first one."""
+    """Returns the fewest CPU seconds of several runs after a first one."""
     run()
     times = []
     for _ in range(repetitions):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

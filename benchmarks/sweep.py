@@ -1,10 +1,11 @@
 """A grid of ten τ: the ordinary loop against the project. `python -m benchmarks.sweep`.
 
-(a) is the loop as it is usually written: a DataLoader with workers, PIL crop and flip per image, contiguous float32, the
-teacher on every batch of every training. (b) is a campaign of the project, temperature=grid, its one teacher pass and
-everything between the trials included. Both train one epoch per τ on made-up 32×32 images of 10 classes, batch 128,
-and validate on a tenth as many. (a) does the same work for every τ, so one τ of it is measured and multiplied by ten
-(--reference-taus 10 measures all). The two alternate.
+(a) is the loop as it is usually written: a DataLoader with workers, PIL crop and flip per image, contiguous float32,
+the teacher on every batch of every training. (b) is a campaign of the project, temperature=grid, its one teacher pass
+and everything between the trials included, the start of its helper processes too. Both train one epoch per τ on made-up
+32×32 images of 10 classes, batch 128, and validate on a tenth as many. (a) does the same work for every τ, so one τ of
+it is measured and multiplied by ten (--reference-taus 10 measures all). The two alternate. The floor is the students'
+and the teacher's FLOPs at the better of two rates that this machine reaches per CPU second.
 """
 
 import argparse
@@ -105,9 +106,9 @@ def main() -> None:
     options = parser.parse_args()
     print(machine())
     speed = rates(options.threads)
-    print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP/s" for name, rate in speed.items()), flush=True)
+    print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)
     print(
-        "| pair | (a) s | (b) s | (a)/(b) wall | (a)/(b) CPU | images/s per student (a), (b) | CPU ms/image (a), (b) | floor s |"
+        "| pair | (a) s | (b) s | (a)/(b) wall | (a)/(b) CPU | images/s (a), (b) | CPU ms/image (a), (b) | floor ms/image |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for name in options.pairs:
@@ -147,7 +148,7 @@ def _row(name: str, options: argparse.Namespace, rate: float) -> str:
     return (
         f"| {name} | {best_a.wall:.0f} | {best_b.wall:.0f} | {spread(wall)} | {spread(cpu)} "
         f"| {total / best_a.wall:.0f}, {total / best_b.wall:.0f} "
-        f"| {1e3 * best_a.cpu / total:.1f}, {1e3 * best_b.cpu / total:.1f} | {floor:.1f} |"
+        f"| {1e3 * best_a.cpu / total:.1f}, {1e3 * best_b.cpu / total:.1f} | {1e3 * floor / total:.1f} |"
     )
 
 
