@@ -60,13 +60,6 @@ class Work(NamedTuple):
 NO_WORK = Work(0.0, 0.0)
 
 
-def since_process_start() -> Work:
-    """Returns what this process has taken up to now."""
-    import psutil  # noqa: PLC0415  (with the estimate alone)
-
-    return Work(Clock().cpu_seconds(), time.time() - psutil.Process().create_time())
-
-
 class Pace(NamedTuple):
     """Cost of one epoch, and how far single measurements of it lie apart."""
 

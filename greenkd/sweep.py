@@ -26,7 +26,10 @@ from greenkd.errors import GreenkdError, StorageError
 from greenkd.identity import campaign_folder, plain
 
 if TYPE_CHECKING:
+    from greenkd.records import CampaignRecord
+    from greenkd.reporting import Reporter
     from greenkd.settings import Settings
+    from greenkd.training.interrupt import StopFlag
 
 log = logging.getLogger("greenkd")
 
@@ -39,7 +42,7 @@ class ExitCode(IntEnum):
     DONE = 0
     UNFORESEEN = 1  # a bug, with its traceback; also Hydra's own code for a command line it cannot compose
     REFUSED = 2
-    TRIALS_FAILED = 3
+    TRIALS_FAILED = 3  # or a budget stopped some
     INTERRUPTED = 130
 
 
@@ -47,6 +50,7 @@ class ExitCode(IntEnum):
 _GRAVITY = (ExitCode.DONE, ExitCode.TRIALS_FAILED, ExitCode.REFUSED, ExitCode.UNFORESEEN, ExitCode.INTERRUPTED)
 _worst = ExitCode.DONE
 _campaigns: list[tuple["Settings", Path]] = []  # of this command line, with their folders
+_outcomes: dict[Path, Any] = {}  # with schedule=interleaved, where the first job runs all: how each has ended
 _repeats: set[Path] = set()  # folders of jobs that would train what another job of this command line trains
 
 
@@ -67,7 +71,6 @@ def run_job(config: DictConfig) -> str:
         The campaign's status, or how it ended otherwise. Only an interruption ends the process: the campaigns after
         one that cannot go on are still run.
     """
-    from greenkd.campaign import run_campaign
     from greenkd.records import CampaignStatus
     from greenkd.reporting import Reporter
     from greenkd.settings import read_settings
@@ -81,9 +84,10 @@ def run_job(config: DictConfig) -> str:
     try:
         settings = read_settings(plain(config))
         with reporter.live(), stop_on_signals() as stop:
-            record = run_campaign(settings, folder, stop, reporter)
+            record = _run(settings, folder, stop, reporter)
     except TrainingInterruptedError as error:
         log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, _what_is_left(), command_line())
+        _close()
         sys.exit(ExitCode.INTERRUPTED)
     except TeacherFailedError as error:
         log.error("%s", error)
@@ -102,6 +106,22 @@ def run_job(config: DictConfig) -> str:
     return record.status.value
 
 
+def _run(settings: "Settings", folder: Path, stop: "StopFlag", reporter: "Reporter") -> "CampaignRecord":
+    """Runs one campaign; the first of campaigns that take turns runs them all."""
+    from greenkd.campaign import run_campaign
+    from greenkd.interleave import take_turns
+
+    if settings.interleaving is None or folder.resolve() not in {own.resolve() for _, own in _campaigns}:
+        return run_campaign(settings, folder, stop, reporter)
+    if not _outcomes:
+        _outcomes.update(take_turns(_campaigns, stop))
+    outcome = _outcomes[folder.resolve()]
+    if isinstance(outcome, Exception):
+        raise outcome
+    record: CampaignRecord = outcome
+    return record
+
+
 class SweepCallback(Callback):
     """Hooks into Hydra: refuses before anything runs, lists what will run, and compares at the end."""
 
@@ -111,6 +131,7 @@ class SweepCallback(Callback):
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
+        _close()
         if exit_code() is not ExitCode.DONE:
             return
         folder = Path(config.hydra.run.dir)
@@ -125,6 +146,7 @@ class SweepCallback(Callback):
         """Prints the comparison table."""
         from analysis import print_comparison
 
+        _close()
         print_comparison(Path(config.hydra.sweep.dir))
 
 
@@ -140,7 +162,7 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
         _repeats.update(folder_of(job).resolve() for job, each in zip(jobs, read, strict=True) if each is None)
         settings = [each for each in read if each is not None]
         folders = [folder_of(job) for job, each in zip(jobs, read, strict=True) if each is not None]
-        dry = any(each.dry_run for each in settings)
+        dry = any(each.dry_run or each.estimate for each in settings)
         if not dry:
             for folder in folders:
                 _make(folder)
@@ -151,8 +173,39 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
     show(describe(states))
     if _repeats:
         show(f"  left out: {len(_repeats)} repeats of objectives that have no temperature, under other strategies")
+    if any(each.estimate and not each.dry_run for each in settings):
+        show(_estimate())
     if dry:
         sys.exit(ExitCode.DONE)
+
+
+def _estimate() -> str:
+    """Estimates the campaigns of this command line."""
+    from greenkd.estimate import describe_estimate, make_estimate
+    from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
+
+    try:
+        with stop_on_signals() as stop:
+            return describe_estimate(make_estimate(_campaigns, stop))
+    except TrainingInterruptedError:
+        sys.exit(ExitCode.INTERRUPTED)
+    except GreenkdError as error:
+        _refuse(str(error))
+
+
+def _close() -> None:
+    """Books what this command took outside its campaigns, and says how good an estimate of them was."""
+    from greenkd.closing import close_command
+
+    if not _campaigns:
+        return
+    folders = [folder for _, folder in _campaigns]
+    try:
+        for line in close_command(folders, folders[0].parents[4], command_line()):
+            log.info("%s", line)
+    except GreenkdError as error:
+        log.error("%s", error)
+        _note(ExitCode.REFUSED)
 
 
 def _what_is_left() -> str:

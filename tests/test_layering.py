@@ -22,11 +22,15 @@ ABOVE = [
         "trials",
         "folder",
         "inference",
+        "calibration",
+        "rates",
         "repeats",
         "helpers",
     },
     {"campaign", "plan"},
-    {"sweep", "helper"},
+    {"estimate", "interleave", "helper"},
+    {"closing"},
+    {"sweep"},
 ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Self
 
+from greenkd.energy import outside
 from greenkd.energy.clock import Clock
 from greenkd.energy.entry import Entry, Terms
 from greenkd.energy.machine import between, machine_state
@@ -266,6 +267,8 @@ class EnergyBook:
         segment = self._window.segments.setdefault(key, Segment())
         segment.seconds += now - self._at
         segment.cpu_s += cpu - self._cpu_at
+        outside.booked.duration_s += now - self._at
+        outside.booked.cpu_s += cpu - self._cpu_at
         self._at, self._cpu_at = now, cpu
 
     def _read(self) -> tuple[Reading | None, str | None]:

@@ -1,0 +1,354 @@
+"""What a command line will cost, before it is spent; and, at the end of the real run, how good the estimate was."""
+
+import dataclasses
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import optuna
+import torch
+
+from greenkd.calibration import NO_WORK, Calibrator, Work
+from greenkd.campaign import stream_key
+from greenkd.data import load
+from greenkd.energy import EnergyBook, open_book, read_config
+from greenkd.energy.outside import since_process_start
+from greenkd.environment import describe_environment
+from greenkd.plan import read_state
+from greenkd.rates import Power, Rates, from_calibration, from_records
+from greenkd.records import (
+    CostEstimate,
+    Costs,
+    EstimateOutcome,
+    EstimateRecord,
+    LedgerRow,
+    find_campaigns,
+    read_campaign,
+    read_estimate,
+    read_rows,
+    write_estimate,
+)
+from greenkd.settings import Settings
+from greenkd.training.bench import Bench, resolve_device
+from greenkd.training.interrupt import StopFlag
+from greenkd.training.teacher import teacher_key
+from greenkd.training.threads import processes_for
+
+FILE = "estimate.json"
+LEDGER = "calibration.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Planned:
+    """One campaign to be run, and what it shares with others."""
+
+    settings: Settings
+    trials: int  # still to be run
+    rates: Rates
+    processes: int
+    teacher: str | None  # its key, if it has to be trained
+    logits: tuple[str, float] | None  # the bank's folder, and the part of it that is missing
+
+
+@dataclasses.dataclass
+class _Sum:
+    """A sum of work, and its range."""
+
+    work: Work = NO_WORK
+    energy_kwh: float | None = 0.0
+    low_cpu_s: float = 0.0
+    high_cpu_s: float = 0.0
+
+    def add(self, work: Work, low: float, high: float, power: Power) -> None:
+        part = power.energy_kwh(work)
+        self.join(_Sum(work, part, work.cpu_s * low, work.cpu_s * high))
+
+    def join(self, other: "_Sum") -> None:
+        self.work += other.work
+        known = self.energy_kwh is not None and other.energy_kwh is not None
+        self.energy_kwh = self.energy_kwh + other.energy_kwh if known else None  # type: ignore[operator]
+        self.low_cpu_s += other.low_cpu_s
+        self.high_cpu_s += other.high_cpu_s
+
+
+def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> EstimateRecord:
+    """Estimates what is left of some campaigns, and keeps the estimate in the sweep's folder.
+
+    Args:
+        campaigns: Settings and folder of each; all of one sweep.
+        stop: Asked between steps.
+
+    Raises:
+        GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
+    """
+    until_now = since_process_start()
+    started = Work(until_now.cpu_s, until_now.duration_s)
+    first, folder = campaigns[0]
+    sweep = folder.parents[4]
+    device = resolve_device(str(first.config["device"]))
+    synchronize = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
+    with open_book(
+        first.config["energy"], campaign_id=str(first.config["sweep"]), ledger=sweep / LEDGER, synchronize=synchronize
+    ) as book:
+        planned, data = _plan(campaigns, book, device, stop, sweep)
+    start = _Sum()
+    if planned:
+        processes = 1 + sum(each.processes - 1 for each in planned)
+        start.add((started + data).times(processes), 0.9, 1.1, planned[0].rates.power)
+    record = _record(campaigns, planned, start, f"{book.meter.name} {book.meter.version}")
+    write_estimate(sweep / FILE, record)
+    return record
+
+
+def _plan(
+    campaigns: Sequence[tuple[Settings, Path]], book: EnergyBook, device: torch.device, stop: StopFlag, sweep: Path
+) -> tuple[list[_Planned], Work]:
+    """Times what is not known yet. Returns the campaigns that have something left, and what loading data took."""
+    planned: list[_Planned] = []
+    known: dict[str, Rates] = {}
+    benches: dict[str, Bench] = {}
+    loading = NO_WORK
+    here = describe_environment(device, f"{book.meter.name} {book.meter.version}")
+    for settings, folder in campaigns:
+        state = read_state(settings, folder)
+        if state.state == "done":
+            continue
+        data = repr((settings.config["dataset"], settings.smoke))
+        if data not in benches:
+            before = since_process_start()
+            benches[data] = _bench(settings, book, device, stop)
+            after = since_process_start()
+            loading += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
+        bench = benches[data]
+        fingerprint = bench.dataset.fingerprint()
+        if settings.setting_id not in known:
+            rates = from_records(settings, sweep.parent, here)
+            if rates is None:
+                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
+                    calibration = Calibrator(settings, bench, Path(scratch)).run()
+                book.flush()
+                booked = [row for row in read_rows(sweep / LEDGER, LedgerRow).rows if row.pid == os.getpid()]
+                rates = from_calibration(calibration, settings, bench, booked)
+            known[settings.setting_id] = rates
+        processes = processes_for(settings.training.parallel_trials, settings.strategy.planned_trials(), str(device))
+        teacher = _teacher(settings, bench)
+        planned.append(
+            _Planned(
+                settings,
+                state.planned - state.over,
+                known[settings.setting_id],
+                1 if settings.interleaving else max(1, min(processes, state.planned - state.over)),
+                teacher if teacher is not None and not _is_trained(settings, teacher) else None,
+                _logits(settings, bench, fingerprint, teacher),
+            )
+        )
+    return planned, loading
+
+
+def _bench(settings: Settings, book: EnergyBook, device: torch.device, stop: StopFlag) -> Bench:
+    options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
+    return Bench(
+        options=options,
+        dataset=dataset,
+        device=device,
+        book=book,
+        stop=stop,
+        checkpoint_every_s=settings.training.checkpoint_every_s,
+        threads=settings.threads,
+        processes=1,
+    )
+
+
+def _teacher(settings: Settings, bench: Bench) -> str | None:
+    source = settings.objective().teacher
+    if source is None or settings.config[source].get("weights"):
+        return None
+    training = settings.training
+    return teacher_key(bench, settings.config[source], training.teacher_recipe(), training.teacher.seed)
+
+
+def _is_trained(settings: Settings, key: str) -> bool:
+    return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
+
+
+def _logits(settings: Settings, bench: Bench, fingerprint: str, teacher: str | None) -> tuple[str, float] | None:
+    if settings.objective().teacher is None or not settings.training.bank:
+        return None
+    key = stream_key(settings, bench, fingerprint, teacher or f"given {settings.config['teacher'].get('weights')}")
+    epochs = settings.training.recipe.epochs
+    files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
+    return key, 1 - min(len({file.name.split("_")[1][:4] for file in files}), epochs) / epochs
+
+
+def _record(
+    campaigns: Sequence[tuple[Settings, Path]], planned: Sequence[_Planned], start: _Sum, meter: str
+) -> EstimateRecord:
+    first = campaigns[0][0]
+    terms = read_config(first.config["energy"], "")[1]
+
+    def row(name: str, number: int, trials: int, total: _Sum) -> CostEstimate:
+        energy_kwh = total.energy_kwh
+        grams = None if energy_kwh is None else energy_kwh * terms.pue * terms.intensity.g_per_kwh
+        cpu_s = total.work.cpu_s
+        return CostEstimate(
+            name=name,
+            campaigns=number,
+            trials=trials,
+            cpu_s=cpu_s,
+            duration_s=total.work.duration_s,
+            energy_kwh=energy_kwh,
+            co2eq_g=grams,
+            low=total.low_cpu_s / cpu_s if cpu_s else 1.0,
+            high=total.high_cpu_s / cpu_s if cpu_s else 1.0,
+        )
+
+    shared = {"start-up": start} | _shared(planned)
+    own: dict[str, _Sum] = {}
+    for each in planned:
+        own.setdefault(each.settings.name("temperature"), _Sum()).join(_campaign(each, each.trials))
+    total = _Sum()
+    for part in (*shared.values(), *own.values()):
+        total.join(part)
+    singles = list({(each.settings.setting_id, each.settings.seed): each for each in planned}.values())
+    alone = _Sum()
+    for part in (*({"start-up": start} | _shared(singles)).values(), *(_campaign(each, 1) for each in singles)):
+        alone.join(part)
+
+    def count(name: str) -> tuple[int, int]:
+        mine = [each.trials for each in planned if each.settings.name("temperature") == name]
+        return len(mine), sum(mine)
+
+    everything = sum(each.trials for each in planned)
+    return EstimateRecord(
+        sweep=str(first.config["sweep"]),
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        campaign_ids=tuple(each.settings.campaign_id for each in planned),
+        source="; ".join(dict.fromkeys(each.rates.source for each in planned)),
+        meter=meter,
+        rows=(
+            *(row(name, 0, 0, part) for name, part in shared.items() if part.work != NO_WORK),
+            *(row(name, *count(name), part) for name, part in own.items()),
+        ),
+        total=row("total", len(planned), everything, total),
+        stochastic_alone=row("stochastic alone", len(singles), len(singles), alone),
+    )
+
+
+def _shared(planned: Iterable[_Planned]) -> dict[str, _Sum]:
+    """Teachers and logits, each paid once however many campaigns use them."""
+    teachers, logits = _Sum(), _Sum()
+    paid: set[str] = set()
+    for each in planned:
+        rates = each.rates
+        if each.teacher is not None and each.teacher not in paid:
+            teachers.add(rates.teacher, rates.low, rates.high, rates.power)
+            paid.add(each.teacher)
+        if each.logits is not None and each.logits[0] not in paid:
+            logits.add(rates.logits.times(each.logits[1]), rates.low, rates.high, rates.power)
+            paid.add(each.logits[0])
+    return {"teacher training": teachers, "teacher logits": logits}
+
+
+def _campaign(planned: _Planned, trials: int) -> _Sum:
+    rates, settings = planned.rates, planned.settings
+    total = _Sum()
+    total.add(rates.setup + rates.end, rates.low, rates.high, rates.power)
+    epochs = settings.training.recipe.epochs
+    prunes = not isinstance(settings.strategy.make_pruner(epochs), optuna.pruners.NopPruner)
+    # All but one of the trials might be pruned after their first epoch.
+    least = (1 + (trials - 1) / epochs) / max(trials, 1) if prunes and trials > 1 else 1.0
+    work = rates.trial.times(trials)
+    side_by_side = Work(work.cpu_s, work.duration_s / min(planned.processes, max(trials, 1)))
+    total.add(side_by_side, rates.low * least, rates.high, rates.power)
+    return total
+
+
+def settle(sweep: Path) -> EstimateRecord | None:
+    """Compares a sweep's estimate with its ledgers, once all its campaigns are done.
+
+    Returns:
+        The estimate with its outcome; None if there is none, if it was settled before, or if campaigns are left.
+    """
+    record = read_estimate(sweep / FILE)
+    if record is None or record.outcome is not None or not record.campaign_ids:
+        return None
+    folders = find_campaigns(sweep)
+    found = {
+        each.campaign_id: (each, folder) for folder in folders if (each := read_campaign(folder / "campaign.json"))
+    }
+    mine = [found[name] for name in record.campaign_ids if name in found]
+    if len(mine) < len(record.campaign_ids) or any(each.test_accuracy is None for each, _ in mine):
+        return None
+    rows: list[LedgerRow | Costs] = []
+    for each, folder in mine:
+        own = read_rows(folder / "ledger.jsonl", LedgerRow).rows
+        rows += [row for row in own if row.started_at >= record.created_at]
+        if each.created_at >= record.created_at[:19]:
+            rows += [paid for paid in (each.teacher_paid, each.logits_paid) if paid is not None]
+    energies = [row.energy_kwh for row in rows]
+    outcome = EstimateOutcome(
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        cpu_s=math.fsum(row.cpu_s or 0.0 for row in rows),
+        duration_s=math.fsum(row.duration_s for row in rows),
+        energy_kwh=None if None in energies else math.fsum(value for value in energies if value is not None),
+    )
+    record = dataclasses.replace(record, outcome=outcome)
+    write_estimate(sweep / FILE, record)
+    return record
+
+
+def describe_estimate(record: EstimateRecord) -> str:
+    """Returns the estimate as an aligned table with a head and a foot."""
+    rows = [*record.rows, record.total, record.stochastic_alone]
+    cells = [("", "trials", "CPU s", "range", "time", "energy", "carbon")] + [_cells(row) for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in cells
+    ]
+    return "\n".join(
+        [
+            f"estimate ({record.source}; {record.meter})",
+            *(f"  {line}" for line in lines),
+            "  stochastic alone: one training for each seed, with all that it needs, the teacher included",
+            "  time and energy are those of the machine as it is now; on a busy one CPU seconds are the surer figure",
+        ]
+    )
+
+
+def _cells(row: CostEstimate) -> tuple[str, ...]:
+    return (
+        row.name,
+        str(row.trials) if row.trials else "",
+        f"{row.cpu_s:,.0f}",
+        f"{row.cpu_s * row.low:,.0f} to {row.cpu_s * row.high:,.0f}",
+        _time(row.duration_s),
+        "-" if row.energy_kwh is None else f"{row.energy_kwh:.3g} kWh",
+        "-" if row.co2eq_g is None else f"{row.co2eq_g:.3g} g CO₂eq",
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.2f} h" if seconds >= 360 else f"{seconds:.0f} s"
+
+
+def describe_outcome(record: EstimateRecord) -> str:
+    """Returns one line on how good the estimate was."""
+    outcome, total = record.outcome, record.total
+    if outcome is None:
+        raise ValueError("the estimate is not settled yet")
+    parts = [f"{total.cpu_s:.1f} CPU s estimated, {outcome.cpu_s:.1f} spent ({_error(total.cpu_s, outcome.cpu_s)})"]
+    if total.energy_kwh is not None and outcome.energy_kwh:
+        error = _error(total.energy_kwh, outcome.energy_kwh)
+        parts.append(f"{total.energy_kwh:.3g} kWh estimated, {outcome.energy_kwh:.3g} spent ({error})")
+    return f"estimate of {record.created_at[:19]}: {'; '.join(parts)}"
+
+
+def _error(estimated: float, spent: float) -> str:
+    return f"{100 * (estimated / spent - 1):+.0f} %" if spent else "-"
