@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,12 @@ def _load(folder: Path, network: nn.Module, where: str) -> Teacher | None:
         set_aside(described)
         return None
     load_network(network, tensors, f"{where} (cached in {folder})")
+    _checkpointer(folder, math.inf).remove()  # of a process that was killed when all but this was done
     return Teacher(network, record, folder)
+
+
+def _checkpointer(folder: Path, every_s: float) -> Checkpointer:
+    return Checkpointer(folder / "checkpoint.safetensors", every_s, {"teacher": folder.name})
 
 
 def _train(
@@ -187,7 +193,7 @@ def _train(
         watch(row)
         return False
 
-    checkpointer = Checkpointer(folder / "checkpoint.safetensors", bench.checkpoint_every_s, {"teacher": folder.name})
+    checkpointer = _checkpointer(folder, bench.checkpoint_every_s)
     result = Fit(
         learner=learner,
         feed=feed,

@@ -26,6 +26,7 @@ COMMAND = (
     "energy.heartbeat_s=0.1",
 )
 WAIT_S = 120
+KILLS = 13
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -67,7 +68,7 @@ def test_killed_at_chosen_and_random_moments(base: Path) -> None:
     seed = int.from_bytes(os.urandom(2))
     found = base / "kills.json"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kill", "--kills", "16", "--seed", str(seed), "--json", str(found)],
+        [sys.executable, "-m", "benchmarks.kill", "--kills", str(KILLS), "--seed", str(seed), "--json", str(found)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -77,7 +78,7 @@ def test_killed_at_chosen_and_random_moments(base: Path) -> None:
     print(done.stdout)  # the seed, for pytest to show when this fails
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = json.loads(found.read_text())
-    assert numbers["kills"] == numbers["resumed"] == numbers["identical"] == 16
+    assert numbers["kills"] == numbers["resumed"] == numbers["identical"] == KILLS
     assert numbers["rows_lost"] == numbers["trials_lost"] == 0
 
 
@@ -101,7 +102,7 @@ def test_sigterm_then_sigkill_then_to_the_end(tmp_path: Path) -> None:
     reached = max(row.epoch for row in epochs(broken))
 
     second = start(broken)
-    wait_until(lambda: max(row.epoch for row in epochs(broken) if row.attempt) > reached, second)
+    wait_until(lambda: any(row.epoch > reached for row in epochs(broken)), second)
     second.kill()
     second.communicate()
     assert second.returncode == -signal.SIGKILL
@@ -132,9 +133,7 @@ def test_two_processes_given_the_same_command_share_the_work(tmp_path: Path) -> 
     trained = [row for row in ledger.rows if row.phase == "student_training"]
     assert len({row.pid for row in trained}) == 2, "each has run trials"
     (teacher,) = tmp_path.glob("cache/teachers/*/ledger.jsonl")
-    assert {
-        (row.attempt, row.pid) for row in read_rows(teacher, LedgerRow).rows if row.phase == "teacher_training"
-    } == {(0, trained_by) for trained_by in {row.pid for row in read_rows(teacher, LedgerRow).rows}}
+    assert len({(row.attempt, row.pid) for row in read_rows(teacher, LedgerRow).rows}) == 1, "trained once, by one"
     assert len({row.epoch for row in read_rows(teacher.with_name("epochs.jsonl"), EpochRow).rows}) == 2
 
 
