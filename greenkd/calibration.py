@@ -186,6 +186,15 @@ class Calibrator:
         self._folder = folder
         self._recipe = settings.training.recipe
 
+    def warm_up(self) -> None:
+        """Does for the first time what costs more the first time: loads libraries, chooses kernels, builds tables."""
+        with self._bench.book.phase(Phase.CALIBRATION):
+            network = self._bench.network(self._settings.config["student"], "student", self._settings.seed)
+            self._bench.flops(network)
+            feed = self._bench.feed(self._settings.seed, self._recipe.batch_size)
+            network(feed.batch(feed.plan(0), 0).images).sum().backward()
+            self._proposal(self._study("warm-up"))
+
     def run(self) -> Calibration:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
         settings, bench = self._settings, self._bench
@@ -200,7 +209,7 @@ class Calibrator:
                 bench.flops(bench.network(settings.config["student"], "student", settings.seed))
                 runner.learner()
             with _timed(bench.device, setup):
-                study = self._study()
+                study = self._study("calibration")
             with _timed(bench.device, trial):
                 learner = runner.learner()
             student = self._pace(learner, self._recipe, signal, settings.seed)
@@ -241,11 +250,9 @@ class Calibrator:
         feed = self._bench.feed(self._settings.seed, self._recipe.batch_size)
         return _StoredLogits(feed.samples, self._bench.dataset.num_classes, self._bench.device), live
 
-    def _study(self) -> StrategyStudy:
+    def _study(self, name: str) -> StrategyStudy:
         settings = self._settings
-        return StrategyStudy(
-            settings.strategy, self._folder / "study.db", "calibration", settings.seed, self._recipe.epochs
-        )
+        return StrategyStudy(settings.strategy, self._folder / f"{name}.db", name, settings.seed, self._recipe.epochs)
 
     def _proposal(self, study: StrategyStudy) -> Work:
         taken: list[Work] = []

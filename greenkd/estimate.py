@@ -85,8 +85,6 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     Raises:
         GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
     """
-    until_now = since_process_start()
-    started = Work(until_now.cpu_s, until_now.duration_s)
     first, folder = campaigns[0]
     sweep = folder.parents[4]
     device = resolve_device(str(first.config["device"]))
@@ -94,11 +92,11 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     with open_book(
         first.config["energy"], campaign_id=str(first.config["sweep"]), ledger=sweep / LEDGER, synchronize=synchronize
     ) as book:
-        planned, data = _plan(campaigns, book, device, stop, sweep)
+        planned, started = _plan(campaigns, book, device, stop, sweep)
     start = _Sum()
     if planned:
         processes = 1 + sum(each.processes - 1 for each in planned)
-        start.add((started + data).times(processes), 0.9, 1.1, planned[0].rates.power)
+        start.add(started.times(processes), 0.9, 1.1, planned[0].rates.power)
     record = _record(campaigns, planned, start, f"{book.meter.name} {book.meter.version}")
     write_estimate(sweep / FILE, record)
     return record
@@ -107,11 +105,11 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
 def _plan(
     campaigns: Sequence[tuple[Settings, Path]], book: EnergyBook, device: torch.device, stop: StopFlag, sweep: Path
 ) -> tuple[list[_Planned], Work]:
-    """Times what is not known yet. Returns the campaigns that have something left, and what loading data took."""
+    """Times what is not known yet. Returns the campaigns that have something left, and what a process's start takes."""
     planned: list[_Planned] = []
     known: dict[str, Rates] = {}
     benches: dict[str, Bench] = {}
-    loading = NO_WORK
+    start = NO_WORK
     here = describe_environment(device, f"{book.meter.name} {book.meter.version}")
     for settings, folder in campaigns:
         state = read_state(settings, folder)
@@ -119,10 +117,13 @@ def _plan(
             continue
         data = repr((settings.config["dataset"], settings.smoke))
         if data not in benches:
-            before = since_process_start()
+            before = _now() if benches else NO_WORK
             benches[data] = _bench(settings, book, device, stop)
-            after = since_process_start()
-            loading += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
+            if not known:
+                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
+                    Calibrator(settings, benches[data], Path(scratch)).warm_up()
+            after = _now()
+            start += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
         bench = benches[data]
         fingerprint = bench.dataset.fingerprint()
         if settings.setting_id not in known:
@@ -146,7 +147,12 @@ def _plan(
                 _logits(settings, bench, fingerprint, teacher),
             )
         )
-    return planned, loading
+    return planned, start
+
+
+def _now() -> Work:
+    taken = since_process_start()
+    return Work(taken.cpu_s, taken.duration_s)
 
 
 def _bench(settings: Settings, book: EnergyBook, device: torch.device, stop: StopFlag) -> Bench:
