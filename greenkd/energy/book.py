@@ -125,6 +125,7 @@ class EnergyBook:
         reading, _ = self._read()
         self._window = _Window(self._at, self._cpu_at, reading, self._count_sharers())
         self._machine = machine_state(self._at)
+        self._entry(self._stack[-1])  # begins now, not at the first change of phase
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
