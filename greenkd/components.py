@@ -126,7 +126,7 @@ def _prepare(
 
 
 def _locate(target: object, where: str) -> Callable[..., object]:
-    if not isinstance(target, str) or "." not in target:
+    if not isinstance(target, str) or "." not in target or not all(part.isidentifier() for part in target.split(".")):
         raise ConfigError(f"{where}._target_={target!r}: give a dotted path, package.module.name")
     module_name, _, attribute = target.rpartition(".")
     try:
@@ -136,6 +136,8 @@ def _locate(target: object, where: str) -> Callable[..., object]:
             f"{where}._target_={target}: no module named {error.name!r}; "
             "install it, or put its folder on PYTHONPATH if it is your own"
         ) from error
+    except (ImportError, SyntaxError) as error:
+        raise ConfigError(f"{where}._target_={target}: {module_name} cannot be imported: {error}") from error
     if not hasattr(module, attribute):
         names = [name for name in dir(module) if not name.startswith("_")]
         near = difflib.get_close_matches(attribute, names, n=3)

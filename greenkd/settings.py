@@ -81,23 +81,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
     """
-    check_keys(config, _ROOT, "configuration")
-    for group in GROUPS:
-        if not isinstance(config.get(group), Mapping):
-            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
-        if not config[group].get("name"):
-            raise ConfigError(f"{group}.name is not set; folders and tables need it")
-    seed = config["seed"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"seed={seed!r}: give a whole number from 0 on")
-    if config["retry"] not in ("none", "failed"):
-        raise ConfigError(f"retry={config['retry']!r}: give none or failed")
-    threads = config["threads"]
-    if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")
-    for switch in _SWITCHES:
-        if not isinstance(config[switch], bool):
-            raise ConfigError(f"{switch}={config[switch]!r}: give true or false")
+    _check_root(config)
     check_config(config["dataset"])
     for group in ("teacher", "student"):
         own = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
@@ -110,7 +94,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         config=config,
         strategy=build(_without_name(config["temperature"]), where="temperature", expect=Strategy),
         training=read_options(dict(config["training"])),
-        seed=seed,
+        seed=config["seed"],
         threads=config["threads"],
         cache_dir=Path(str(config["cache_dir"])),
         retry=config["retry"],
@@ -122,12 +106,42 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         campaign_id=identity[0],
         setting_id=identity[1],
     )
-    if settings.strategy.planned_trials() > 1 and not settings.objective().uses_temperature:
+    objective = settings.objective()
+    if settings.strategy.planned_trials() > 1 and not objective.uses_temperature:
         raise NoTemperatureError(
             f"objective={settings.name('objective')} has no temperature, so {settings.name('temperature')} would train "
             f"the same thing {settings.strategy.planned_trials()} times; take temperature=fixed"
         )
     return settings
+
+
+def _check_root(config: Mapping[str, Any]) -> None:
+    """Checks what stands at the root: the groups are there, and the plain settings are in range."""
+    check_keys(config, _ROOT, "configuration")
+    for key in _ROOT:
+        if key not in GROUPS and key not in config:
+            raise ConfigError(f"{key} is not set; give {key}=<value>, or leave out what removes it")
+    for group in GROUPS:
+        if not isinstance(config.get(group), Mapping):
+            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
+        if not config[group].get("name"):
+            raise ConfigError(f"{group}.name is not set; folders and tables need it")
+    nested = {key: config[key] for key in ("budget", "interleaving")}
+    nested["training.teacher"] = config["training"].get("teacher")
+    for key, value in nested.items():
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{key}={value!r}: holds settings of its own, as in {key}.<setting>=<value>; see conf/")
+    seed = config["seed"]
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(f"seed={seed!r}: give a whole number from 0 on")
+    if config["retry"] not in ("none", "failed"):
+        raise ConfigError(f"retry={config['retry']!r}: give none or failed")
+    threads = config["threads"]
+    if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")
+    for switch in _SWITCHES:
+        if not isinstance(config[switch], bool):
+            raise ConfigError(f"{switch}={config[switch]!r}: give true or false")
 
 
 def _read_interleaving(config: Mapping[str, Any]) -> Interleaving | None:
