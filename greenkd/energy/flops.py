@@ -7,12 +7,12 @@ pooling, which FLOP counters disagree on by up to 9 %).
 import copy
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 _CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward
@@ -48,21 +48,14 @@ def count_flops(module: nn.Module, input_shape: tuple[int, ...], *, backward: bo
     """
     network = copy.deepcopy(module).to("meta").train()
     images = torch.empty(_BATCH, *input_shape, device="meta")
-    forward = _count(lambda: _without_gradient(network, images))
-    training = _count(lambda: network(images).sum().backward()) if backward else forward
-    return Flops(forward=forward / _BATCH, training=training / _BATCH)
-
-
-def _without_gradient(network: nn.Module, images: Tensor) -> None:
-    with torch.no_grad():
-        network(images)
-
-
-def _count(run: Callable[[], None]) -> int:
     mapping = {} if builtin_backward_is_right() else {_CONVOLUTION_BACKWARD: convolution_backward_flops}
-    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
-        run()
-    return int(counter.get_total_flops())
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.set_grad_enabled(backward):
+        logits = network(images)
+        forward = counter.get_total_flops()
+        if backward:
+            logits.sum().backward()
+        training = counter.get_total_flops()
+    return Flops(forward=forward / _BATCH, training=training / _BATCH)
 
 
 @functools.cache
