@@ -1,0 +1,67 @@
+"""Estimate, interleaved run, settled estimate, budget: typed as a user does."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from greenkd.records import LedgerRow, Phase, ProcessRow, read_rows
+from tests.system.conftest import QUICK, Run
+
+SWEEP = ("-m", "temperature=grid_coarse,stochastic", "sweep=turns", "schedule=interleaved", "interleaving.idle_s=0.1")
+
+
+@pytest.fixture(scope="module")
+def estimated(greenkd: Run) -> str:
+    done = greenkd(*SWEEP, *QUICK, "estimate=true")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def turns(greenkd: Run, base: Path, estimated: str) -> str:
+    done = greenkd(*SWEEP, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_estimate_trains_nothing(estimated: str, turns: str) -> None:
+    assert "stochastic alone" in estimated
+    assert "validation" not in estimated
+    assert "to do" in turns  # nothing had been run
+
+
+def test_campaigns_take_turns_and_the_estimate_is_settled(turns: str, base: Path) -> None:
+    assert turns.count("block ") == 4
+    assert "CPU s estimated" in turns
+    outcome = json.loads((base / "multirun" / "turns" / "estimate.json").read_text())["outcome"]
+    assert outcome["cpu_s"] > 0
+
+
+def test_ledgers_sum_to_the_commands_window(turns: str, base: Path) -> None:
+    sweep = base / "multirun" / "turns"
+    process = read_rows(sweep / "processes.jsonl", ProcessRow).rows[-1]
+    ledgers = [*sweep.glob("*/*/*/*/*/ledger.jsonl"), sweep / "calibration.jsonl", *base.glob("cache/*/*/ledger.jsonl")]
+    rows = [row for path in ledgers for row in read_rows(path, LedgerRow).rows if row.pid == process.pid]
+    assert sum(row.duration_s for row in rows) == pytest.approx(process.duration_s, rel=0.02)
+    assert sum(row.cpu_s or 0 for row in rows) == pytest.approx(process.cpu_s, rel=0.02)
+    shares = [row for row in rows if any("start-up" in warning for warning in row.warnings)]
+    assert len(shares) == 2
+    assert shares[0].cpu_s == shares[1].cpu_s  # whichever campaign came first
+    assert {row.method for row in shares} == {row.method for row in rows}
+    assert all((row.energy_kwh or 0) > 0 for row in shares)
+
+
+def test_a_budget_stops_a_sweep_and_the_table_says_so(greenkd: Run, base: Path, turns: str) -> None:
+    (path,) = (base / "multirun" / "turns").glob("*/*/*/grid_coarse/*/ledger.jsonl")
+    trials = [row for row in read_rows(path, LedgerRow).rows if row.phase in (Phase.STUDENT_TRAINING, Phase.VALIDATION)]
+    limit = 2.5 * sum(row.flops or 0 for row in trials) / 4 / 1e9  # teacher and logits are in the cache
+    command = ("-m", "temperature=grid_coarse", "sweep=turns2", *QUICK)
+    stopped = greenkd(*command, f"budget.gflops={limit}")
+    assert stopped.returncode == 3, stopped.stderr
+    assert "stopped by budget after 2 of 4" in stopped.stdout
+    table = greenkd("multirun/turns2", module="analysis")
+    assert "stopped by budget after 2 of 4" in table.stdout
+    larger = greenkd(*command, "budget.gflops=1e6")
+    assert larger.returncode == 0, larger.stderr
+    assert "stopped by budget" not in larger.stdout
