@@ -107,10 +107,16 @@ def main() -> None:
     print(machine())
     speed = rates(options.threads)
     print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)
-    print(
-        "| pair | (a) s | (b) s | (a)/(b) wall | (a)/(b) CPU | images/s (a), (b) | CPU ms/image (a), (b) | floor ms/image |"
+    head = (
+        "pair",
+        "(a) s",
+        "(b) s",
+        "wall (a)/(b)",
+        "CPU (a)/(b)",
+        "images/s (a), (b)",
+        "CPU ms/image (a), (b), floor",
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head), flush=True)
     for name in options.pairs:
         print(_row(name, options, max(speed.values())), flush=True)
 
@@ -148,7 +154,7 @@ def _row(name: str, options: argparse.Namespace, rate: float) -> str:
     return (
         f"| {name} | {best_a.wall:.0f} | {best_b.wall:.0f} | {spread(wall)} | {spread(cpu)} "
         f"| {total / best_a.wall:.0f}, {total / best_b.wall:.0f} "
-        f"| {1e3 * best_a.cpu / total:.1f}, {1e3 * best_b.cpu / total:.1f} | {1e3 * floor / total:.1f} |"
+        f"| {1e3 * best_a.cpu / total:.1f}, {1e3 * best_b.cpu / total:.1f}, {1e3 * floor / total:.1f} |"
     )
 
 
