@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from greenkd import models
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import read_settings
 from greenkd.identity import plain, register_resolver
 from greenkd.records import CampaignRecord, LedgerRow, Phase, TrialRow, read_rows
-from greenkd.reporting import Reporter
-from greenkd.settings import read_settings
 from greenkd.training.interrupt import StopFlag
 from greenkd.training.weights import save_tensors
 

@@ -6,10 +6,10 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Settings, read_settings
 from greenkd.identity import campaign_folder, plain, register_resolver
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
-from greenkd.reporting import Reporter
-from greenkd.settings import Settings, read_settings
 from greenkd.training.interrupt import StopFlag
 
 ROOT = Path(__file__).parents[1]

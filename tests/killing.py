@@ -25,10 +25,12 @@ import safetensors.torch
 import torch
 from hydra import compose, initialize_config_dir
 
-from greenkd import campaign as campaign_module
 from greenkd import records
+from greenkd.campaign import flow as campaign_module
 from greenkd.campaign import run_campaign
-from greenkd.folder import CampaignFolder
+from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Settings, read_settings
 from greenkd.identity import plain, register_resolver
 from greenkd.records import (
     CampaignRecord,
@@ -41,8 +43,6 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.reporting import Reporter
-from greenkd.settings import Settings, read_settings
 from greenkd.training.evaluate import Evaluator
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.weights import load_tensors

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import read_settings
 from greenkd.records import CampaignRecord, LedgerRow, Phase, read_rows
-from greenkd.reporting import Reporter
-from greenkd.settings import read_settings
 from greenkd.training.interrupt import StopFlag
 
 from .campaigns import composed

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from greenkd import budget, campaign
-from greenkd.budget import read_budget
-from greenkd.campaign import run_campaign
+from greenkd.campaign import budget, run_campaign
+from greenkd.campaign import flow as campaign
+from greenkd.campaign.budget import read_budget
+from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_campaign, read_rows
-from greenkd.reporting import Reporter
 from greenkd.training.interrupt import StopFlag
 from tests.campaigns import SHORT, Campaign, composed, settings
 

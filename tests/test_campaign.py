@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_rows
-from greenkd.reporting import Reporter
 from greenkd.temperature import RandomPerBatch
 from greenkd.training.interrupt import StopFlag
 from greenkd.training.weights import load_tensors
@@ -205,7 +205,7 @@ def test_identity_ignores_what_cannot_change_a_result() -> None:
 
 
 def test_a_search_over_an_objective_without_temperature_is_refused() -> None:
-    from greenkd.settings import read_settings
+    from greenkd.campaign.settings import read_settings
 
     with pytest.raises(ConfigError, match="has no temperature"):
         read_settings(composed("objective=none", "temperature=grid"))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from greenkd import calibration, campaign, estimate, rates
-from greenkd.calibration import Work
-from greenkd.estimate import describe_estimate, describe_outcome, make_estimate, settle
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Settings
 from greenkd.identity import campaign_folder, campaign_id
-from greenkd.rates import Power, Rates
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
-from greenkd.reporting import Reporter
-from greenkd.settings import Settings
+from greenkd.sweep.calibration import Work
+from greenkd.sweep.estimate import describe_estimate, describe_outcome, make_estimate, settle
+from greenkd.sweep.rates import Power, Rates
 from greenkd.training.interrupt import StopFlag
 from tests.campaigns import SHORT, composed, settings
 

@@ -15,10 +15,10 @@ from filelock import FileLock
 
 from greenkd import records
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError, StorageError
-from greenkd.plan import read_state
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, append_row, read_campaign, read_rows
-from greenkd.reporting import Reporter
+from greenkd.sweep.plan import read_state
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.teacher import TeacherFailedError
 from greenkd.training.weights import load_tensors
@@ -367,7 +367,7 @@ def test_the_record_of_another_configuration_is_refused_even_when_it_is_damaged(
 
 def test_a_later_process_does_not_reopen_what_has_been_finished(reference: Campaign) -> None:
     """It had begun before the campaign was finished, and has its own idea of the record."""
-    from greenkd.folder import CampaignFolder
+    from greenkd.campaign.folder import CampaignFolder
 
     folder = CampaignFolder(reference.folder, reference.settings)
     stale = dataclasses.replace(reference.record, status=CampaignStatus.RUNNING, chosen_trial=None)

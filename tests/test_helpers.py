@@ -10,9 +10,9 @@ import psutil
 import pytest
 import torch
 
-from greenkd import campaign as campaign_module
+from greenkd.campaign import flow as campaign_module
+from greenkd.campaign.workers import Helpers
 from greenkd.errors import ConfigError
-from greenkd.helpers import Helpers
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.threads import processes_for

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from greenkd.campaign.inference import measure_inference, peak_memory
 from greenkd.data import load
 from greenkd.energy import open_book
-from greenkd.inference import measure_inference, peak_memory
 from greenkd.records import LedgerRow, NetworkRecord, Phase, read_rows
 from greenkd.training.bench import Bench
 from greenkd.training.interrupt import StopFlag

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from greenkd import campaign, interleave
+from greenkd.campaign import flow as campaign
+from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, StorageError
 from greenkd.identity import campaign_folder, campaign_id
-from greenkd.interleave import draw_blocks, take_turns
 from greenkd.records import (
     BlockRow,
     CampaignRecord,
@@ -20,7 +20,8 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.settings import Settings
+from greenkd.sweep import interleave
+from greenkd.sweep.interleave import draw_blocks, take_turns
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from tests.campaigns import SHORT, Campaign, composed, settings
 

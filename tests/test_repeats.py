@@ -3,7 +3,7 @@
 import pytest
 
 from greenkd.errors import ConfigError
-from greenkd.repeats import read_without_repeats
+from greenkd.sweep.repeats import read_without_repeats
 
 from .campaigns import composed
 

@@ -10,12 +10,12 @@ import pytest
 from safetensors.torch import load_file
 
 from greenkd.campaign import run_campaign
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, LedgerRow, Phase, StepsRow, TrialStatus, read_rows
 from greenkd.records import TrialRow as Trial
-from greenkd.reporting import Reporter
-from greenkd.settings import Settings, read_settings
 from greenkd.training.interrupt import StopFlag
 
 from .campaigns import ROOT, composed

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 
 from greenkd.records import StrategyKind
 from greenkd.streams import stream_seed
+from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.schedules import (
     STRICT,
     Constant,
@@ -150,7 +151,7 @@ class OptunaSearch(Strategy):
         if self.sampler == "gp":
             return samplers.GPSampler(seed=own)
         if self.sampler == "cmaes":
-            return samplers.CmaEsSampler(seed=own)
+            return SafeCmaEsSampler(seed=own)
         if self.sampler == "qmc":
             # One scrambled sequence for the whole search: the position in it is kept in the study, not in the seed.
             return samplers.QMCSampler(scramble=True, seed=stream_seed(seed, "sampler") % 2**32)

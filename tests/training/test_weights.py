@@ -46,5 +46,5 @@ def test_weights_for_another_number_of_classes_are_refused() -> None:
     given = dict(nn.Linear(4, 10).state_dict())
     with pytest.raises(ConfigError, match=r"teacher: weight has shape \[10, 4\].*\[7, 4\].*classes"):
         load_network(nn.Linear(4, 7), given, "teacher")
-    with pytest.raises(ConfigError, match="has no 0.weight"):
+    with pytest.raises(ConfigError, match=r"has no 0\.weight"):
         load_network(nn.Sequential(nn.Linear(4, 10)), given, "teacher")

@@ -1,4 +1,4 @@
-"""One helper process of a campaign, `python -m greenkd.helper`; see `greenkd.helpers`, which starts it."""
+"""One worker process of a campaign, `python -m greenkd.campaign.worker`; `workers` starts it."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ from greenkd.errors import GreenkdError
 from greenkd.records import TrialRow
 
 if TYPE_CHECKING:
-    from greenkd.settings import Settings
+    from greenkd.campaign.settings import Settings
 
 
 class _Forward(logging.Handler):
@@ -50,7 +50,7 @@ def _help(from_campaign: Connection, to_campaign: Connection) -> None:
     with open_book(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl") as book:
         # From here on everything is on the campaign's bill, the import of torch included.
         from greenkd.campaign import help_campaign
-        from greenkd.reporting import Reporter
+        from greenkd.campaign.reporting import Reporter
         from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
 
         class Teller(Reporter):

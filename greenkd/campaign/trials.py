@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from greenkd.campaign.settings import Settings
 from greenkd.energy import Flops
 from greenkd.errors import ConfigError, StorageError
 from greenkd.objectives import Setup
 from greenkd.records import EpochRow, Phase, StepsRow, TrialRow, TrialStatus, append_row, not_written
-from greenkd.settings import Settings
 from greenkd.temperature import Proposal
 from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer

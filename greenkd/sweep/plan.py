@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from greenkd.campaign.settings import Settings
 from greenkd.records import (
     CampaignStatus,
     DamagedRecordError,
@@ -14,7 +15,6 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)

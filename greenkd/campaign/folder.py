@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
+from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, StorageError
 from greenkd.identity import NOT_IDENTITY, flatten
 from greenkd.records import (
@@ -26,7 +27,6 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
-from greenkd.settings import Settings
 from greenkd.training.weights import set_aside
 
 log = logging.getLogger(__name__)

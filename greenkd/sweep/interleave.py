@@ -19,15 +19,15 @@ from pathlib import Path
 import torch
 
 from greenkd.campaign import campaign_in_turns
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Interleaving, Settings
 from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book
 from greenkd.energy.outside import watts
 from greenkd.errors import GreenkdError
 from greenkd.objectives import CrossEntropy
-from greenkd.plan import read_state
 from greenkd.records import BlockRow, CampaignRecord, Phase, append_row
-from greenkd.reporting import Reporter
-from greenkd.settings import Interleaving, Settings
+from greenkd.sweep.plan import read_state
 from greenkd.training.bench import Bench, resolve_device
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.learner import Learner

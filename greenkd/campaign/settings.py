@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from greenkd.budget import BudgetOptions, read_budget
+from greenkd.campaign.budget import BudgetOptions, read_budget
 from greenkd.components import build, check, check_keys, explain
 from greenkd.data import check_config
 from greenkd.energy import read_config

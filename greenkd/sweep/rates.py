@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from greenkd.calibration import NO_WORK, PIECE_S, Calibration, Work
-from greenkd.inference import WINDOW_S
+from greenkd.campaign.inference import WINDOW_S
+from greenkd.campaign.settings import Settings
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -22,7 +22,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.settings import Settings
+from greenkd.sweep.calibration import NO_WORK, PIECE_S, Calibration, Work
 from greenkd.training.bench import Bench
 
 # CPU seconds repeat within 4 % on a busy machine; a range narrower than this would promise too much.

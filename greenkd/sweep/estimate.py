@@ -12,14 +12,12 @@ from pathlib import Path
 import optuna
 import torch
 
-from greenkd.calibration import NO_WORK, Calibrator, Work
 from greenkd.campaign import stream_key
+from greenkd.campaign.environment import describe_environment
+from greenkd.campaign.settings import Settings
 from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book, read_config
 from greenkd.energy.outside import since_process_start
-from greenkd.environment import describe_environment
-from greenkd.plan import read_state
-from greenkd.rates import Power, Rates, from_calibration, from_records
 from greenkd.records import (
     CostEstimate,
     Costs,
@@ -32,7 +30,9 @@ from greenkd.records import (
     read_rows,
     write_estimate,
 )
-from greenkd.settings import Settings
+from greenkd.sweep.calibration import NO_WORK, Calibrator, Work
+from greenkd.sweep.plan import read_state
+from greenkd.sweep.rates import Power, Rates, from_calibration, from_records
 from greenkd.training.bench import Bench, resolve_device
 from greenkd.training.interrupt import StopFlag
 from greenkd.training.teacher import teacher_key

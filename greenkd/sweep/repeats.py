@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import NoTemperatureError
 from greenkd.identity import setting_id
 from greenkd.records import StrategyKind
-from greenkd.settings import Settings, read_settings
 
 
 def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | None]:

@@ -14,14 +14,17 @@ import torch
 from filelock import BaseFileLock, Timeout
 from torch import Tensor
 
-from greenkd.budget import Budget, BudgetSpentError, stopped_message
-from greenkd.choice import choose
+from greenkd.campaign.budget import Budget, BudgetSpentError, stopped_message
+from greenkd.campaign.choice import choose
+from greenkd.campaign.environment import describe_environment
+from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.inference import WINDOW_S, measure_inference
+from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.settings import Settings
+from greenkd.campaign.trials import TrialRunner
+from greenkd.campaign.workers import Helpers
 from greenkd.data import Dataset, DatasetOptions, load
 from greenkd.energy import EnergyBook, open_book
-from greenkd.environment import describe_environment
-from greenkd.folder import CampaignFolder, now
-from greenkd.helpers import Helpers
-from greenkd.inference import WINDOW_S, measure_inference
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -31,8 +34,6 @@ from greenkd.records import (
     TrialRow,
     TrialStatus,
 )
-from greenkd.reporting import Reporter
-from greenkd.settings import Settings
 from greenkd.temperature import Proposal, StrategyStudy
 from greenkd.training.bank import LogitBank, bank_size_bytes, costs_alone, costs_paid, make_room
 from greenkd.training.bench import Bench, resolve_device
@@ -42,7 +43,6 @@ from greenkd.training.signal import LiveTeacher
 from greenkd.training.teacher import Teacher, network_record, obtain_teacher, teacher_paid
 from greenkd.training.threads import processes_for
 from greenkd.training.weights import load_network, save_tensors
-from greenkd.trials import TrialRunner
 
 log = logging.getLogger(__name__)
 # Seconds between two looks at the trials that other processes run.

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from greenkd.campaign.settings import Settings
+from greenkd.campaign.trials import TrialRunner
 from greenkd.energy import Clock
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
-from greenkd.settings import Settings
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
@@ -31,7 +32,6 @@ from greenkd.training.loop import Billing, Fit, TeacherSignal, TrainingDivergedE
 from greenkd.training.recipe import Recipe
 from greenkd.training.signal import LiveTeacher
 from greenkd.training.weights import save_tensors
-from greenkd.trials import TrialRunner
 
 # Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
 # else of steps.

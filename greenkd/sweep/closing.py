@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from greenkd.energy.outside import Seconds, booked, outside_row, process_started_at, since_process_start
-from greenkd.estimate import describe_outcome, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
+from greenkd.sweep.estimate import describe_outcome, settle
 
 
 def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[str]:

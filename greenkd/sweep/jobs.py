@@ -26,9 +26,9 @@ from greenkd.errors import GreenkdError, StorageError
 from greenkd.identity import campaign_folder, plain
 
 if TYPE_CHECKING:
+    from greenkd.campaign.reporting import Reporter
+    from greenkd.campaign.settings import Settings
     from greenkd.records import CampaignRecord
-    from greenkd.reporting import Reporter
-    from greenkd.settings import Settings
     from greenkd.training.interrupt import StopFlag
 
 log = logging.getLogger("greenkd")
@@ -71,9 +71,9 @@ def run_job(config: DictConfig) -> str:
         The campaign's status, or how it ended otherwise. Only an interruption ends the process: the campaigns after
         one that cannot go on are still run.
     """
+    from greenkd.campaign.reporting import Reporter
+    from greenkd.campaign.settings import read_settings
     from greenkd.records import CampaignStatus
-    from greenkd.reporting import Reporter
-    from greenkd.settings import read_settings
     from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
     from greenkd.training.teacher import TeacherFailedError
 
@@ -109,7 +109,7 @@ def run_job(config: DictConfig) -> str:
 def _run(settings: "Settings", folder: Path, stop: "StopFlag", reporter: "Reporter") -> "CampaignRecord":
     """Runs one campaign; the first of campaigns that take turns runs them all."""
     from greenkd.campaign import run_campaign
-    from greenkd.interleave import take_turns
+    from greenkd.sweep.interleave import take_turns
 
     if settings.interleaving is None or folder.resolve() not in {own.resolve() for _, own in _campaigns}:
         return run_campaign(settings, folder, stop, reporter)
@@ -152,8 +152,8 @@ class SweepCallback(Callback):
 
 def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]) -> None:
     """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained."""
-    from greenkd.plan import describe, read_state
-    from greenkd.repeats import read_without_repeats
+    from greenkd.sweep.plan import describe, read_state
+    from greenkd.sweep.repeats import read_without_repeats
 
     show = partial(rich.get_console().print, markup=False, highlight=False, soft_wrap=True)
     try:
@@ -181,7 +181,7 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
 
 def _estimate() -> str:
     """Estimates the campaigns of this command line."""
-    from greenkd.estimate import describe_estimate, make_estimate
+    from greenkd.sweep.estimate import describe_estimate, make_estimate
     from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
 
     try:
@@ -195,7 +195,7 @@ def _estimate() -> str:
 
 def _close() -> None:
     """Books what this command took outside its campaigns, and says how good an estimate of them was."""
-    from greenkd.closing import close_command
+    from greenkd.sweep.closing import close_command
 
     if not _campaigns:
         return
@@ -210,7 +210,7 @@ def _close() -> None:
 
 def _what_is_left() -> str:
     """Returns the state of every campaign of this command line."""
-    from greenkd.plan import describe, read_state
+    from greenkd.sweep.plan import describe, read_state
 
     return describe([read_state(*campaign) for campaign in _campaigns])
 

@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
+from greenkd.campaign.settings import Settings
 from greenkd.records import TrialRow
-from greenkd.settings import Settings
 
 log = logging.getLogger("greenkd")
 
@@ -71,7 +71,7 @@ class Helpers:
 
     def _start(self) -> tuple[Connection, Connection]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "greenkd.helper"],
+            [sys.executable, "-m", "greenkd.campaign.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
