@@ -144,9 +144,9 @@ class SweepCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Prints the comparison table."""
-        from analysis import print_comparison
-
         _close()
+        from analysis import print_comparison  # after the campaigns' bills are closed: it loads pandas
+
         print_comparison(Path(config.hydra.sweep.dir))
 
 
