@@ -141,7 +141,12 @@ class StrategyStudy:
             known = self._pop(row.trial)
         if not known.state.is_finished():
             values = row.val_accuracy if state == TrialState.COMPLETE else None
-            self._study.tell(known.number, values, state=state, skip_if_finished=True)
+            self._end(known.number, values, state)
+
+    def _end(self, trial: optuna.Trial | int, value: float | None, state: TrialState) -> None:
+        """Tells the study; another process may tell it the same at the same moment."""
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self._study.tell(trial, value, state=state, skip_if_finished=True)
 
     def _pop(self, number: int) -> FrozenTrial:
         """Turns a waiting trial into a running one, by asking until it comes."""
@@ -211,7 +216,7 @@ class StrategyStudy:
         state = _STATES[status]
         value = val_accuracy if state == TrialState.COMPLETE else None
         with self._usable():
-            self._study.tell(proposal.handle, value, state=state, skip_if_finished=True)
+            self._end(proposal.handle, value, state)
 
     def retry(self, rows: Iterable[TrialRow]) -> None:
         """Queues the recorded failures again, under their old numbers."""

@@ -213,3 +213,22 @@ def test_a_mistake_is_refused_with_its_cure(kind: str, config: dict[str, object]
     with pytest.raises(ConfigError) as refused:
         strategy(kind, **config)
     assert all(word in str(refused.value) for word in words)
+
+
+def test_two_processes_may_tell_the_same_trial_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = strategy("Grid", taus=[2, 4])
+    first, second = study(grid, tmp_path), study(grid, tmp_path)
+    proposal = first.propose(always)
+    assert proposal is not None
+    storage = first._study._storage
+    end = storage.set_trial_state_values
+
+    def late(*arguments: object) -> object:
+        """The other process ends the trial between this one's look at it and its own ending."""
+        monkeypatch.setattr(storage, "set_trial_state_values", end)
+        second.reconcile(lambda: [row(0, 2.0)])
+        return end(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(storage, "set_trial_state_values", late)
+    first.tell(proposal, TrialStatus.COMPLETE, 0.5)
+    assert [p.trial for p in run(first, lambda p: 0.5)] == [1]
