@@ -79,6 +79,7 @@ class Campaign(NamedTuple):
     grid: Seconds  # from the first trial's start to the last one's end; CPU of all processes, from the ledgers
     total: Seconds  # the campaign as a whole, test and inference included
     trial_cpu: float  # CPU seconds of all trials' steps and validation
+    fixed_cpu: float  # CPU seconds that do not grow with the images: the grid's overhead
 
 
 class _Stopwatch(Reporter):
@@ -137,7 +138,8 @@ def campaign(folder: Path, images: int, *overrides: str) -> Campaign:
     rows = [row for ledger in ledgers for row in read_rows(ledger, LedgerRow).rows if row.phase in GRID_PHASES]
     cpu = sum(row.cpu_s for row in rows)
     trials = sum(row.cpu_s for row in rows if row.trial is not None)
-    return Campaign(record, Seconds(watch.last - watch.first, cpu), total, trials)
+    fixed = sum(row.cpu_s for row in rows if row.phase is Phase.OVERHEAD)
+    return Campaign(record, Seconds(watch.last - watch.first, cpu), total, trials, fixed)
 
 
 def validation_images(images: int) -> int:
