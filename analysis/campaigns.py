@@ -13,7 +13,7 @@ from analysis import columns
 from analysis.frames import groups, joined, sum_or_missing
 from analysis.pricing import Pricing
 from greenkd import records
-from greenkd.records import CampaignRecord, Phase, TrialStatus
+from greenkd.records import UNMETERED, CampaignRecord, Phase, TrialStatus
 
 # What a strategy pays to find its τ. Test and idle windows are nobody's tuning; the metered logits are paid by whoever
 # ran first, so every campaign is charged `logits_costs` instead.
@@ -180,6 +180,9 @@ NO_METER = {
 
 
 def _meter(rows: pd.DataFrame) -> dict[str, Any]:
+    metered = rows[[UNMETERED not in (warnings or ()) for warnings in rows["warnings"]]]
+    rows = metered if len(metered) else rows
+
     def every(name: str) -> str:
         return joined((str(value) for value in set(rows[name].tolist())), " + ")
 

@@ -127,6 +127,7 @@ LEDGER = {
     "method": "how the meter gets its numbers",
     "scope": "process, machine or device",
     "apportioned": "True: a share of a longer reading",
+    "warnings": "what is to be known about the row, a tuple of sentences",
     "pue": "power usage effectiveness",
     "intensity_g_per_kwh": "carbon intensity",
     "intensity_source": "where it comes from",

@@ -11,7 +11,8 @@ from analysis import columns
 from analysis.frames import groups, joined, rows_of
 from analysis.loading import Sweep
 from analysis.runs import strategy_runs
-from greenkd.records import StrategyKind
+from analysis.statistics import ratio_interval
+from greenkd.records import Source, StrategyKind
 
 Run = dict[str, Any]  # one row of the runs frame
 MULTIPLES = ("energy_kwh", "co2eq_g", "flops", "duration_s", "cpu_s")
@@ -141,6 +142,33 @@ def _ratio(pairs: list[tuple[float, float]]) -> float:
     return math.fsum(value for value, _ in pairs) / below if below > 0 else math.nan
 
 
+def _endpoint(setting: pd.DataFrame, baseline: str | None) -> list[str]:
+    """What to rest a conclusion on where no sensor could be read, and the ratios of it."""
+    if setting["meter"].str.contains(Source.MEASURED.value).any():
+        return []
+    notes = ["no energy sensor was read: CPU seconds and FLOPs are the primary endpoint, joules follow a model"]
+    theirs = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
+    for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False):
+        pairs = [(run, theirs[run["seed"]]) for run in rows_of(group) if run["seed"] in theirs]
+        parts = [part for name, unit in _ENDPOINTS.items() if (part := _times(pairs, name, unit))]
+        if parts:
+            seeds = "1 seed" if len(pairs) == 1 else f"{len(pairs)} paired seeds"
+            notes.append(f"{label} over {baseline}, {seeds}: {', '.join(parts)}")
+    return notes
+
+
+_ENDPOINTS = {"cpu_s": "the CPU seconds", "flops": "the FLOPs"}
+
+
+def _times(pairs: list[tuple[Run, Run]], name: str, unit: str) -> str:
+    values = [(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs]
+    ratio = _ratio(values)
+    if math.isnan(ratio):
+        return ""
+    low, high = ratio_interval(values)
+    return f"{ratio:.3g}× {unit}" + ("" if math.isnan(low) else f" (95 % bootstrap interval {low:.3g} to {high:.3g})")
+
+
 def _notes(setting: pd.DataFrame, references: dict[str, str | None], baseline: str, mix_meters: bool) -> list[str]:
     notes = []
     if references["baseline"] is None:
@@ -171,6 +199,7 @@ def _notes(setting: pd.DataFrame, references: dict[str, str | None], baseline: s
         notes.append(f"rows come from different meters or methods: their energy is {kept}")
     elif setting["carbon"].nunique() > 1:
         notes.append("rows use different PUE or carbon intensity: their grams are not compared; re-price them")
+    notes.extend(_endpoint(setting, references["baseline"]))
     if setting["processor"].nunique() > 1:
         notes.append(f"rows come from different machines: {joined(setting['processor'])}")
     return notes

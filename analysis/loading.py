@@ -18,6 +18,8 @@ from analysis.pricing import Pricing
 from greenkd import records
 from greenkd.records import CampaignRecord, CampaignStatus
 
+# Of a command's window, that may stand in no ledger.
+UNATTRIBUTED = 0.02
 _NUMBERS = (int, float, int | None, float | None)
 
 
@@ -111,6 +113,7 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     campaigns = campaigns_frame(found, folders, trials, ledger)
     _note_orphans(roots, folders, problems)
     _note_states(campaigns, trials, problems)
+    _note_commands(roots, problems)
     return Sweep(roots, campaigns, trials, ledger, problems, found, folders, pricing)
 
 
@@ -180,6 +183,24 @@ def _read_lines(path: Path, kind: type[Any], problems: list[Problem]) -> list[di
     if read.torn:
         problems.append(Problem(str(path), f"{len(read.torn)} torn line(s) skipped, a write that was cut off"))
     return [vars(row) for row in read.rows]
+
+
+def _note_commands(roots: tuple[Path, ...], problems: list[Problem]) -> None:
+    """Notes what is on nobody's bill, and blocks before which the machine had changed."""
+    for root in roots:
+        for path in sorted(root.rglob("processes.jsonl")):
+            rows = [records.ProcessRow(**row) for row in _read_lines(path, records.ProcessRow, problems)]
+            whole, booked = sum(row.duration_s for row in rows), sum(row.booked_s for row in rows)
+            if abs(whole - booked) > UNATTRIBUTED * whole:
+                share = 100 * (1 - booked / whole)
+                problems.append(Problem(str(path), f"{share:.0f} % of {whole:.0f} s is unattributed: in no ledger"))
+        for path in sorted(root.rglob("blocks.jsonl")):
+            blocks = [records.BlockRow(**row) for row in _read_lines(path, records.BlockRow, problems)]
+            drifted = [f"{row.block + 1} ({100 * (row.drift or 0):+.0f} %)" for row in blocks if row.drifted]
+            if drifted:
+                problems.append(
+                    Problem(str(path), f"the machine had drifted before block {', '.join(drifted)} of {len(blocks)}")
+                )
 
 
 def _note_orphans(roots: tuple[Path, ...], folders: dict[int, Path], problems: list[Problem]) -> None:

@@ -21,6 +21,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 POWER = 0.8
 MOST_SEEDS = 10_000
 _EXACT_UP_TO = 16  # seeds; 2^16 sign flips
+_RATIO_RESAMPLES = 10_000
 _BOOTSTRAP_FROM = 5  # fewer seeds resample to a handful of distinct means
 
 
@@ -95,6 +96,21 @@ def _sign_flips(values: NDArray[np.float64], alternative: str) -> float:
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
+
+
+def ratio_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """95 % interval of a ratio of means over paired repeats, percentile bootstrap; NaN below five pairs.
+
+    Args:
+        pairs: Dividend and divisor of each repeat; repeats are drawn as pairs, so that what they share cancels.
+    """
+    if len(pairs) < _BOOTSTRAP_FROM or any(math.isnan(value) for pair in pairs for value in pair):
+        return math.nan, math.nan
+    values = np.asarray(pairs, dtype=np.float64)
+    drawn = np.random.default_rng(0).integers(len(values), size=(_RATIO_RESAMPLES, len(values)))
+    sums = values[drawn].sum(axis=1)
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:

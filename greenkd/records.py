@@ -37,6 +37,8 @@ import pydantic
 from greenkd.errors import StorageError
 
 SCHEMA_VERSION = 1
+# Among the warnings of a row that no meter made: the campaign's share of what its command took outside the books.
+UNMETERED = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
 _FLOP_FIELDS = ("flops", "forward_flops")
 
 

@@ -13,9 +13,7 @@ import psutil
 
 from greenkd.energy.clock import Clock
 from greenkd.energy.window import JOULES_PER_KWH
-from greenkd.records import LedgerRow, Phase, Source
-
-OUTSIDE = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
+from greenkd.records import UNMETERED, LedgerRow, Phase, Source
 
 
 @dataclasses.dataclass(slots=True)
@@ -82,7 +80,7 @@ def outside_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
         flops=0.0,
         forward_flops=0.0,
         images=0,
-        warnings=(OUTSIDE,),
+        warnings=(UNMETERED,),
         cpu_time_kwh=_scaled(valid, "cpu_time_kwh", "cpu_s", share.cpu_s),
         secondary=(),
         resolution_share=None,

@@ -10,6 +10,7 @@ import numpy as np
 from greenkd.campaign.inference import WINDOW_S
 from greenkd.campaign.settings import Settings
 from greenkd.records import (
+    UNMETERED,
     CampaignRecord,
     CampaignStatus,
     Costs,
@@ -158,7 +159,7 @@ def from_records(settings: Settings, multirun: Path, here: Environment) -> Rates
     if not every or None in [row.cpu_s for rows in ledgers for row in rows]:
         return None
     overhead = [
-        _sum(row for row in rows if row.phase is Phase.OVERHEAD and row.trial is None and not row.warnings)
+        _sum(row for row in rows if row.phase is Phase.OVERHEAD and row.trial is None and UNMETERED not in row.warnings)
         for rows in ledgers
     ]
     per_campaign, per_trial = _line(counts, overhead)

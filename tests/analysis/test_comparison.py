@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 import analysis
+from analysis.statistics import ratio_interval
 from analysis.tables import to_terminal
-from greenkd.records import CampaignStatus, Costs, StrategyKind, TrialStatus
+from greenkd.records import BlockRow, CampaignStatus, Costs, ProcessRow, StrategyKind, TrialStatus, append_row
 from tests.analysis.sweeps import Plan, Trial, write_campaign, write_sweep
 
 # One training of 36 s and its 3.6 s of validation at 100 W.
@@ -202,3 +204,39 @@ def test_a_sweep_that_has_only_begun_is_a_table_with_what_is_missing(tmp_path: P
 def test_no_torch_is_imported() -> None:
     code = "import sys, analysis, analysis.cli; analysis.load; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_sensors_cpu_seconds_and_flops_are_the_endpoint(tmp_path: Path) -> None:
+    trials = [Trial(tau=tau, val_accuracy=0.9, test_accuracy=0.9) for tau in (2.0, 4.0, 8.0)]
+    plans = [plan for seed in range(5) for plan in (grid(seed, *trials), stochastic(seed))]
+    write_sweep(tmp_path, plans)
+    comparison = analysis.compare(analysis.load(tmp_path))
+    notes = next(iter(comparison.notes.values()))
+    assert any("CPU seconds and FLOPs are the primary endpoint" in note for note in notes)
+    (said,) = [note for note in notes if note.startswith("grid over stochastic, 5 paired seeds")]
+    table = comparison.table.set_index("strategy")
+    assert f"{table.loc['grid', 'cpu_s_x_baseline']:.3g}× the CPU seconds (95 % bootstrap interval" in said
+    assert f"{table.loc['grid', 'flops_x_baseline']:.3g}× the FLOPs" in said
+
+
+def test_ratio_intervals_resample_pairs() -> None:
+    assert ratio_interval([(2.0 * value, value) for value in (1.0, 2.0, 3.0, 5.0, 8.0)]) == (2.0, 2.0)
+    low, high = ratio_interval([(4.0, 2.0), (5.0, 2.0), (6.0, 2.0), (7.0, 2.0), (8.0, 2.0)])
+    assert 2.0 <= low < 3.0 < high <= 4.0
+    assert np.isnan(ratio_interval([(4.0, 2.0)] * 4)).all()
+
+
+def test_what_no_ledger_holds_and_drift_are_named(tmp_path: Path) -> None:
+    write_sweep(tmp_path, [stochastic(0)])
+    process = ProcessRow(
+        pid=1, command="", started_at="", duration_s=100.0, cpu_s=50.0, booked_s=90.0, booked_cpu_s=45.0
+    )
+    block = BlockRow(
+        block=2, strategies=(), started_at="", idle_w=None, calibration_cpu_s=1.2, calibration_kwh=None, drift=0.2,
+        drifted=True,
+    )  # fmt: skip
+    append_row(tmp_path / "processes.jsonl", process)
+    append_row(tmp_path / "blocks.jsonl", block)
+    said = " ".join(problem.what for problem in analysis.load(tmp_path).problems)
+    assert "10 % of 100 s is unattributed" in said
+    assert "drifted before block 3 (+20 %)" in said
