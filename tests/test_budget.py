@@ -48,6 +48,15 @@ def fixed_gflops(campaign: Campaign) -> float:
     return ((record.teacher_paid.flops or 0) + (record.logits_paid.flops or 0)) / 1e9
 
 
+def test_sizes_hold_multiply_accumulates_beside_flops(whole: Campaign) -> None:
+    teacher = whole.record.teacher_result
+    assert teacher is not None
+    for size in (whole.record.student_network, teacher.network):
+        assert size is not None
+        assert size.forward_macs_per_image is not None
+        assert size.forward_flops_per_image == 2 * size.forward_macs_per_image > 0
+
+
 def test_a_trial_that_would_cross_is_not_started(tmp_path: Path, whole: Campaign) -> None:
     limit = fixed_gflops(whole) + 2.5 * trial_gflops(whole)
     stopped = Campaign(tmp_path, *GRID, f"budget.gflops={limit}")
