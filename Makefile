@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 
 sweep: $(VENV)/.installed
 	$(BIN)/python run.py -m temperature=grid,stochastic
-	$(BIN)/python -m analysis multirun/default --report
+	$(BIN)/python -m analysis multirun/default --report --format none
 
 test: $(VENV)/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check

@@ -29,7 +29,7 @@ examples
 exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
 option is wrong."""
 
-_FORMATS = ("terminal", "md", "latex", "csv", "html")
+_FORMATS = ("none", "terminal", "md", "latex", "csv", "html")
 _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
 
 
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
     found.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
     found.add_argument(
-        "--format", choices=_FORMATS, default="terminal", help="how tables are printed (default: %(default)s)"
+        "--format", choices=_FORMATS, default="terminal", help="how tables are printed; none: files only (default: %(default)s)"
     )
     found.add_argument(
         "--group-by",
@@ -136,7 +136,7 @@ def _run(options: argparse.Namespace) -> None:
             to_terminal(table, out)
         print_verdicts(found, out)
         print_problems(sweep, out)
-    else:
+    elif options.format != "none":
         write = WRITERS[options.format]
         for table in (*tables, verdict_table(found)):
             print(write(table))
