@@ -44,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
     found.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
     found.add_argument(
-        "--format", choices=_FORMATS, default="terminal", help="how tables are printed; none: files only (default: %(default)s)"
+        "--format",
+        choices=_FORMATS,
+        default="terminal",
+        help="how tables are printed; none: files only (default: %(default)s)",
     )
     found.add_argument(
         "--group-by",
