@@ -106,6 +106,7 @@ def paper_table(comparison: Comparison) -> Table:
             "ours: test accuracy of the trial that validation chose, at its last epoch; the published figures are the "
             "best test epoch",
             "GFLOPs: forward passes of teacher and student, 1 MAC = 2 FLOPs, as the paper counts",
+            "CMC is not named further in what is reachable of the paper; our crd stands beside it as a reading",
         ),
         left=frozenset({0, 1, 2, 3}),
     )
