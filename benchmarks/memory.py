@@ -10,7 +10,29 @@ import resource
 import tempfile
 from pathlib import Path
 
+import torch
+
 from benchmarks import pairs
+from greenkd.data import Dataset, Images
+
+
+def noise_images(
+    *,
+    num_classes: int,
+    in_channels: int,
+    image_size: int,
+    train_per_class: int,
+    test_per_class: int,
+    noise: float,
+    seed: int,
+) -> Dataset:
+    """Makes images of nothing, without the temporary tensors of `load_generated`, larger than any training's."""
+    parts = []
+    for per_class in (train_per_class, test_per_class):
+        labels = torch.arange(num_classes).repeat(per_class)
+        shape = (len(labels), in_channels, image_size, image_size)
+        parts.append(Images(torch.randint(0, 256, shape, dtype=torch.uint8), labels))
+    return Dataset(parts[0], parts[1], tuple(map(str, range(num_classes))))
 
 
 def main() -> None:
@@ -29,6 +51,7 @@ def main() -> None:
         run = pairs.campaign(
             Path(folder),
             options.images,
+            "dataset._target_=benchmarks.memory.noise_images",
             f"teacher={options.teacher}",
             f"teacher.weights={weights}",
             f"student={options.student}",

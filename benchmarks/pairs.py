@@ -117,6 +117,8 @@ def campaign(folder: Path, images: int, *overrides: str) -> Campaign:
                     f"dataset.num_classes={CLASSES}",
                     f"dataset.train_per_class={per_class + validation}",
                     "dataset.test_per_class=1",
+                    f"dataset.mean=[{MEAN[0]},{MEAN[1]},{MEAN[2]}]",
+                    f"dataset.std=[{STD[0]},{STD[1]},{STD[2]}]",
                     f"dataset.validation_fraction={validation / (per_class + validation)}",
                     "dataset.augmentation.crop_padding=4",
                     "dataset.augmentation.flip=true",
