@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from greenkd import calibration, campaign, estimate, rates
+from greenkd.campaign import flow as campaign
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
+from greenkd.sweep import calibration, estimate, rates
 from greenkd.sweep.calibration import Work
 from greenkd.sweep.estimate import describe_estimate, describe_outcome, make_estimate, settle
 from greenkd.sweep.rates import Power, Rates
