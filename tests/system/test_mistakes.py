@@ -47,7 +47,7 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_answered(greenkd: Run, name: str) -> None:
     arguments, words = MISTAKES[name]
-    answer = greenkd("sweep=mistakes", "energy=none", *arguments)
+    answer = greenkd(*arguments, "sweep=mistakes", "energy=none")
     said = answer.stdout + answer.stderr
     assert answer.returncode not in (0, None), said
     assert "Traceback" not in said, said
