@@ -97,7 +97,7 @@ def run_job(config: DictConfig) -> str:
         log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
         _note(ExitCode.REFUSED)
         return "refused"
-    except Exception:
+    except Exception:  # one campaign that breaks off must not take the others of the sweep with it
         log.exception("this campaign broke off for a reason nobody foresaw; please report it")
         _note(ExitCode.UNFORESEEN)
         return "broken off"
