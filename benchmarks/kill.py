@@ -1,9 +1,10 @@
 """Is anything lost when a campaign is killed? `python -m benchmarks.kill --kills 200`.
 
-Kills small campaigns (random τ, a grid, a search, dropout, memory banks) with SIGKILL at random seconds, steps, writes
-and tests, half-written files included, lets them go on, and compares weights, losses, τ and accuracies bit for bit with
-an uninterrupted run's. Prints kills, resumed, identical, ledger rows lost and finished trials lost; the last two are to
-be 0. A kill takes about two seconds on an idle core. Exit code 1 if anything was lost or differs.
+Kills small campaigns (random τ, a grid, trials in lockstep, a search, dropout, memory banks) with SIGKILL at random
+seconds, steps, writes and tests, half-written files included, lets them go on, and compares weights, losses, τ and
+accuracies bit for bit with an uninterrupted run's. Prints kills, resumed, identical, ledger rows lost and finished
+trials lost; the last two are to be 0. A kill takes about two seconds on an idle core. Exit code 1 if anything was lost
+or differs.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Peak memory of a CIFAR-100-size campaign. `python -m benchmarks.memory`.
 
-55,000 made-up 32×32 images of 100 classes, of which 50,000 train and 5,000 validate, two trials of one epoch with the
-logit bank. Memory does not grow with epochs or trials: an epoch's logits are read and dropped. What grows with the
-network are its weights and the activations of one batch.
+55,000 made-up 32×32 images of 100 classes, of which 50,000 train and 5,000 validate, with the logit bank. Memory does
+not grow with epochs or trials: an epoch's logits are read and dropped. What grows with the network are its weights and
+the activations of one batch.
 """
 
 import argparse
@@ -40,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=50_000, help="training images (50000)")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--trials", type=int, default=2)
     parser.add_argument("--teacher", default="small_cnn")
     parser.add_argument("--student", default="tiny_cnn")
     options = parser.parse_args()
@@ -56,13 +57,14 @@ def main() -> None:
             f"teacher.weights={weights}",
             f"student={options.student}",
             "temperature=grid",
-            "temperature.taus=[2,8]",
+            f"temperature.taus={[2 + trial for trial in range(options.trials)]}".replace(" ", ""),
             f"training.epochs={options.epochs}",
         )
         bank = sum(file.stat().st_size for file in (Path(folder) / "cache" / "logits").rglob("*.safetensors"))
     images = options.images * 3072 / 1e9
     print(f"peak: {_peak_gb():.2f} GB; the images take {images:.2f} GB, the bank {bank / 1e6:.0f} MB of disk")
-    print(f"two trials: {run.grid.wall:.0f} s, {run.grid.cpu:.0f} CPU s")
+    count = f"{options.trials} trials of {options.epochs} epochs"
+    print(f"{count}: {run.grid.wall:.0f} s, {run.grid.cpu:.0f} CPU s")
 
 
 def _peak_gb() -> float:

@@ -26,6 +26,7 @@ NOT_IDENTITY = (
     "training.bank",
     "training.bank_limit_gb",
     "training.parallel_trials",
+    "training.parallel_mode",
     "training.checkpoint_every_s",
     "retry",
     "dry_run",

@@ -26,8 +26,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from greenkd import records
-from greenkd.campaign import flow as campaign_module
-from greenkd.campaign import run_campaign
+from greenkd.campaign import finishing, run_campaign
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings, read_settings
@@ -58,10 +57,17 @@ SHORT = (
     "student.width=4",
     "teacher.width=8",
 )
-# Random τ, a searched τ, dropout with a pruner, trainable parts and memory banks of the objective's own.
+# Random τ, a grid one by one and in lockstep, a searched τ, dropout, trainable parts and memory banks of the
+# objective's own.
 CAMPAIGNS = {
     "stochastic": ("temperature=stochastic",),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
+    "lockstep": (
+        "temperature=grid",
+        "temperature.taus=[2,4,8]",
+        "training.parallel_mode=lockstep",
+        "training.parallel_trials=2",
+    ),
     "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
     "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
     "crd": ("temperature=fixed", "objective=crd", "objective.negatives=64", "objective.embedding_size=8"),
@@ -180,7 +186,7 @@ def run_child(campaign: str, root: Path, kill: Kill | None, seed: int) -> tuple[
             torch.set_num_threads(1)
             suicide = _Suicide(kill, seed)
             suicide.install()
-            campaign_module.WINDOW_S = 0.0  # a single pass is as good to be killed in
+            finishing.WINDOW_S = 0.0  # a single pass is as good to be killed in
             record = run_campaign(settings, root / "campaign", StopFlag(), Reporter())
             counts.write_text(repr(dict(suicide.counts)))
             code = 0 if record.status is CampaignStatus.DONE else 3

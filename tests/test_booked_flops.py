@@ -23,8 +23,8 @@ def small_cnn(width: int) -> tuple[int, int]:
 
 STUDENT, STUDENT_TRAINING = small_cnn(8)
 TEACHER, TEACHER_TRAINING = small_cnn(32)
-# A smoke run: 12 training, 4 validation and 8 test images; two epochs for the student, one for the teacher.
-EPOCHS, TRAIN, VALIDATION, TEST = 2, 12, 4, 8
+# A smoke run: 6 training, 3 validation and 6 test images; two epochs for the student, one for the teacher.
+EPOCHS, TRAIN, VALIDATION, TEST = 2, 6, 3, 6
 
 
 def run(root: Path, *overrides: str) -> CampaignRecord:

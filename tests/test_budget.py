@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import budget, run_campaign
-from greenkd.campaign import flow as campaign
+from greenkd.campaign import budget, finishing, run_campaign
 from greenkd.campaign.budget import read_budget
 from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError
@@ -20,7 +19,7 @@ GRID = ("temperature=grid", "temperature.taus=[2,4,8]")
 @pytest.fixture(autouse=True)
 def _every_epoch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(campaign, "WINDOW_S", 0.0)
+    monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
 
 
 @pytest.fixture(scope="module")

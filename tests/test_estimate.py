@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import flow as campaign
+from greenkd.campaign import finishing, run_campaign
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.identity import campaign_folder, campaign_id
@@ -35,7 +35,7 @@ KNOWN = Rates(
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "PIECE_S", 0.05)
-    monkeypatch.setattr(campaign, "WINDOW_S", 0.0)
+    monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
     monkeypatch.setattr(rates, "WINDOW_S", 0.0)
 
 
@@ -91,7 +91,7 @@ def test_pruning_only_widens_the_range(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("known")
 def test_what_is_done_costs_nothing(tmp_path: Path) -> None:
     ((first, folder),) = planned(tmp_path, STOCHASTIC)
-    campaign.run_campaign(first, folder, StopFlag(), Reporter())
+    run_campaign(first, folder, StopFlag(), Reporter())
     record = make_estimate(planned(tmp_path, GRID, STOCHASTIC), StopFlag())
     assert [each.name for each in record.rows] == ["grid"]  # teacher and logits are in the cache
     assert record.total.cpu_s == pytest.approx(31.5)
@@ -145,7 +145,7 @@ def test_slow_networks_are_timed_by_steps(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_earlier_ledgers_are_read_instead(tmp_path: Path) -> None:
     for each, folder in planned(tmp_path, GRID, STOCHASTIC):
-        campaign.run_campaign(each, folder, StopFlag(), Reporter())
+        run_campaign(each, folder, StopFlag(), Reporter())
     again = planned(tmp_path, (*GRID, "seed=1"))
     record = make_estimate(again, StopFlag())
     assert record.source == "ledgers of 4 earlier trials of the same setting, machine and meter"
@@ -167,9 +167,9 @@ def test_the_next_run_settles_it_once(tmp_path: Path) -> None:
     sweep = tmp_path / "multirun" / "default"
     assert settle(sweep) is None
     record = make_estimate(campaigns, StopFlag())
-    campaign.run_campaign(*campaigns[0], StopFlag(), Reporter())
+    run_campaign(*campaigns[0], StopFlag(), Reporter())
     assert settle(sweep) is None  # one is left
-    campaign.run_campaign(*campaigns[1], StopFlag(), Reporter())
+    run_campaign(*campaigns[1], StopFlag(), Reporter())
     settled = settle(sweep)
     assert settled is not None
     assert settled.outcome is not None

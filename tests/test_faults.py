@@ -29,7 +29,7 @@ GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_eve
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenkd.campaign.flow.WINDOW_S", 0.0)
+    monkeypatch.setattr("greenkd.campaign.finishing.WINDOW_S", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_lost_weights_of_the_chosen_trial_are_trained_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("greenkd.campaign.flow.choose", killed)
+        patch.setattr("greenkd.campaign.finishing.choose", killed)
         with pytest.raises(KeyboardInterrupt):
             Campaign(tmp_path, *GRID)
     chosen = reference.record.chosen_trial
@@ -252,7 +252,7 @@ def test_a_choice_on_record_stays_and_nothing_is_tested_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("greenkd.campaign.flow.measure_inference", killed)
+        patch.setattr("greenkd.campaign.finishing.measure_inference", killed)
         with pytest.raises(KeyboardInterrupt):
             Campaign(tmp_path, *GRID)
     record = read_campaign(folder_of(tmp_path) / "campaign.json")

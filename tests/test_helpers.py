@@ -12,14 +12,13 @@ import torch
 
 from greenkd.campaign import flow as campaign_module
 from greenkd.campaign.workers import Helpers
-from greenkd.errors import ConfigError
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
-from greenkd.training.threads import processes_for
 from greenkd.training.weights import load_tensors
 from tests.campaigns import Campaign
 
 # Long enough that a helper, which has torch to import, still finds trials to run.
+pytestmark = pytest.mark.slow
 TRIALS = ("temperature=grid", "temperature.taus=[2,3,4,6,8,12]", "threads=1")
 PARALLEL = "training.parallel_trials=2"
 
@@ -124,12 +123,3 @@ def test_a_stop_reaches_the_helper(alone: Campaign, tmp_path: Path, monkeypatch:
     assert ends(made[0].pids[0])
     resumed = Campaign(tmp_path, *TRIALS)
     assert losses(resumed) == losses(alone)
-
-
-def test_how_many_processes() -> None:
-    assert processes_for(4, trials=2, device="cpu") == 2
-    assert processes_for(1, trials=19, device="cpu") == 1
-    assert processes_for("auto", trials=1, device="cpu") == 1
-    assert processes_for("auto", trials=19, device="cuda:0") == 1
-    with pytest.raises(ConfigError, match="device=cuda:1"):
-        processes_for(2, trials=19, device="cuda")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import flow as campaign
+from greenkd.campaign import finishing
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, StorageError
 from greenkd.identity import campaign_folder, campaign_id
@@ -31,7 +31,7 @@ TURNS = ("schedule=interleaved", "interleaving.idle_s=0.05", "interleaving.calib
 
 @pytest.fixture(autouse=True)
 def _one_inference_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "WINDOW_S", 0.0)
+    monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
 
 
 def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:

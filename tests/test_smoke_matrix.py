@@ -21,7 +21,7 @@ from greenkd.training.interrupt import StopFlag
 from .campaigns import ROOT, composed
 
 CONF = ROOT / "conf"
-EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 12, 8
+EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
 TEMPERED = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
 WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
 
@@ -89,6 +89,7 @@ def test_every_objective_runs_under_every_strategy(objective: str, strategy: str
     assert [len(set(row.taus)) > 1 for row in steps] == [True] * (EPOCHS if varies else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_path: Path) -> None:
     # CRD uses the features before the last layer as well as the logits.
@@ -100,6 +101,7 @@ def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_p
     assert record.student_network.parameters > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"experiment={experiment}")
@@ -107,9 +109,19 @@ def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> 
     assert record.dataset == settings.name("dataset")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["crd", "dml"])
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith("paper")])
+def test_the_papers_other_methods_run_on_its_experiments(
+    experiment: str, objective: str, cache: Path, tmp_path: Path
+) -> None:
+    settings = smoke(cache, f"experiment={experiment}", f"objective={objective}", "temperature=stochastic")
+    assert run(settings, tmp_path).objective == objective
+
+
 @pytest.mark.parametrize(
     ("group", "option"),
-    [(group, option) for group in ("dataset", "training", "energy") for option in options(group)],
+    [(group, option) for group in ("dataset", "teacher", "student", "training", "energy") for option in options(group)],
 )
 def test_every_option_is_accepted_as_it_is(group: str, option: str) -> None:
     own = ("energy.recording=/nowhere.jsonl",) if option == "replay" else ()

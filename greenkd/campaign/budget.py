@@ -107,6 +107,7 @@ class Budget(StopFlag):
         self._looked_at = time.monotonic()
         self._begun: dict[str, float] | None = None
         self._epochs = 0
+        self._together = 1
         self._pending = False
         self.stopped = False
 
@@ -130,14 +131,15 @@ class Budget(StopFlag):
         """Tells whether a limit is reached."""
         return bool(self._limits) and self._crosses(self._spent(), {})
 
-    def begin_trial(self, trials: Iterable[TrialRow]) -> None:
-        """Refuses a trial that would cross a limit, if it costs what finished ones did on average.
+    def begin_trials(self, trials: Iterable[TrialRow], together: int) -> None:
+        """Refuses trials that would cross a limit, if each costs what finished ones did on average.
 
         Args:
             trials: The last row of every trial on record.
+            together: How many are to begin, in lockstep.
 
         Raises:
-            BudgetSpentError: It would.
+            BudgetSpentError: They would.
         """
         self.stopped = self._pending = False  # what was asked of a training that ended by itself
         if not self._limits:
@@ -145,11 +147,11 @@ class Budget(StopFlag):
         spent = self._spent()
         ended = {row.trial for row in trials if row.status in (TrialStatus.COMPLETE, TrialStatus.PRUNED)}
         rows = [row for row in self._rows(self._folder) if row.trial in ended and row.phase in _TRIAL_PHASES]
-        mean = {name: value / max(len(ended), 1) for name, value in _amounts(rows).items()}
-        if self._crosses(spent, mean):
+        more = {name: together * value / max(len(ended), 1) for name, value in _amounts(rows).items()}
+        if self._crosses(spent, more):
             self.stopped = True
             raise BudgetSpentError("stopped by budget")
-        self._begun, self._epochs = spent, 0
+        self._begun, self._epochs, self._together = spent, 0, together
 
     def epoch_finished(self, left: int) -> None:
         """Asks for a stop before the next step if the next epoch would cross a limit.
@@ -165,8 +167,8 @@ class Budget(StopFlag):
         spent = self._spent()
         if self._begun is None:  # a teacher's training: nothing was known before it
             self._begun = dict.fromkeys(spent, 0.0)
-        epoch = {name: (value - self._begun[name]) / self._epochs for name, value in spent.items()}
-        if self._crosses(spent, epoch):
+        more = {name: self._together * (value - self._begun[name]) / self._epochs for name, value in spent.items()}
+        if self._crosses(spent, more):
             self.stopped = self._pending = True
 
     def _crosses(self, spent: dict[str, float], more: dict[str, float]) -> bool:

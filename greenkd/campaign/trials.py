@@ -1,34 +1,29 @@
-"""One attempt at one trial: build the student, train it under its schedule, keep its weights, write its row."""
+"""The trials of one campaign: builds students with their objectives, trains them, keeps their weights."""
 
 import dataclasses
-import errno
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.settings import Settings
 from greenkd.energy import Flops
-from greenkd.errors import ConfigError, StorageError
+from greenkd.errors import StorageError
 from greenkd.objectives import Setup
-from greenkd.records import EpochRow, Phase, StepsRow, TrialRow, TrialStatus, append_row, not_written
-from greenkd.temperature import Proposal
+from greenkd.records import Phase, TrialRow
 from greenkd.training.bench import Bench
-from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.interrupt import TrainingInterruptedError
 from greenkd.training.learner import Learner
+from greenkd.training.lockstep import Outcome, train_in_lockstep
 from greenkd.training.loop import Billing, Fit, FitResult, TeacherSignal
 from greenkd.training.weights import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)
-
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-
-# Reports an epoch's validation accuracy; True if a pruner wants the training stopped.
-Judge = Callable[[EpochRow], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,96 +101,73 @@ class TrialRunner:
             compiled=settings.training.compile,
         )
 
-    def run(self, proposal: Proposal, attempt: int, judge: Judge) -> TrialRow:
-        """Runs one attempt and writes its row, however it ends.
+    def run(self, attempts: Sequence[Attempt]) -> Iterator[TrialRow]:
+        """Trains, more than one in lockstep, keeps weights and writes rows, however the attempts end.
+
+        Yields:
+            Each attempt's row when it is on disk.
 
         Raises:
-            TrainingInterruptedError: A stop was asked for; the attempt's row and checkpoint are written.
+            TrainingInterruptedError: A stop was asked for; the rows and checkpoints of all attempts are written.
+            ConfigError: An attempt died of a setting that does not fit.
             StorageError: The disk does not take what has to be kept.
         """
-        started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        checkpoint = self.folder / "trials" / str(proposal.trial) / "checkpoint.safetensors"
-        checkpointer = Checkpointer(checkpoint, self.settings.training.checkpoint_every_s, proposal.params)
+        interrupted: TrainingInterruptedError | None = None
+        for attempt, outcome in self._train(attempts):
+            row = attempt.conclude(self.folder, self.bench.book, outcome)
+            if isinstance(outcome, TrainingInterruptedError):
+                interrupted = outcome
+                continue
+            attempt.checkpointer(self.folder, math.inf).remove()
+            yield row
+        if interrupted is not None:
+            raise interrupted
 
-        def row(status: TrialStatus, result: FitResult | None, cause: str | None = None) -> TrialRow:
-            self.bench.book.flush()
-            costs = self.bench.book.costs(trial=proposal.trial, attempt=attempt)
-            return TrialRow(
-                trial=proposal.trial,
-                attempt=attempt,
-                status=status,
-                params=proposal.params,
-                epochs=result.epochs if result else 0,
-                val_accuracy=result.val_accuracy if result else None,
-                val_loss=result.val_loss if result else None,
-                train_loss=result.train_loss if result else None,
-                duration_s=costs.duration_s,
-                cpu_s=costs.cpu_s,
-                energy_kwh=costs.energy_kwh,
-                co2eq_g=costs.co2eq_g,
-                flops=costs.flops,
-                started_at=started_at,
-                cause=cause,
-            )
+    def _train(self, attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, Outcome]]:
+        of: dict[int, Attempt] = {}
+        fits: list[Fit] = []
+        for attempt in attempts:
+            try:
+                fits.append(self._fit(attempt))
+            except Exception as error:  # whatever a trial dies of is one failed row; the campaign goes on
+                yield attempt, error
+            else:
+                of[id(fits[-1])] = attempt
+        for fit, outcome in train_in_lockstep(fits) if len(fits) > 1 else map(_alone, fits):
+            attempt = of[id(fit)]
+            if isinstance(outcome, FitResult):
+                weights = fit.learner.network.state_dict()
+                save_tensors(self.weights_path(attempt.trial), weights, {"trial": attempt.trial})
+            yield attempt, outcome
 
-        try:
-            learner = self.learner()
-            result = self._fit(learner, proposal, attempt, checkpointer, judge)
-            save_tensors(self.weights_path(proposal.trial), learner.network.state_dict(), {"trial": proposal.trial})
-            finished = row(TrialStatus.PRUNED if result.pruned else TrialStatus.COMPLETE, result)
-        except TrainingInterruptedError as error:
-            append_row(self.folder / "trials.jsonl", row(TrialStatus.INTERRUPTED, None, str(error)))
-            raise
-        except (ConfigError, StorageError):
-            raise
-        except OSError as error:
-            if error.errno in DISK_FAULTS:  # no fault of this trial, and no other would fare better
-                raise not_written(Path(error.filename or self.folder), error) from error
-            finished = row(TrialStatus.FAILED, None, _cause(error))
-        except Exception as error:  # whatever a trial dies of is one failed row; the campaign goes on
-            log.debug("trial %d failed", proposal.trial, exc_info=True)
-            finished = row(TrialStatus.FAILED, None, _cause(error))
-        append_row(self.folder / "trials.jsonl", finished)
-        checkpointer.remove()
-        return finished
-
-    def _fit(
-        self, learner: Learner, proposal: Proposal, attempt: int, checkpointer: Checkpointer, judge: Judge
-    ) -> FitResult:
+    def _fit(self, attempt: Attempt) -> Fit:
         settings, bench = self.settings, self.bench
         recipe = settings.training.recipe
-
-        def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
-            append_row(self.folder / "epochs.jsonl", row)
-            if steps is not None:
-                append_row(self.folder / "steps.jsonl", steps)
-            return judge(row)
-
         return Fit(
-            learner=learner,
+            learner=self.learner(),
             feed=bench.feed(settings.seed, recipe.batch_size),
             recipe=recipe,
-            schedule=settings.strategy.schedule(proposal.params),
+            schedule=settings.strategy.schedule(attempt.proposal.params),
             teacher=self.teacher,
             validation=bench.validation,
             seed=settings.seed,
-            billing=Billing(bench.book, Phase.STUDENT_TRAINING, proposal.trial, attempt),
-            checkpointer=checkpointer,
+            billing=Billing(bench.book, Phase.STUDENT_TRAINING, attempt.trial, attempt.number),
+            checkpointer=attempt.checkpointer(self.folder, settings.training.checkpoint_every_s),
             stop=bench.stop,
-            on_epoch=on_epoch,
+            on_epoch=partial(attempt.epoch_finished, self.folder),
             device=bench.device,
             threads=bench.threads,
             processes=bench.processes,
-        ).run()
+        )
+
+
+def _alone(fit: Fit) -> tuple[Fit, Outcome]:
+    try:
+        return fit, fit.run()
+    except Exception as error:  # whatever a trial dies of is one failed row; the campaign goes on
+        return fit, error
 
 
 def _feature_size(network: torch.nn.Module) -> int:
     linears = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
     return linears[-1].in_features
-
-
-def _cause(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0]
-    if isinstance(error, torch.OutOfMemoryError):
-        return "out of memory; lower training.batch_size"
-    return first if type(error).__module__.startswith("greenkd") else f"{type(error).__name__}: {first}"

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
@@ -45,9 +46,16 @@ def main() -> None:
         to_campaign.send(("end", None))
 
 
+def _wait_for_gpu() -> None:
+    """Waits until the GPU in use, if there is one, has done what it was given; imports nothing for that."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def _help(from_campaign: Connection, to_campaign: Connection) -> None:
     energy, campaign_id, folder = from_campaign.recv()
-    with open_book(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl") as book:
+    with open_book(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl", synchronize=_wait_for_gpu) as book:
         # From here on everything is on the campaign's bill, the import of torch included.
         from greenkd.campaign import help_campaign
         from greenkd.campaign.reporting import Reporter

@@ -1,4 +1,4 @@
-"""Trials side by side on a CPU: processes that help one campaign.
+"""Trials side by side on CPUs, or on several GPUs: processes that help one campaign.
 
 The campaign's own process starts helpers, and each claims trials as any other process given the same command would
 (by the locks in the campaign's folder), under its own energy book, and tells what it finished over a pipe. A helper
@@ -10,12 +10,13 @@ book its work twice.
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
@@ -33,7 +34,8 @@ class Helpers:
     """The helpers of one campaign, as its own process sees them; starts them, and ends them with its block.
 
     Args:
-        count: How many; 0 is none.
+        devices: Where each trains; empty: there are none.
+        together: Trials that each trains in lockstep.
         settings: The campaign's.
         folder: The campaign's folder.
         on_trial: Told of every trial a helper has finished, in a thread of its own.
@@ -42,19 +44,26 @@ class Helpers:
         pids: Of those that have come up.
     """
 
-    def __init__(self, count: int, settings: Settings, folder: Path, on_trial: Callable[[TrialRow], None]) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        devices: Sequence[str],
+        together: int,
+        settings: Settings,
+        folder: Path,
+        on_trial: Callable[[TrialRow], None],
+    ) -> None:
+        self._settings = [_on(settings, device, together) for device in devices]
         self._folder = folder
         self._on_trial = on_trial
         self.pids: list[int] = []
-        self._pipes = [self._start() for _ in range(count)]
+        self._pipes = [self._start() for _ in devices]
         self._threads = [threading.Thread(target=self._listen, args=(pipe,), daemon=True) for _, pipe in self._pipes]
 
     def __enter__(self) -> Self:
-        for (to_helper, _), thread in zip(self._pipes, self._threads, strict=True):
+        for (to_helper, _), thread, settings in zip(self._pipes, self._threads, self._settings, strict=True):
             thread.start()
             with contextlib.suppress(BrokenPipeError):
-                to_helper.send((dict(self._settings.config["energy"]), self._settings.campaign_id, self._folder))
+                to_helper.send((dict(settings.config["energy"]), settings.campaign_id, self._folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,9 +74,9 @@ class Helpers:
 
     def begin(self) -> None:
         """Lets them claim trials; until now they have loaded what they need, beside the teacher's training."""
-        for to_helper, _ in self._pipes:
+        for (to_helper, _), settings in zip(self._pipes, self._settings, strict=True):
             with contextlib.suppress(BrokenPipeError):
-                to_helper.send(self._settings)
+                to_helper.send(settings)
 
     def _start(self) -> tuple[Connection, Connection]:
         process = subprocess.Popen(
@@ -101,3 +110,11 @@ class Helpers:
                     ended = True
         if not ended:
             log.warning("helper process %d died; the trial it was at goes on here from its checkpoint", pid)
+
+
+def _on(settings: Settings, device: str, together: int) -> Settings:
+    """Returns a campaign's settings for a helper on a device; on the CPU, they say how the CPUs are divided."""
+    if device == "cpu":
+        return settings
+    training = dataclasses.replace(settings.training, parallel_trials=together)
+    return dataclasses.replace(settings, config={**settings.config, "device": device}, training=training)

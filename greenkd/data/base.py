@@ -1,6 +1,7 @@
 """What every loader returns: all images of a data set in memory, as bytes."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -93,8 +94,9 @@ class Dataset:
         """Height and width in pixels."""
         return int(self.train.images.shape[2])
 
+    @functools.cached_property
     def fingerprint(self) -> str:
-        """Returns the SHA-256 (hex) of all shapes, pixels and labels: for one content the same on every machine."""
+        """The SHA-256 (hex) of all shapes, pixels and labels: for one content the same on every machine."""
         digest = hashlib.sha256()
         for tensor in (self.train.images, self.train.labels, self.test.images, self.test.labels):
             array = tensor.cpu().contiguous().numpy()

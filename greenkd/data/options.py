@@ -15,7 +15,7 @@ from greenkd.data.normalisation import channel_statistics
 from greenkd.errors import ConfigError, DataError
 
 _STRICT = ConfigDict(extra="forbid")
-_SMOKE_CLASSES = 4
+_SMOKE_CLASSES = 3
 
 Mean = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1)], ...], BeforeValidator(lambda value: () if value is None else value)
@@ -112,7 +112,7 @@ def _smoke(shape: GeneratedShape) -> Dataset:
         num_classes=shape.num_classes,
         in_channels=shape.in_channels,
         image_size=shape.image_size,
-        train_per_class=4,
+        train_per_class=3,
         test_per_class=2,
     )
     train, test = (part.subset((part.labels < _SMOKE_CLASSES).nonzero().squeeze(1)) for part in (full.train, full.test))

@@ -12,10 +12,9 @@ from pathlib import Path
 import optuna
 import torch
 
-from greenkd.campaign import stream_key
+from greenkd.campaign import open_bench, stream_key
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.settings import Settings
-from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book, read_config
 from greenkd.energy.outside import since_process_start
 from greenkd.records import (
@@ -35,8 +34,8 @@ from greenkd.sweep.plan import read_state
 from greenkd.sweep.rates import Power, Rates, from_calibration, from_records
 from greenkd.training.bench import Bench, resolve_device
 from greenkd.training.interrupt import StopFlag
+from greenkd.training.parallel import side_by_side
 from greenkd.training.teacher import teacher_key
-from greenkd.training.threads import processes_for
 
 FILE = "estimate.json"
 LEDGER = "calibration.jsonl"
@@ -118,14 +117,13 @@ def _plan(
         data = repr((settings.config["dataset"], settings.smoke))
         if data not in benches:
             before = _now() if benches else NO_WORK
-            benches[data] = _bench(settings, book, device, stop)
+            benches[data] = open_bench(settings, device, book, stop)
             if not known:
                 with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
                     Calibrator(settings, benches[data], Path(scratch)).warm_up()
             after = _now()
             start += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
         bench = benches[data]
-        fingerprint = bench.dataset.fingerprint()
         if settings.setting_id not in known:
             rates = from_records(settings, sweep.parent, here)
             if rates is None:
@@ -135,7 +133,8 @@ def _plan(
                 booked = [row for row in read_rows(sweep / LEDGER, LedgerRow).rows if row.pid == os.getpid()]
                 rates = from_calibration(calibration, settings, bench, booked)
             known[settings.setting_id] = rates
-        processes = processes_for(settings.training.parallel_trials, settings.strategy.planned_trials(), str(device))
+        training, trials = settings.training, settings.strategy.planned_trials()
+        processes = side_by_side(training.parallel_trials, training.parallel_mode, trials, device).processes
         teacher = _teacher(settings, bench)
         planned.append(
             _Planned(
@@ -144,7 +143,7 @@ def _plan(
                 known[settings.setting_id],
                 1 if settings.interleaving else max(1, min(processes, state.planned - state.over)),
                 teacher if teacher is not None and not _is_trained(settings, teacher) else None,
-                _logits(settings, bench, fingerprint, teacher),
+                _logits(settings, bench, teacher),
             )
         )
     return planned, start
@@ -153,20 +152,6 @@ def _plan(
 def _now() -> Work:
     taken = since_process_start()
     return Work(taken.cpu_s, taken.duration_s)
-
-
-def _bench(settings: Settings, book: EnergyBook, device: torch.device, stop: StopFlag) -> Bench:
-    options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
-    return Bench(
-        options=options,
-        dataset=dataset,
-        device=device,
-        book=book,
-        stop=stop,
-        checkpoint_every_s=settings.training.checkpoint_every_s,
-        threads=settings.threads,
-        processes=1,
-    )
 
 
 def _teacher(settings: Settings, bench: Bench) -> str | None:
@@ -181,10 +166,10 @@ def _is_trained(settings: Settings, key: str) -> bool:
     return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
 
 
-def _logits(settings: Settings, bench: Bench, fingerprint: str, teacher: str | None) -> tuple[str, float] | None:
+def _logits(settings: Settings, bench: Bench, teacher: str | None) -> tuple[str, float] | None:
     if settings.objective().teacher is None or not settings.training.bank:
         return None
-    key = stream_key(settings, bench, fingerprint, teacher or f"given {settings.config['teacher'].get('weights')}")
+    key = stream_key(settings, bench, teacher or f"given {settings.config['teacher'].get('weights')}")
     epochs = settings.training.recipe.epochs
     files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
     return key, 1 - min(len({file.name.split("_")[1][:4] for file in files}), epochs) / epochs

@@ -18,17 +18,16 @@ from pathlib import Path
 
 import torch
 
-from greenkd.campaign import campaign_in_turns
+from greenkd.campaign import campaign_in_turns, open_bench
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Interleaving, Settings
-from greenkd.data import load
 from greenkd.energy import EnergyBook, open_book
 from greenkd.energy.outside import watts
 from greenkd.errors import GreenkdError
 from greenkd.objectives import CrossEntropy
 from greenkd.records import BlockRow, CampaignRecord, Phase, append_row
 from greenkd.sweep.plan import read_state
-from greenkd.training.bench import Bench, resolve_device
+from greenkd.training.bench import resolve_device
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.learner import Learner
 from greenkd.training.threads import use_threads
@@ -193,17 +192,7 @@ class _FixedWork:
     """Training steps of the student, always the same number of the same batches."""
 
     def __init__(self, settings: Settings, device: torch.device, book: EnergyBook, stop: StopFlag) -> None:
-        options, dataset = load(settings.config["dataset"], smoke=settings.smoke)
-        bench = Bench(
-            options=options,
-            dataset=dataset,
-            device=device,
-            book=book,
-            stop=stop,
-            checkpoint_every_s=settings.training.checkpoint_every_s,
-            threads=settings.threads,
-            processes=1,
-        )
+        bench = open_bench(settings, device, book, stop)
         recipe = settings.training.recipe
         network = bench.network(settings.config["student"], "student", settings.seed)
         self._feed = bench.feed(settings.seed, recipe.batch_size)

@@ -120,8 +120,15 @@ class Bench:
                     "image_size": dataset.image_size,
                 },
             )
-        self._check_output(network, where)
+        if (checked := repr(config)) not in self._checked:
+            self._check_output(network, where)
+            self._checked.add(checked)
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    @cached_property
+    def _checked(self) -> set[str]:
+        """Groups whose networks have been tried out: every trial builds its network anew, all alike."""
+        return set()
 
     def _check_output(self, network: nn.Module, where: str) -> None:
         dataset = self.dataset

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
 from greenkd.energy import EnergyBook
 from greenkd.errors import GreenkdError
@@ -62,15 +63,24 @@ class Billing:
     ledger: Path | None = None  # another file than the campaign's: the teacher's, the bank's
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+class AddWork(Protocol):
+    """Adds work to the bill of the training it was done for."""
+
+    def __call__(self, images: int, *, flops: float, forward_flops: float) -> None:
+        """See `PhaseHandle.add_work`."""
+        ...
+
+
+@dataclasses.dataclass(kw_only=True)
 class Fit:
-    """One training.
+    """One training; `run` makes all of it, the methods after `run` make it step by step beside others.
 
     Attributes:
         seed: Seed of τ.
         processes: Trainings side by side on this machine, this one included.
         on_epoch: Receives the record of each finished epoch, and of its steps where τ varies; returns True to stop the
             training early.
+        position: Where the training stands; set by `begin`.
     """
 
     learner: Learner
@@ -87,6 +97,10 @@ class Fit:
     device: torch.device
     threads: int | Literal["auto"]
     processes: int = 1
+    position: Position = dataclasses.field(init=False)
+    _temperatures: Temperatures = dataclasses.field(init=False)
+    _taus: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = dataclasses.field(init=False)  # of student and teacher
+    _started: float = dataclasses.field(init=False)
 
     def run(self) -> FitResult:
         """Trains to the last epoch.
@@ -95,34 +109,106 @@ class Fit:
             TrainingInterruptedError: A stop was asked for; a checkpoint of the last step is on disk.
             TrainingDivergedError: The loss became NaN or infinite.
         """
+        billing, teacher = self.billing, self.teacher
+        result = self.begin()
+        while result is None:
+            try:
+                with billing.book.phase(
+                    billing.phase, trial=billing.trial, attempt=billing.attempt, ledger=billing.ledger
+                ) as metered:
+                    plan = self.feed.plan(self.position.epoch)
+                    if teacher is not None:
+                        teacher.begin_epoch(self.position.epoch, plan)
+                    self.begin_steps()
+                    while self.position.step < self.feed.steps:
+                        self.stop.check()
+                        batch = self.feed.batch(plan, self.position.step)
+                        outputs = teacher.outputs(batch, self.feed.rows(self.position.step)) if teacher else None
+                        self.step(batch, outputs, metered.add_work, teacher.flops_per_image if teacher else 0.0)
+            except TrainingInterruptedError:
+                self.save()
+                raise
+            result = self.end_epoch()
+        return result
+
+    def begin(self) -> FitResult | None:
+        """Takes up the checkpoint, if there is one; returns the result if nothing is left to train."""
         use_threads(self.threads, self.learner.flops.training * self.recipe.batch_size, self.processes)
         if self.learner.compiled:
             self._compile()
-        position = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.device) or self._start(0)
-        while position.epoch < self.recipe.epochs:
-            temperatures = self.schedule.temperatures(
-                seed=self.seed, epoch=position.epoch, epochs=self.recipe.epochs, steps=self.feed.steps
+        loaded = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.device)
+        self.position = loaded or self._start(0)
+        return self._result() if self.position.epoch >= self.recipe.epochs else None
+
+    def begin_steps(self) -> None:
+        """Makes ready for the remaining steps of the epoch."""
+        self._temperatures = self.schedule.temperatures(
+            seed=self.seed, epoch=self.position.epoch, epochs=self.recipe.epochs, steps=self.feed.steps
+        )
+        student, teacher = (
+            torch.from_numpy(values).to(self.device).unbind()
+            for values in (self._temperatures.student, self._temperatures.teacher)
+        )
+        self._taus = student, teacher
+        self.learner.network.train()
+        self.learner.objective.train()
+        self._started = time.monotonic() - self.position.duration_s
+
+    def step(self, batch: FedBatch, outputs: TeacherOutputs | None, add_work: AddWork, teacher_flops: float) -> None:
+        """Makes one step, and a checkpoint if one is due.
+
+        Args:
+            batch: What stands at this step of the epoch.
+            outputs: What the teacher says about it.
+            add_work: Books the step.
+            teacher_flops: What the teacher's outputs cost this training, per image.
+        """
+        position, learner = self.position, self.learner
+        taus = self._taus[0][position.step], self._taus[1][position.step]
+        loss, correct = learner.step(position.epoch, position.step, batch, outputs, taus)
+        position.losses[position.step] = loss
+        position.correct += correct
+        position.step += 1
+        position.duration_s = time.monotonic() - self._started
+        images = len(batch.labels)
+        add_work(
+            images,
+            flops=images * (learner.flops.training + teacher_flops),
+            forward_flops=images * (learner.flops.forward + teacher_flops),
+        )
+        if self.checkpointer.due():
+            self.save()
+
+    def end_epoch(self) -> FitResult | None:
+        """Validates and reports; returns the result if the training has ended.
+
+        Raises:
+            TrainingDivergedError: The loss became NaN or infinite.
+        """
+        position = self.position
+        losses = self._finite_losses(position)
+        score = self._validate(position.epoch)
+        if score is not None and not math.isfinite(score.loss):
+            raise TrainingDivergedError(
+                f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"
             )
-            try:
-                self._train(position, temperatures)
-            except TrainingInterruptedError:
-                self._save(position)
-                raise
-            losses = self._finite_losses(position)
-            score = self._validate(position.epoch)
-            if score is not None and not math.isfinite(score.loss):
-                raise TrainingDivergedError(
-                    f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"
-                )
-            stop_early = self.on_epoch(*self._records(position, losses, score, temperatures))
-            train_loss = self._mean(losses)
-            last = (train_loss, *position.last[1:]) if score is None else (train_loss, score.loss, score.accuracy)
-            position = self._start(position.epoch + 1, last)
-            if stop_early:
-                return FitResult(position.epoch, *position.last, pruned=True)
-            if self.checkpointer.due():
-                self._save(position)
-        return FitResult(position.epoch, *position.last, pruned=False)
+        stop_early = self.on_epoch(*self._records(position, losses, score, self._temperatures))
+        train_loss = self._mean(losses)
+        last = (train_loss, *position.last[1:]) if score is None else (train_loss, score.loss, score.accuracy)
+        self.position = self._start(position.epoch + 1, last)
+        if stop_early:
+            return self._result(pruned=True)
+        if self.checkpointer.due():
+            self.save()
+        return self._result() if self.position.epoch >= self.recipe.epochs else None
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        self.billing.book.flush()  # what the checkpoint cost is on the books before anyone goes on from it
+        self.checkpointer.save(self.learner.modules, self.learner.optimizer, self.position)
+
+    def _result(self, *, pruned: bool = False) -> FitResult:
+        return FitResult(self.position.epoch, *self.position.last, pruned=pruned)
 
     def _compile(self) -> None:
         """Compiles the step for a whole batch and for a smaller last one, on the trial's bill as overhead."""
@@ -134,45 +220,6 @@ class Fit:
     def _start(self, epoch: int, last: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Position:
         losses = torch.zeros(self.feed.steps, device=self.device)
         return Position(epoch, 0, losses, torch.zeros((), dtype=torch.int64, device=self.device), 0.0, last)
-
-    def _save(self, position: Position) -> None:
-        self.billing.book.flush()  # what the checkpoint cost is on the books before anyone goes on from it
-        self.checkpointer.save(self.learner.modules, self.learner.optimizer, position)
-
-    def _train(self, position: Position, temperatures: Temperatures) -> None:
-        """Makes the remaining steps of one epoch; `position` follows step by step."""
-        tau_student = torch.from_numpy(temperatures.student).to(self.device).unbind()
-        tau_teacher = torch.from_numpy(temperatures.teacher).to(self.device).unbind()
-        billing = self.billing
-        with billing.book.phase(
-            billing.phase, trial=billing.trial, attempt=billing.attempt, ledger=billing.ledger
-        ) as metered:
-            plan = self.feed.plan(position.epoch)
-            if self.teacher is not None:
-                self.teacher.begin_epoch(position.epoch, plan)
-            started = time.monotonic() - position.duration_s
-            self.learner.network.train()
-            self.learner.objective.train()
-            extra = self.teacher.flops_per_image if self.teacher else 0.0
-            while position.step < self.feed.steps:
-                self.stop.check()
-                batch = self.feed.batch(plan, position.step)
-                rows = self.feed.rows(position.step)
-                outputs = self.teacher.outputs(batch, rows) if self.teacher else None
-                taus = tau_student[position.step], tau_teacher[position.step]
-                loss, correct = self.learner.step(position.epoch, position.step, batch, outputs, taus)
-                position.losses[position.step] = loss
-                position.correct += correct
-                position.step += 1
-                position.duration_s = time.monotonic() - started
-                images = rows.stop - rows.start
-                metered.add_work(
-                    images,
-                    flops=images * (self.learner.flops.training + extra),
-                    forward_flops=images * (self.learner.flops.forward + extra),
-                )
-                if self.checkpointer.due():
-                    self._save(position)
 
     def _finite_losses(self, position: Position) -> list[float]:
         losses: list[float] = position.losses.tolist()  # the one synchronisation of the epoch

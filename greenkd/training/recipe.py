@@ -11,6 +11,7 @@ from torch import nn
 
 from greenkd.components import check_keys, explain
 from greenkd.errors import ConfigError
+from greenkd.training.parallel import ParallelMode
 
 Whole = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -103,7 +104,10 @@ class TrainingOptions:
         bank_dtype: Of the stored logits: `float32` changes no bit of a result, `float16` takes half the space.
         bank_limit_gb: Largest size of all stored logits; beyond it the oldest go.
         checkpoint_every_s: Seconds between two checkpoints of a running training.
-        parallel_trials: Trials that run side by side, each in a process of its own; `auto`: as many as there are CPUs.
+        parallel_trials: Trials that run side by side; `auto`: as many as there are CPUs, or eight in lockstep.
+        parallel_mode: `processes`: each in a process of its own with its share of the CPUs; `lockstep`: in one process,
+            step by step on the same batches, the teacher asked once for all; `auto`: processes on CPUs, lockstep on
+            GPUs.
         compile: Run the students' training steps through `torch.compile`, which needs a C++ compiler.
     """
 
@@ -115,6 +119,7 @@ class TrainingOptions:
     bank_limit_gb: Annotated[float, Field(gt=0)]
     checkpoint_every_s: Annotated[float, Field(gt=0)]
     parallel_trials: Whole | Literal["auto"]
+    parallel_mode: ParallelMode
     compile: bool
 
     def teacher_recipe(self) -> Recipe:

@@ -73,7 +73,7 @@ def network_record(bench: Bench, network: nn.Module, name: str) -> NetworkRecord
 def teacher_key(bench: Bench, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
     """Hashes everything a teacher's weights are a function of."""
     content = {
-        "data": bench.dataset.fingerprint(),
+        "data": bench.dataset.fingerprint,
         "options": dataclasses.asdict(bench.options) | {"name": None},
         "network": dict(config) | {"name": None},
         "recipe": dataclasses.asdict(recipe) | {"validate_every": None},

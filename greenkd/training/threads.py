@@ -10,8 +10,6 @@ from typing import Literal
 
 import torch
 
-from greenkd.errors import ConfigError
-
 # A step with less arithmetic than this per thread does not pay for waking the thread up.
 FLOPS_PER_THREAD = 2e9
 
@@ -43,24 +41,3 @@ def use_threads(threads: int | Literal["auto"], step_flops: float, processes: in
         number = threads
     torch.set_num_threads(number)
     return number
-
-
-def processes_for(parallel_trials: int | Literal["auto"], trials: int, device: str) -> int:
-    """Returns how many processes share a campaign's trials.
-
-    Args:
-        parallel_trials: The setting.
-        trials: How many the campaign has.
-        device: Where they run.
-
-    Raises:
-        ConfigError: More than one is asked for on a GPU.
-    """
-    if device != "cpu":
-        if parallel_trials not in ("auto", 1):
-            raise ConfigError(
-                f"training.parallel_trials={parallel_trials}: on {device} one process runs all trials; for several "
-                "GPUs start the same command once for each, device=cuda:0, device=cuda:1, ...: they share the trials"
-            )
-        return 1
-    return min(available_threads() if parallel_trials == "auto" else parallel_trials, trials)

@@ -52,12 +52,12 @@ def test_refuses_tensors_of_another_kind(pixels: torch.Tensor, labels: torch.Ten
 def test_the_fingerprint_sees_every_byte() -> None:
     dataset = Dataset(images(), images(2), ("a", "b"))
     # Recorded: it goes into the names of cached teachers, so it must not change between machines and versions.
-    assert dataset.fingerprint() == FINGERPRINT
+    assert dataset.fingerprint == FINGERPRINT
     pixels = dataset.test.images.clone()
     pixels[-1, -1, -1, -1] ^= 1
-    assert Dataset(dataset.train, Images(pixels, dataset.test.labels), ("a", "b")).fingerprint() != FINGERPRINT
+    assert Dataset(dataset.train, Images(pixels, dataset.test.labels), ("a", "b")).fingerprint != FINGERPRINT
     swapped = Images(dataset.train.images, dataset.train.labels.flip(0))
-    assert Dataset(swapped, dataset.test, ("a", "b")).fingerprint() != FINGERPRINT
+    assert Dataset(swapped, dataset.test, ("a", "b")).fingerprint != FINGERPRINT
 
 
 FINGERPRINT = "02a2a81dd2b9f430619fa96aac1a4193b8bc5d52c24e96ad6c5d673b68c40c70"

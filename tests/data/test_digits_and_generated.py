@@ -23,7 +23,7 @@ def test_the_digits_test_part_is_fixed_and_stratified() -> None:
     dataset = load_digits()
     share = dataset.test.labels.bincount() / (dataset.test.labels.bincount() + dataset.train.labels.bincount())
     assert (share - 0.2).abs().max() < 0.01
-    assert dataset.fingerprint() == FINGERPRINT
+    assert dataset.fingerprint == FINGERPRINT
     pictures = {picture.numpy().tobytes() for picture in dataset.train.images}
     assert not any(picture.numpy().tobytes() in pictures for picture in dataset.test.images)
 
@@ -38,8 +38,8 @@ def test_generated_images_are_deterministic() -> None:
     assert first.train.images.shape == (12, 1, 8, 8)
     again = load_generated(num_classes=4, in_channels=1, image_size=8, train_per_class=3, test_per_class=2)
     other = load_generated(num_classes=4, in_channels=1, image_size=8, train_per_class=3, test_per_class=2, seed=1)
-    assert first.fingerprint() == again.fingerprint() == GENERATED_FINGERPRINT
-    assert first.fingerprint() != other.fingerprint()
+    assert first.fingerprint == again.fingerprint == GENERATED_FINGERPRINT
+    assert first.fingerprint != other.fingerprint
 
 
 GENERATED_FINGERPRINT = "0ca5b4440ab18819ff9fb3d0552905d68e34e297a39e35c563415457f8cef012"

@@ -88,8 +88,8 @@ def test_every_option_runs_in_smoke_mode_without_files(name: str, conf_dataset, 
         shape.in_channels,
         shape.image_size,
     )
-    assert (len(dataset.train), len(dataset.test)) == (16, 8)
-    assert len(dataset.train.labels.unique()) == len(dataset.test.labels.unique()) == 4
+    assert (len(dataset.train), len(dataset.test)) == (9, 6)
+    assert len(dataset.train.labels.unique()) == len(dataset.test.labels.unique()) == 3
 
 
 @pytest.mark.parametrize("name", ["digits", "generated"])

@@ -10,6 +10,7 @@ from greenkd.models import table
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_table_of_today() -> None:
     text = PAGE.read_text(encoding="utf-8")
     stated = text.partition(table.BEGIN)[2].partition(table.END)[0]

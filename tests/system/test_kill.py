@@ -14,7 +14,7 @@ import pytest
 from greenkd.records import EpochRow, LedgerRow, TrialRow, TrialStatus, read_campaign, read_rows
 from tests.system.conftest import ROOT, Run
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kill")]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 COMMAND = (
     "-m",
     "temperature=grid",

@@ -8,15 +8,21 @@ import pytest
 
 from tests.system.conftest import QUICK, Run
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("main_job")]
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
-def test_a_sweep_lists_runs_and_compares(greenkd: Run, base: Path) -> None:
-    done = greenkd("-m", "temperature=fixed,stochastic", "sweep=main", *QUICK)
+@pytest.fixture(scope="module")
+def swept(fresh: Run) -> str:
+    """What the first sweep says, in a new interpreter."""
+    done = fresh("-m", "temperature=fixed,stochastic", "sweep=main", *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 campaigns, 2 trials" in done.stdout
-    assert done.stdout.count("trial 1/1") == 2
-    assert "stochastic" in done.stdout.rsplit("2 campaigns", 1)[1]
+    return done.stdout
+
+
+def test_a_sweep_lists_runs_and_compares(swept: str, base: Path) -> None:
+    assert "2 campaigns, 2 trials" in swept
+    assert swept.count("trial 1/1") == 2
+    assert "stochastic" in swept.rsplit("2 campaigns", 1)[1]
     with (base / "multirun/main/comparison.csv").open() as file:
         strategies = [row["strategy"] for row in csv.DictReader(file)]
     assert len(strategies) == 2
@@ -24,7 +30,7 @@ def test_a_sweep_lists_runs_and_compares(greenkd: Run, base: Path) -> None:
         assert (base / "multirun/main" / name).stat().st_size > 0
 
 
-def test_the_same_command_trains_nothing_and_prints_the_table_again(greenkd: Run, base: Path) -> None:
+def test_the_same_command_trains_nothing_and_prints_the_table_again(swept: str, greenkd: Run, base: Path) -> None:
     ledgers = {path: path.read_bytes() for path in base.glob("multirun/main/**/ledger.jsonl")}
     assert len(ledgers) == 2
     again = greenkd("-m", "temperature=fixed,stochastic", "sweep=main", *QUICK)

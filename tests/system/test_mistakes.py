@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from greenkd import models
 from tests.system.conftest import QUICK, Run
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("mistakes")]
+pytestmark = pytest.mark.system
 
 MISTAKES = {
     "unknown option": (["temperature=gird"], ["gird", "grid", "stochastic"]),

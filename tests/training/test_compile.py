@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_compiled_equals_eager_within_rounding(tmp_path: Path) -> None:
     eager = Campaign(tmp_path / "eager", *SHORT)
     compiled = Campaign(tmp_path / "compiled", *SHORT, "training.compile=true")

@@ -1,0 +1,118 @@
+"""One attempt at one trial: what it leaves on disk while it trains, and the row that says how it ended."""
+
+import dataclasses
+import errno
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from greenkd.energy import EnergyBook
+from greenkd.errors import ConfigError, StorageError
+from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
+from greenkd.temperature import Proposal
+from greenkd.training.checkpoint import Checkpointer
+from greenkd.training.interrupt import TrainingInterruptedError
+from greenkd.training.loop import FitResult
+
+log = logging.getLogger(__name__)
+
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+# Reports an epoch's validation accuracy; True if a pruner wants the training stopped.
+Judge = Callable[[EpochRow], bool]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try at a trial.
+
+    Attributes:
+        proposal: The trial.
+        number: Which try, from 0.
+        judge: Asked after each epoch.
+    """
+
+    proposal: Proposal
+    number: int
+    judge: Judge
+    started_at: str = dataclasses.field(default_factory=_now)
+
+    @property
+    def trial(self) -> int:
+        """The trial's number."""
+        return self.proposal.trial
+
+    def checkpointer(self, folder: Path, every_s: float) -> Checkpointer:
+        """Returns what keeps this trial's checkpoints, which every attempt at it goes on from.
+
+        Args:
+            folder: The campaign's.
+            every_s: Seconds between two.
+        """
+        return Checkpointer(
+            folder / "trials" / str(self.trial) / "checkpoint.safetensors", every_s, self.proposal.params
+        )
+
+    def epoch_finished(self, folder: Path, row: EpochRow, steps: StepsRow | None) -> bool:
+        """Keeps an epoch's records; True if the training is to be stopped."""
+        append_row(folder / "epochs.jsonl", row)
+        if steps is not None:
+            append_row(folder / "steps.jsonl", steps)
+        return self.judge(row)
+
+    def conclude(self, folder: Path, book: EnergyBook, outcome: FitResult | Exception) -> TrialRow:
+        """Writes the row that says how the attempt ended.
+
+        Raises:
+            ConfigError: It died of a setting that does not fit, as every other trial would.
+            StorageError: It died of a full or read-only disk, or its row cannot be written.
+        """
+        if isinstance(outcome, (ConfigError, StorageError)):
+            raise outcome
+        if isinstance(outcome, OSError) and outcome.errno in DISK_FAULTS:  # no fault of this trial's
+            raise not_written(Path(outcome.filename or folder), outcome) from outcome
+        result: FitResult | None = None
+        cause: str | None = None
+        if isinstance(outcome, FitResult):
+            result = outcome
+            status = TrialStatus.PRUNED if result.pruned else TrialStatus.COMPLETE
+        else:
+            cause = _cause(outcome)
+            stopped = isinstance(outcome, TrainingInterruptedError)
+            status = TrialStatus.INTERRUPTED if stopped else TrialStatus.FAILED
+            log.debug("trial %d: %s", self.trial, cause, exc_info=outcome)
+        book.flush()
+        costs = book.costs(trial=self.trial, attempt=self.number)
+        row = TrialRow(
+            trial=self.trial,
+            attempt=self.number,
+            status=status,
+            params=self.proposal.params,
+            epochs=result.epochs if result else 0,
+            val_accuracy=result.val_accuracy if result else None,
+            val_loss=result.val_loss if result else None,
+            train_loss=result.train_loss if result else None,
+            duration_s=costs.duration_s,
+            cpu_s=costs.cpu_s,
+            energy_kwh=costs.energy_kwh,
+            co2eq_g=costs.co2eq_g,
+            flops=costs.flops,
+            started_at=self.started_at,
+            cause=cause,
+        )
+        append_row(folder / "trials.jsonl", row)
+        return row
+
+
+def _cause(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, torch.OutOfMemoryError):
+        return "out of memory; lower training.batch_size, or training.parallel_trials where trials share a device"
+    return first if type(error).__module__.startswith("greenkd") else f"{type(error).__name__}: {first}"
