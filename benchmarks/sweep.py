@@ -95,7 +95,7 @@ def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, work
 def main() -> None:
     """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=640, help="training images per epoch (640)")
+    parser.add_argument("--images", type=int, default=1920, help="training images per epoch (1920)")
     parser.add_argument("--rounds", type=int, default=2, help="alternations of the two (2)")
     parser.add_argument("--reference-taus", type=int, default=1, help="trainings of (a) per round, of ten (1)")
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))

@@ -17,8 +17,8 @@ from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.weights import load_tensors
 from tests.campaigns import Campaign
 
-# Long enough that a helper, which has torch to import, still finds trials to run.
 pytestmark = pytest.mark.slow
+# Long enough that a helper, which has torch to import, still finds trials to run.
 TRIALS = ("temperature=grid", "temperature.taus=[2,3,4,6,8,12]", "threads=1")
 PARALLEL = "training.parallel_trials=2"
 
