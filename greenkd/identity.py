@@ -19,6 +19,7 @@ NOT_IDENTITY = (
     "threads",
     "cache_dir",
     "data_dir",
+    "storage",
     "energy",
     "dataset.root",
     "dataset.download",

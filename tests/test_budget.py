@@ -10,7 +10,7 @@ from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_campaign, read_rows
-from greenkd.training.interrupt import StopFlag
+from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from tests.campaigns import SHORT, Campaign, composed, settings
 
 GRID = ("temperature=grid", "temperature.taus=[2,4,8]")
@@ -137,6 +137,22 @@ def test_a_budget_of_the_whole_sweep(tmp_path: Path, whole: Campaign) -> None:
     assert second.record.message == "stopped by budget after 0 of 3"
     alone = Campaign(tmp_path, *GRID, f"budget.gflops={limit}")
     assert alone.record.status is CampaignStatus.DONE  # of its own it pays no teacher and no logits
+
+
+def test_what_a_killed_command_paid_for_teacher_and_logits_counts(tmp_path: Path) -> None:
+    class StopsInTheFirstTrial(StopFlag):
+        def check(self) -> None:
+            if list(tmp_path.glob("cache/logits/*/epoch_0001*")):
+                self.set("SIGTERM")
+            super().check()
+
+    with pytest.raises(TrainingInterruptedError):
+        Campaign(tmp_path, *GRID, stop=StopsInTheFirstTrial())
+    ledgers = [*tmp_path.glob("multirun/**/ledger.jsonl"), *tmp_path.glob("cache/*/*/ledger.jsonl")]
+    assert len(ledgers) == 3
+    spent = sum(row.flops or 0 for path in ledgers for row in read_rows(path, LedgerRow).rows) / 1e9
+    resumed = Campaign(tmp_path, *GRID, f"budget.gflops={0.999 * spent}")
+    assert resumed.record.message == "stopped by budget after 0 of 3"
 
 
 def test_a_signal_still_stops(tmp_path: Path) -> None:

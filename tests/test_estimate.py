@@ -10,10 +10,11 @@ from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
-from greenkd.sweep import calibration, estimate, rates
-from greenkd.sweep.calibration import Work
-from greenkd.sweep.estimate import describe_estimate, describe_outcome, make_estimate, settle
+from greenkd.sweep import estimate, rates, stopwatch
+from greenkd.sweep.estimate import make_estimate
+from greenkd.sweep.outcome import describe_estimate, describe_outcome, settle
 from greenkd.sweep.rates import Power, Rates
+from greenkd.sweep.stopwatch import Work
 from greenkd.training.interrupt import StopFlag
 from tests.campaigns import SHORT, composed, settings
 
@@ -34,7 +35,7 @@ KNOWN = Rates(
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "PIECE_S", 0.05)
+    monkeypatch.setattr(stopwatch, "PIECE_S", 0.05)
     monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
     monkeypatch.setattr(rates, "WINDOW_S", 0.0)
 
@@ -134,10 +135,10 @@ def test_every_kind_of_objective_can_be_timed(tmp_path: Path, override: str) -> 
 
 
 def test_slow_networks_are_timed_by_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "_EPOCHS", 10**6)  # no epoch is short enough
-    monkeypatch.setattr(calibration, "PIECE_S", 0.4)
+    monkeypatch.setattr(stopwatch, "EPOCHS", 10**6)  # no epoch is short enough
+    monkeypatch.setattr(stopwatch, "PIECE_S", 0.4)
     by_steps = make_estimate(planned(tmp_path, STOCHASTIC), StopFlag())
-    monkeypatch.setattr(calibration, "_EPOCHS", 3)
+    monkeypatch.setattr(stopwatch, "EPOCHS", 3)
     by_epochs = make_estimate(planned(tmp_path / "b", STOCHASTIC), StopFlag())
     pairs = [(row(each.rows, "stochastic").cpu_s) for each in (by_steps, by_epochs)]
     assert 0.3 < pairs[0] / pairs[1] < 3  # the same thing, measured in another way

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,17 +12,7 @@ from pydantic import ConfigDict, Field
 from greenkd.components import check_keys, explain
 from greenkd.energy import EnergyBook
 from greenkd.errors import ConfigError
-from greenkd.records import (
-    CampaignRecord,
-    Costs,
-    LedgerRow,
-    Phase,
-    RecordError,
-    TrialRow,
-    TrialStatus,
-    read_campaign,
-    read_rows,
-)
+from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
@@ -78,12 +68,14 @@ class BudgetSpentError(TrainingInterruptedError):
 class Budget(StopFlag):
     """Watches what a campaign spends, and stops its trainings as a signal would: between two steps, with a checkpoint.
 
-    Spent is what the campaign has really paid: its own ledger, all processes and attempts, and its part of the
-    teacher's training and logits. What comes after the last trial (tests, inference) is not held back.
+    Spent is what the campaign has really paid, whichever process and attempt: its own ledger, and its rows in the
+    ledgers of teachers and logits. What comes after the last trial (tests, inference) is not held back.
 
     Args:
         options: The limits.
+        campaign_id: The campaign's.
         folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
+        cache: Where the ledgers of teachers and logits lie.
         book: This process's book of the campaign.
         stop: The flag that signals set.
 
@@ -91,7 +83,9 @@ class Budget(StopFlag):
         ConfigError: A limit is set on what the meter does not measure.
     """
 
-    def __init__(self, options: BudgetOptions, folder: Path, book: EnergyBook, stop: StopFlag) -> None:
+    def __init__(
+        self, options: BudgetOptions, campaign_id: str, folder: Path, cache: Path, book: EnergyBook, stop: StopFlag
+    ) -> None:
         super().__init__()
         unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
         if book.meter.method == "none" and unmetered:
@@ -100,10 +94,11 @@ class Budget(StopFlag):
             )
         self._limits = options.limits
         self._whole_sweep = options.scope == "sweep"
+        self._campaign_id = campaign_id
         self._folder = folder
+        self._cache = cache
         self._book = book
         self._stop = stop
-        self._earlier = _paid_elsewhere(folder)
         self._looked_at = time.monotonic()
         self._begun: dict[str, float] | None = None
         self._epochs = 0
@@ -178,17 +173,16 @@ class Budget(StopFlag):
 
     def _spent(self) -> dict[str, float]:
         self._book.flush()
-        own = [self._book.costs(phase=phase) for phase in (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)]
-        folders = [self._folder]
-        earlier = [self._earlier]
+        rows, ids = self._rows(self._folder), {self._campaign_id}
         if self._whole_sweep:
-            others = [path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl")]
-            others = [folder for folder in others if folder.resolve() != self._folder.resolve()]
-            folders += others
-            earlier += [_paid_elsewhere(folder) for folder in others]
-        parts = [_amounts(self._rows(folder)) for folder in folders] + [_amounts(own), *earlier]
+            for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"):
+                if path.parent.resolve() != self._folder.resolve():
+                    rows += self._rows(path.parent)
+            ids |= {row.campaign_id for row in rows}
+        for folder in self._cache.glob("*/*"):
+            rows += [row for row in self._rows(folder) if row.campaign_id in ids]
         self._looked_at = time.monotonic()
-        return {name: math.fsum(part[name] for part in parts) for name in _FIELDS}
+        return _amounts(rows)
 
     def _rows(self, folder: Path) -> list[LedgerRow]:
         return read_rows(folder / "ledger.jsonl", LedgerRow).rows
@@ -203,23 +197,12 @@ _FIELDS = {
 }
 
 
-def _amounts(costs: Iterable[LedgerRow | Costs]) -> dict[str, float]:
+def _amounts(rows: Sequence[LedgerRow]) -> dict[str, float]:
     """Adds up in the units of the limits what is known; an unknown part cannot be held against a limit."""
-    listed = list(costs)
     return {
-        name: math.fsum(value for each in listed if (value := getattr(each, field)) is not None) / unit
+        name: math.fsum(value for row in rows if (value := getattr(row, field)) is not None) / unit
         for name, (field, unit) in _FIELDS.items()
     }
-
-
-def _paid_elsewhere(folder: Path) -> dict[str, float]:
-    """What is on record as paid into the ledgers of teacher and logits."""
-    record: CampaignRecord | None = None
-    try:
-        record = read_campaign(folder / "campaign.json")
-    except (RecordError, FileNotFoundError):
-        return _amounts([])
-    return _amounts(costs for costs in (record.teacher_paid, record.logits_paid) if costs is not None)
 
 
 def stopped_message(over: int, planned: int) -> str:

@@ -124,7 +124,7 @@ class _Campaign:
         # Campaigns that take turns are alone on the machine, each in its turn, trial by trial.
         self._sides = side_by_side(1 if pause else training.parallel_trials, training.parallel_mode, planned, device)
         self._pause = pause
-        budget = Budget(settings.budget, folder.path, book, stop)
+        budget = Budget(settings.budget, settings.campaign_id, folder.path, settings.cache_dir, book, stop)
         bench = open_bench(settings, device, book, budget, processes=self._sides.processes)
         self._context = Context(settings, folder, reporter, bench, budget, _new_record(settings, bench))
 
@@ -196,8 +196,9 @@ class _Campaign:
         with self._queue():
             study = StrategyStudy(
                 settings.strategy,
-                folder.path / "study.db",
-                settings.campaign_id,
+                settings.storage or folder.path / "study.db",
+                # In a shared database sweeps of other names may hold the same campaign.
+                f"{settings.config['sweep']}/{settings.campaign_id}" if settings.storage else settings.campaign_id,
                 settings.seed,
                 settings.training.recipe.epochs,
             )

@@ -22,7 +22,7 @@ from greenkd.training.recipe import TrainingOptions, read_options
 GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training", "energy")
 _SWITCHES = ("dry_run", "smoke", "estimate")
 _ROOT = (
-    *(*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "retry"),
+    *(*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "storage", "retry"),
     *(*_SWITCHES, "budget", "schedule", "interleaving"),
 )
 
@@ -48,6 +48,7 @@ class Settings:
         config: The resolved configuration, plain containers.
         strategy: Built from the `temperature` group.
         training: Read from the `training` group.
+        storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
         interleaving: None: one campaign after the other.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     seed: int
     threads: int | Literal["auto"]
     cache_dir: Path
+    storage: str | None
     retry: Literal["none", "failed"]
     smoke: bool
     dry_run: bool
@@ -97,6 +99,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         seed=config["seed"],
         threads=config["threads"],
         cache_dir=Path(str(config["cache_dir"])),
+        storage=config["storage"],
         retry=config["retry"],
         smoke=config["smoke"],
         dry_run=config["dry_run"],
@@ -116,7 +119,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
 
 def _check_root(config: Mapping[str, Any]) -> None:
-    """Checks what stands at the root: the groups are there, and the plain settings are in range."""
+    """Checks what stands at the root: the groups are there, and settings are in range."""
     check_keys(config, _ROOT, "configuration")
     for key in _ROOT:
         if key not in GROUPS and key not in config:
@@ -131,11 +134,19 @@ def _check_root(config: Mapping[str, Any]) -> None:
     for key, value in nested.items():
         if not isinstance(value, Mapping):
             raise ConfigError(f"{key}={value!r}: holds settings of its own, as in {key}.<setting>=<value>; see conf/")
+    _check_plain(config)
+
+
+def _check_plain(config: Mapping[str, Any]) -> None:
+    """Checks the settings at the root that are plain values."""
     seed = config["seed"]
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(f"seed={seed!r}: give a whole number from 0 on")
     if config["retry"] not in ("none", "failed"):
         raise ConfigError(f"retry={config['retry']!r}: give none or failed")
+    storage = config["storage"]
+    if storage is not None and "://" not in str(storage):
+        raise ConfigError(f"storage={storage}: give null, or a URL such as postgresql://user@host/studies")
     threads = config["threads"]
     if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")

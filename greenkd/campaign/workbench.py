@@ -7,6 +7,7 @@ import torch
 from greenkd.campaign.settings import Settings
 from greenkd.data import Dataset, DatasetOptions, load
 from greenkd.energy import EnergyBook
+from greenkd.training.allocator import keep_freed_memory
 from greenkd.training.bench import Bench
 from greenkd.training.interrupt import StopFlag
 
@@ -28,6 +29,8 @@ def open_bench(
     Raises:
         DataError: The data set is missing or damaged.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     key = json.dumps([settings.config["dataset"], settings.smoke], sort_keys=True, default=str)
     if key not in _loaded:
         _loaded.clear()  # one at a time is in memory

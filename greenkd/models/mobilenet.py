@@ -52,7 +52,7 @@ def mobilenet_v2(
     )
     stem = replace_stem(network, "features.0.0", in_channels=in_channels, kernel_size=1, padding=1)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out")
-    return network
+    return _out_of_place(network)
 
 
 def mobilenet_v2_half(
@@ -84,4 +84,12 @@ def mobilenet_v2_half(
     )
     stem = replace_stem(network, "features.0.0", in_channels=in_channels, stride=2)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out")
+    return _out_of_place(network)
+
+
+def _out_of_place(network: nn.Module) -> nn.Module:
+    """Takes ReLU6 out of place: its backward pass needs its input, of which autograd keeps a copy otherwise."""
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = False
     return network

@@ -7,8 +7,7 @@ figures. Everything is booked as calibration.
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,46 +17,23 @@ from torch import Tensor, nn
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.trials import TrialRunner
-from greenkd.energy import Clock
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
+from greenkd.sweep import stopwatch
+from greenkd.sweep.stopwatch import NO_WORK, EnoughError, Stopwatch, Work, timed
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.evaluate import EVALUATION_BATCH, Evaluator
 from greenkd.training.feed import EpochPlan, FedBatch
-from greenkd.training.interrupt import StopFlag
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.loop import Billing, Fit, TeacherSignal, TrainingDivergedError
 from greenkd.training.recipe import Recipe
 from greenkd.training.signal import LiveTeacher
 from greenkd.training.weights import save_tensors
 
-# Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
-# else of steps.
-PIECE_S = 3.0
-_EPOCHS, _STEPS, _WARM_UP = 3, 4, 3
 # Trials whose proposals are timed; a sampler that learns takes longer later on.
 _PROPOSALS = 3
-
-
-class Work(NamedTuple):
-    """What a piece of work takes."""
-
-    cpu_s: float
-    duration_s: float
-
-    def __add__(self, other: object) -> "Work":
-        if not isinstance(other, Work):
-            return NotImplemented
-        return Work(self.cpu_s + other.cpu_s, self.duration_s + other.duration_s)
-
-    def times(self, factor: float) -> "Work":
-        """Returns so many pieces."""
-        return Work(self.cpu_s * factor, self.duration_s * factor)
-
-
-NO_WORK = Work(0.0, 0.0)
 
 
 class Pace(NamedTuple):
@@ -89,70 +65,6 @@ class Calibration:
     logits: Work | None
     student_evaluation: Work
     teacher_evaluation: Work
-
-
-class _EnoughError(Exception):
-    """The stopwatch has seen enough."""
-
-
-class _Stopwatch(StopFlag):
-    """Reads the clocks between the steps of a training, and ends it when it has seen enough."""
-
-    def __init__(self, stop: StopFlag, steps: int, device: torch.device) -> None:
-        super().__init__()
-        self._stop = stop
-        self._steps = steps
-        self._read = partial(_read, device)
-        self._taken = 0
-        self._chunk = self._epoch = self._read()
-        self._chunk_at = 0
-        self._started = self._chunk
-        self.epochs: list[Work] = []
-        self.chunks: list[Work] = []  # per step
-
-    def check(self) -> None:
-        """Called before every step."""
-        self._stop.check()
-        step, done = self._taken % self._steps, self._taken
-        self._taken += 1
-        if step == 0:
-            now = self._read()
-            if done:
-                self.epochs.append(_between(self._epoch, now))
-            self._epoch = self._chunk = now
-            self._chunk_at = done
-        if done < _WARM_UP:
-            self._started = self._chunk = self._read()
-            self._chunk_at = done
-            return
-        elapsed = time.monotonic() - self._started.duration_s
-        if step and time.monotonic() - self._chunk.duration_s > PIECE_S / 10:
-            now = self._read()
-            count = done - self._chunk_at
-            if count:
-                self.chunks.append(_between(self._chunk, now).times(1 / count))
-            self._chunk, self._chunk_at = now, done
-        short = elapsed / max(done - _WARM_UP, 1) * self._steps * _EPOCHS < 2 * PIECE_S
-        enough = len(self.epochs) > _EPOCHS if short else len(self.chunks) >= _STEPS or done - _WARM_UP >= 3 * _STEPS
-        if enough and elapsed >= PIECE_S:
-            raise _EnoughError
-
-
-def _read(device: torch.device) -> Work:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return Work(Clock().cpu_seconds(), time.monotonic())
-
-
-def _between(start: Work, end: Work) -> Work:
-    return Work(end.cpu_s - start.cpu_s, end.duration_s - start.duration_s)
-
-
-@contextmanager
-def _timed(device: torch.device, into: list[Work]) -> Iterator[None]:
-    start = _read(device)
-    yield
-    into.append(_between(start, _read(device)))
 
 
 class _StoredLogits:
@@ -205,15 +117,15 @@ class Calibrator:
             teacher = None if source is None else bench.network(settings.config[source], source, 0)
             signal, live = self._signal(teacher)
             runner = TrialRunner(bench, settings, self._folder, signal, live.feature_size if live else None)
-            with _timed(bench.device, setup):
+            with timed(bench.device, setup):
                 bench.flops(bench.network(settings.config["student"], "student", settings.seed))
                 runner.learner()
-            with _timed(bench.device, setup):
+            with timed(bench.device, setup):
                 study = self._study("calibration")
-            with _timed(bench.device, trial):
+            with timed(bench.device, trial):
                 learner = runner.learner()
             student = self._pace(learner, self._recipe, signal, settings.seed)
-            with _timed(bench.device, trial):
+            with timed(bench.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
             evaluator = Evaluator(
@@ -257,7 +169,7 @@ class Calibrator:
     def _proposal(self, study: StrategyStudy) -> Work:
         taken: list[Work] = []
         for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
-            with _timed(self._bench.device, taken):
+            with timed(self._bench.device, taken):
                 proposal = study.propose(lambda _: True)
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
@@ -273,7 +185,7 @@ class Calibrator:
     def _pace(self, learner: Learner, recipe: Recipe, signal: TeacherSignal | None, seed: int) -> Pace:
         bench, folder = self._bench, self._folder
         feed = bench.feed(seed, recipe.batch_size)
-        watch = _Stopwatch(bench.stop, feed.steps, bench.device)
+        watch = Stopwatch(bench.stop, feed.steps, bench.device)
 
         def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
             append_row(folder / "epochs.jsonl", row)
@@ -297,17 +209,17 @@ class Calibrator:
         )
         try:
             fit.run()
-        except _EnoughError:
+        except EnoughError:
             pass
         except TrainingDivergedError:
             if not (watch.epochs or watch.chunks):
                 raise
         whole = watch.epochs[1:] or watch.epochs
-        if len(whole) >= _EPOCHS or not watch.chunks:
+        if len(whole) >= stopwatch.EPOCHS or not watch.chunks:
             return _pace(whole, _mean(whole))
         step = _mean(watch.chunks)
         plan: list[Work] = []
-        with _timed(bench.device, plan):
+        with timed(bench.device, plan):
             feed.plan(0)
         validation = self._evaluation(bench.validation, learner.network)
         extra = plan[0] + validation.times(len(bench.validation) / recipe.validate_every)
@@ -332,8 +244,8 @@ class Calibrator:
         run()
         taken: list[Work] = []
         started = time.monotonic()
-        while not taken or time.monotonic() - started < PIECE_S / 4:
-            with _timed(self._bench.device, taken):
+        while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:
+            with timed(self._bench.device, taken):
                 run()
         return _mean(taken).times(1 / images)
 

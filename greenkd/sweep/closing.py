@@ -6,7 +6,7 @@ from pathlib import Path
 
 from greenkd.energy.outside import Seconds, booked, outside_row, process_started_at, since_process_start
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
-from greenkd.sweep.estimate import describe_outcome, settle
+from greenkd.sweep.outcome import describe_outcome, settle
 
 
 def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[str]:

@@ -145,6 +145,7 @@ class SweepCallback(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Prints the comparison table."""
         _close()
+        _look_at_records()
         from analysis import print_comparison  # after the campaigns' bills are closed: it loads pandas
 
         print_comparison(Path(config.hydra.sweep.dir))
@@ -181,7 +182,8 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
 
 def _estimate() -> str:
     """Estimates the campaigns of this command line."""
-    from greenkd.sweep.estimate import describe_estimate, make_estimate
+    from greenkd.sweep.estimate import make_estimate
+    from greenkd.sweep.outcome import describe_estimate
     from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals
 
     try:
@@ -206,6 +208,18 @@ def _close() -> None:
     except GreenkdError as error:
         log.error("%s", error)
         _note(ExitCode.REFUSED)
+
+
+def _look_at_records() -> None:
+    """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
+    from greenkd.records import CampaignStatus, RecordError, read_campaign
+
+    for _, folder in _campaigns:
+        status = CampaignStatus.RUNNING
+        with contextlib.suppress(RecordError, FileNotFoundError):
+            status = read_campaign(folder / "campaign.json").status
+        if status is not CampaignStatus.DONE:
+            _note(ExitCode.TRIALS_FAILED)
 
 
 def _what_is_left() -> str:

@@ -23,7 +23,8 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.sweep.calibration import NO_WORK, PIECE_S, Calibration, Work
+from greenkd.sweep.calibration import Calibration
+from greenkd.sweep.stopwatch import NO_WORK, PIECE_S, Work
 from greenkd.training.bench import Bench
 
 # CPU seconds repeat within 4 % on a busy machine; a range narrower than this would promise too much.

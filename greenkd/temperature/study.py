@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import optuna
+import sqlalchemy.engine
 import sqlalchemy.exc
 from optuna.trial import FrozenTrial, TrialState
 
@@ -64,7 +65,7 @@ class StrategyStudy:
     def __init__(self, strategy: Strategy, storage: Path | str, name: str, seed: int, epochs: int) -> None:
         self._strategy = strategy
         self._seed = seed
-        self._where = str(storage)
+        self._where = str(storage) if isinstance(storage, Path) else _without_password(storage)
         self._space = strategy.space()
         pruner = strategy.make_pruner(epochs)
         self._prunes = not isinstance(pruner, optuna.pruners.NopPruner)
@@ -90,6 +91,8 @@ class StrategyStudy:
         """Says what to do where the storage fails."""
         try:
             yield
+        except ImportError as error:
+            raise StorageError(f"storage={self._where}: its driver is not installed ({error})") from error
         except _STORAGE_ERRORS as error:
             raise StorageError(
                 f"{self._where}: the Optuna study cannot be used ({_first_line(error)}); free space, make it writable, "
@@ -237,6 +240,13 @@ def _open(storage: Path | str) -> optuna.storages.RDBStorage:
         waiting = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         return optuna.storages.RDBStorage(f"sqlite:///{storage}", engine_kwargs=waiting)
     return optuna.storages.RDBStorage(storage)
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise StorageError(f"storage: is no URL of a database ({error}); give postgresql://user@host/name") from error
 
 
 def _is_damaged(file: Path) -> bool:
