@@ -29,6 +29,7 @@ NOT_IDENTITY = (
     "training.parallel_trials",
     "training.parallel_mode",
     "training.checkpoint_every_s",
+    "training.deterministic",
     "retry",
     "dry_run",
     "estimate",

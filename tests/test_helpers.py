@@ -71,7 +71,9 @@ def ends(pid: int) -> bool:
 
 def test_side_by_side_equals_alone(alone: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits_for_helpers(monkeypatch)
+    started = time.monotonic()
     shared = Campaign(tmp_path, *TRIALS, PARALLEL)
+    elapsed_s = time.monotonic() - started
     assert losses(shared) == losses(alone)
     assert shared.record.tests == alone.record.tests
     assert shared.record.chosen_trial == alone.record.chosen_trial
@@ -84,6 +86,8 @@ def test_side_by_side_equals_alone(alone: Campaign, tmp_path: Path, monkeypatch:
     assert len({row.pid for row in training}) == 2
     assert sum(row.images for row in training) == 6 * 2 * (1438 - 287)
     assert sorted(row.trial for row in shared.trials) == list(range(6))
+    for pid in {row.pid for row in rows}:  # and nobody's seconds are on two bills
+        assert sum(row.duration_s for row in rows if row.pid == pid) <= elapsed_s
     assert ends(next(row.pid for row in training if row.pid not in (None, os.getpid())))
 
 

@@ -1,5 +1,6 @@
 """Trials in lockstep equal trials run alone, cost one teacher pass, and do not fall with each other."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return Campaign(tmp_path_factory.mktemp("together"), *CRD, *LOCKSTEP)
+
+
+def all_ledgers(root: Path) -> list[LedgerRow]:
+    paths = [*root.glob("multirun/**/ledger.jsonl"), *root.glob("cache/*/*/ledger.jsonl")]
+    return [row for path in paths for row in read_rows(path, LedgerRow).rows]
 
 
 def results(campaign: Campaign) -> dict[tuple[int | None, int], tuple[float, float | None]]:
@@ -91,6 +97,16 @@ def test_what_is_spent_together_is_shared_equally(together: Campaign) -> None:
         shares = [getattr(row, field) for row in training(together)]
         assert max(shares) == pytest.approx(min(shares), rel=1e-6), field
         assert sum(shares) > 0
+
+
+def test_nobodys_seconds_are_counted_twice(tmp_path: Path) -> None:
+    started = time.monotonic()
+    Campaign(tmp_path, "temperature=grid", "temperature.taus=[2,4,8]", *LOCKSTEP)
+    elapsed_s = time.monotonic() - started
+    rows = all_ledgers(tmp_path)
+    trained = [row for row in rows if row.phase is Phase.STUDENT_TRAINING]
+    assert len({row.trial for row in trained}) == 3
+    assert 0 < sum(row.duration_s for row in trained) < sum(row.duration_s for row in rows) <= elapsed_s
 
 
 def test_a_stop_leaves_checkpoints_of_all_and_the_rest_goes_on(alone: Campaign, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from greenkd.data import Dataset, DatasetOptions, load
 from greenkd.energy import EnergyBook
 from greenkd.training.allocator import keep_freed_memory
 from greenkd.training.bench import Bench
+from greenkd.training.determinism import use_deterministic_kernels
 from greenkd.training.interrupt import StopFlag
 
 _loaded: dict[str, tuple[DatasetOptions, Dataset]] = {}
@@ -31,6 +32,8 @@ def open_bench(
     """
     if device.type == "cpu":
         keep_freed_memory()
+    else:
+        use_deterministic_kernels(settings.training.deterministic)
     key = json.dumps([settings.config["dataset"], settings.smoke], sort_keys=True, default=str)
     if key not in _loaded:
         _loaded.clear()  # one at a time is in memory

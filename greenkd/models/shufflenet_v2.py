@@ -59,8 +59,12 @@ def _small_stem(
 ) -> nn.Module:
     import torchvision
 
+    from greenkd.models.interleaved import Interleaved
+
     require_image_size(name, image_size, _MINIMUM)
-    network: nn.Module = torchvision.models.get_model(f"shufflenet_v2_{width}", num_classes=num_classes)
+    network: nn.Module = torchvision.models.get_model(
+        f"shufflenet_v2_{width}", num_classes=num_classes, inverted_residual=Interleaved
+    )
     # torchvision leaves this architecture's weights at PyTorch's default, so the new stem's are left there too.
     replace_stem(network, "conv1.0", in_channels=in_channels, kernel_size=stem_kernel)
     network.set_submodule("maxpool", nn.Identity())

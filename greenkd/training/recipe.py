@@ -109,6 +109,7 @@ class TrainingOptions:
             step by step on the same batches, the teacher asked once for all; `auto`: processes on CPUs, lockstep on
             GPUs.
         compile: Run the students' training steps through `torch.compile`, which needs a C++ compiler.
+        deterministic: Use no kernel whose sums come in another order each time. On a CPU there is none.
     """
 
     name: str
@@ -121,6 +122,7 @@ class TrainingOptions:
     parallel_trials: Whole | Literal["auto"]
     parallel_mode: ParallelMode
     compile: bool
+    deterministic: bool
 
     def teacher_recipe(self) -> Recipe:
         """The student's recipe with the teacher's epochs and learning rate."""

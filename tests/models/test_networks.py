@@ -10,10 +10,12 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.shufflenetv2 import InvertedResidual
 
 from greenkd import models
 from greenkd.components import build
 from greenkd.errors import ConfigError
+from greenkd.models.interleaved import Interleaved
 
 torch.set_num_threads(1)
 
@@ -279,6 +281,42 @@ def with_random_batch_norms(network: nn.Module) -> dict[str, torch.Tensor]:
             for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
                 values.copy_(torch.rand(values.shape) + 0.5)
     return network.eval().state_dict()
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_interleaved_branches_are_torchvisions_shuffled_ones(stride: int, memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    theirs = InvertedResidual(16, 16, stride).to(memory_format=memory_format).train()  # type: ignore[call-overload]
+    ours = Interleaved(16, 16, stride).to(memory_format=memory_format).train()  # type: ignore[call-overload]
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(4, 16, 8, 8).contiguous(memory_format=memory_format)
+    outputs = [block(images) for block in (theirs, ours)]
+    assert torch.equal(*outputs)
+    for output in outputs:
+        (output * output).sum().backward()
+    for one, other in zip(theirs.parameters(), ours.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(other.grad, one.grad)
+
+
+def test_relu6_is_out_of_place_and_changes_no_bit() -> None:
+    torch.manual_seed(0)
+    network = models.mobilenet_v2(num_classes=10, image_size=16).train()
+    images = torch.randn(4, 3, 16, 16)
+    activations = [module for module in network.modules() if isinstance(module, nn.ReLU6)]
+    assert activations
+    results = []
+    for in_place in (False, True):
+        assert in_place or not any(module.inplace for module in activations)
+        for module in activations:
+            module.inplace = in_place
+        network.zero_grad()
+        logits = network(images)
+        logits.sum().backward()
+        results.append([logits, *(parameter.grad for parameter in network.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
 def test_wrn_16_2_computes_pre_activation_blocks() -> None:
