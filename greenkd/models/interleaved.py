@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.models.shufflenetv2 import InvertedResidual
 
 
-class Interleaved(InvertedResidual):
+class Interleaved(InvertedResidual):  # type: ignore[misc]  # torchvision has no types
     """torchvision's block, which interleaves its two branches instead of concatenating and shuffling them.
 
     The same numbers in the same places. torchvision's shuffle leaves a channels-last tensor contiguous, which the next
