@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,17 @@ def test_costs_alone_do_not_depend_on_who_computed_the_logits(grid: Campaign, ro
     assert second.record.teacher_paid is None
     assert second.record.teacher_result is not None
     assert second.record.teacher_result.costs is not None
+
+
+def test_another_sweep_with_the_same_campaign_has_not_paid_again(grid: Campaign, root: Path) -> None:
+    time.sleep(1.1)  # records tell when a campaign began to the second
+    folder = root / "multirun" / "again"
+    again = run_campaign(grid.settings, folder, StopFlag(), Reporter())
+    assert again.campaign_id == grid.record.campaign_id
+    assert grid.record.teacher_paid is not None
+    assert again.teacher_paid is None
+    assert again.logits_paid is None
+    assert again.tests == grid.record.tests
 
 
 def test_records_are_plain_json(grid: Campaign) -> None:

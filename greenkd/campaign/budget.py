@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from greenkd.components import check_keys, explain
 from greenkd.energy import EnergyBook
 from greenkd.errors import ConfigError
-from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_rows
+from greenkd.records import LedgerRow, Phase, RecordError, TrialRow, TrialStatus, read_campaign, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
@@ -73,7 +73,6 @@ class Budget(StopFlag):
 
     Args:
         options: The limits.
-        campaign_id: The campaign's.
         folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
         cache: Where the ledgers of teachers and logits lie.
         book: This process's book of the campaign.
@@ -83,9 +82,7 @@ class Budget(StopFlag):
         ConfigError: A limit is set on what the meter does not measure.
     """
 
-    def __init__(
-        self, options: BudgetOptions, campaign_id: str, folder: Path, cache: Path, book: EnergyBook, stop: StopFlag
-    ) -> None:
+    def __init__(self, options: BudgetOptions, folder: Path, cache: Path, book: EnergyBook, stop: StopFlag) -> None:
         super().__init__()
         unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
         if book.meter.method == "none" and unmetered:
@@ -94,7 +91,6 @@ class Budget(StopFlag):
             )
         self._limits = options.limits
         self._whole_sweep = options.scope == "sweep"
-        self._campaign_id = campaign_id
         self._folder = folder
         self._cache = cache
         self._book = book
@@ -173,14 +169,15 @@ class Budget(StopFlag):
 
     def _spent(self) -> dict[str, float]:
         self._book.flush()
-        rows, ids = self._rows(self._folder), {self._campaign_id}
+        folders = [self._folder]
         if self._whole_sweep:
-            for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"):
-                if path.parent.resolve() != self._folder.resolve():
-                    rows += self._rows(path.parent)
-            ids |= {row.campaign_id for row in rows}
+            beside = (path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"))
+            folders += [folder for folder in beside if folder.resolve() != self._folder.resolve()]
+        rows = [row for folder in folders for row in self._rows(folder)]
+        began = dict(filter(None, map(_began, folders)))
         for folder in self._cache.glob("*/*"):
-            rows += [row for row in self._rows(folder) if row.campaign_id in ids]
+            shared = (row for row in self._rows(folder) if row.phase in _SHARED_PHASES)
+            rows += [row for row in shared if row.campaign_id in began and row.started_at >= began[row.campaign_id]]
         self._looked_at = time.monotonic()
         return _amounts(rows)
 
@@ -188,6 +185,16 @@ class Budget(StopFlag):
         return read_rows(folder / "ledger.jsonl", LedgerRow).rows
 
 
+def _began(folder: Path) -> tuple[str, str] | None:
+    """Returns a campaign's id and when it began: what was paid under the same id before was another sweep's."""
+    try:
+        record = read_campaign(folder / "campaign.json")
+    except (RecordError, FileNotFoundError):
+        return None
+    return record.campaign_id, record.created_at[:19]
+
+
+_SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
 _TRIAL_PHASES = (Phase.STUDENT_TRAINING, Phase.VALIDATION)
 _FIELDS = {
     "kwh": ("energy_kwh", 1.0),

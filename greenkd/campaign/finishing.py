@@ -96,7 +96,10 @@ def _bank_costs(context: Context, bank: Path | None, rows: list[TrialRow]) -> di
     context.bench.book.flush()
     alone = costs_alone(bank, images)
     context.reporter.bank_used(alone, sum(row.status is TrialStatus.COMPLETE for row in rows))
-    return {"logits_costs": alone, "logits_paid": costs_paid(bank, context.settings.campaign_id)}
+    return {
+        "logits_costs": alone,
+        "logits_paid": costs_paid(bank, context.settings.campaign_id, context.record.created_at),
+    }
 
 
 def _test(context: Context, runner: TrialRunner, learner: Learner, rows: list[TrialRow]) -> dict[int, TestResult]:

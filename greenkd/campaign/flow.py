@@ -124,7 +124,7 @@ class _Campaign:
         # Campaigns that take turns are alone on the machine, each in its turn, trial by trial.
         self._sides = side_by_side(1 if pause else training.parallel_trials, training.parallel_mode, planned, device)
         self._pause = pause
-        budget = Budget(settings.budget, settings.campaign_id, folder.path, settings.cache_dir, book, stop)
+        budget = Budget(settings.budget, folder.path, settings.cache_dir, book, stop)
         bench = open_bench(settings, device, book, budget, processes=self._sides.processes)
         self._context = Context(settings, folder, reporter, bench, budget, _new_record(settings, bench))
 
@@ -186,7 +186,7 @@ class _Campaign:
         context = self._context
         teacher = obtain(context)
         if teacher is not None:
-            paid = teacher_paid(teacher, context.settings.campaign_id)
+            paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
             context.reporter.teacher_ready(teacher.record, paid)
             context.update(teacher_result=teacher.record, teacher_paid=paid)
         return teacher

@@ -201,9 +201,15 @@ def costs_alone(folder: Path, images: int) -> Costs | None:
     return scale_costs(sum_costs(rows), images / computed) if computed else None
 
 
-def costs_paid(folder: Path, campaign_id: str) -> Costs | None:
-    """What one campaign has really spent on the stream; None if nothing."""
-    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id]
+def costs_paid(folder: Path, campaign_id: str, since: str) -> Costs | None:
+    """What one campaign has really spent on the stream; None if nothing.
+
+    Args:
+        folder: The stream's.
+        campaign_id: The campaign's, which the same campaign in another sweep has too.
+        since: When it began, ISO 8601.
+    """
+    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= since[:19]]
     return sum_costs(rows) if rows else None
 
 

@@ -235,10 +235,17 @@ def _test(bench: Bench, network: nn.Module, recipe: Recipe, billing: Billing, si
     return score
 
 
-def teacher_paid(teacher: Teacher, campaign_id: str) -> Costs | None:
-    """What one campaign has spent on this teacher's training; None if another paid, or nobody here did."""
+def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None:
+    """What one campaign has spent on this teacher's training; None if another paid, or nobody here did.
+
+    Args:
+        teacher: The campaign's.
+        campaign_id: The campaign's, which the same campaign in another sweep has too.
+        since: When it began, ISO 8601.
+    """
     if teacher.folder is None:
         return None
     rows = read_rows(teacher.folder / "ledger.jsonl", LedgerRow).rows
-    own = [row for row in rows if row.campaign_id == campaign_id and row.phase is Phase.TEACHER_TRAINING]
+    mine = (row for row in rows if row.campaign_id == campaign_id and row.started_at >= since[:19])
+    own = [row for row in mine if row.phase is Phase.TEACHER_TRAINING]
     return sum_costs(own) if own else None
