@@ -128,7 +128,7 @@ def allowed(draw: st.DrawFn) -> tuple[int, dict[str, Any]]:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 @given(mutation=allowed())
 def test_what_is_accepted_runs_in_smoke_mode(folder: Path, mutation: tuple[int, dict[str, Any]]) -> None:

@@ -41,8 +41,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def smoke(cache: Path, *overrides: str) -> Settings:
-    fixed = ("smoke=true", "energy=none", "device=cpu", "threads=1", f"cache_dir={cache}", "data_dir=/nowhere")
-    return read_settings(composed(*fixed, *overrides))
+    fixed = ("smoke=true", "energy=none", "device=cpu", "threads=1", "data_dir=/nowhere")
+    return read_settings(composed(*fixed, *overrides) | {"cache_dir": str(cache)})
 
 
 def run(settings: Settings, root: Path) -> CampaignRecord:
