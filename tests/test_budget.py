@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import budget, finishing, run_campaign
+from greenkd.campaign import budget, run_campaign
 from greenkd.campaign.budget import read_budget
 from greenkd.campaign.reporting import Reporter
 from greenkd.errors import ConfigError
@@ -19,7 +19,6 @@ GRID = ("temperature=grid", "temperature.taus=[2,4,8]")
 @pytest.fixture(autouse=True)
 def _every_epoch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,6 @@ from tests.campaigns import Campaign
 GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_every_s=0.001")
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenkd.campaign.finishing.WINDOW_S", 0.0)
-
-
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return Campaign(tmp_path_factory.mktemp("reference"), *GRID)

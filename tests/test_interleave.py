@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import finishing
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, StorageError
 from greenkd.identity import campaign_folder, campaign_id
@@ -27,11 +26,6 @@ from tests.campaigns import SHORT, Campaign, composed, settings
 
 STRATEGIES = (("temperature=grid", "temperature.taus=[2,4,8]"), ("temperature=stochastic",))
 TURNS = ("schedule=interleaved", "interleaving.idle_s=0.05", "interleaving.calibration_steps=3")
-
-
-@pytest.fixture(autouse=True)
-def _one_inference_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "WINDOW_S", 0.0)
 
 
 def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:

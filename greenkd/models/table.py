@@ -37,11 +37,11 @@ def count_macs(network: nn.Module, in_channels: int, image_size: int) -> int:
         image_size: Pixels per side.
     """
     counter = FlopCounterMode(display=False)
-    network.eval()
+    network.train()  # takes the counter half as long, which in evaluation mode takes batch norm to pieces
     with counter, torch.no_grad():
-        network(torch.empty(1, in_channels, image_size, image_size, device="meta"))
+        network(torch.empty(2, in_channels, image_size, image_size, device="meta"))
     flops: int = counter.get_total_flops()
-    return flops // 2
+    return flops // 4
 
 
 def smallest_image(build: Callable[..., nn.Module]) -> int:

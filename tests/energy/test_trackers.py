@@ -134,7 +134,7 @@ def test_codecarbon_charges_own_cpu_seconds(codecarbon: Meter) -> None:
     most_cpu, most = time.process_time() - outer_cpu, time.monotonic() - outer
     cpu = second.cpu.joules - first.cpu.joules  # type: ignore[operator]
     ram = second.ram.joules - first.ram.joules  # type: ignore[operator]
-    assert 100 * (least_cpu - 0.03) < cpu < 100 * (most_cpu + 0.03)
+    assert 100 * (least_cpu - 0.1) < cpu < 100 * (most_cpu + 0.1)  # it counts in ticks of the clock
     assert 7 * least * 0.95 < ram < 7 * most * 1.05
     assert (second.cpu.source, second.ram.source) == (Source.MODELLED, Source.CONSTANT)
     assert second.gpu.source is Source.ABSENT
