@@ -73,7 +73,7 @@ class Stacked:
             parameter.grad = gradients[name].to(memory_format=torch.preserve_format)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        return list(losses)
+        return list(losses.detach())
 
 
 def _sgd(parameters: list[nn.Parameter] | list[Tensor]) -> torch.optim.SGD:
