@@ -85,6 +85,11 @@ class CodeCarbon:
             log_level="critical",
         )
         self._tracker.start()
+        # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load's,
+        # so that a short one beside a reading charges too much. Readings alone add up; GPUs are still sampled.
+        for item in self._tracker._hardware:
+            if hasattr(item, "_tdp"):
+                item.monitor_power = _nothing
         self._read_at = time.monotonic()
         # CodeCarbon finds GPUs only where the program nvidia-smi is; what it does not find is absent.
         self._has_gpu = bool(gpus) and any(hasattr(item, "gpu_ids") for item in self._tracker._hardware)
@@ -121,6 +126,10 @@ class CodeCarbon:
     def close(self) -> None:
         """Stops the tracker, for good: CodeCarbon cannot start one again."""
         self._tracker.stop()
+
+
+def _nothing() -> None:
+    """Stands in for sampling the processor's load."""
 
 
 class _Taker:

@@ -124,18 +124,17 @@ def burn(seconds: float) -> None:
 
 
 def test_codecarbon_charges_own_cpu_seconds(codecarbon: Meter) -> None:
-    # Bounds from clocks read inside and outside the two snapshots, so that a busy machine changes nothing. CodeCarbon
-    # multiplies a load by a duration whose windows differ a little: a second has come out as 1.24 in first readings.
+    # Bounds from clocks read inside and outside the two snapshots, so that a busy machine changes nothing.
     outer_cpu, outer = time.process_time(), time.monotonic()
     first = codecarbon.snapshot()
     inner_cpu, inner = time.process_time(), time.monotonic()
-    burn(1.0)
+    burn(1.1)  # longer than CodeCarbon's own period of sampling, beside which a reading used to come out wrong
     least_cpu, least = time.process_time() - inner_cpu, time.monotonic() - inner
     second = codecarbon.snapshot()
     most_cpu, most = time.process_time() - outer_cpu, time.monotonic() - outer
     cpu = second.cpu.joules - first.cpu.joules  # type: ignore[operator]
     ram = second.ram.joules - first.ram.joules  # type: ignore[operator]
-    assert 100 * 0.6 * least_cpu < cpu < 100 * 1.6 * most_cpu
+    assert 100 * (least_cpu - 0.03) < cpu < 100 * (most_cpu + 0.03)
     assert 7 * least * 0.95 < ram < 7 * most * 1.05
     assert (second.cpu.source, second.ram.source) == (Source.MODELLED, Source.CONSTANT)
     assert second.gpu.source is Source.ABSENT
