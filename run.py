@@ -10,6 +10,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+from greenkd.collector import collect_rarely
 from greenkd.identity import register_resolver
 from greenkd.sweep import exit_code, hints, run_job
 
@@ -23,6 +24,7 @@ def main(config: DictConfig) -> str:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     with hints():
         main()
     sys.exit(exit_code())

@@ -4,6 +4,9 @@ The differences of two strategies at the same seed are what is tested: data orde
 most of the noise cancels. The decisions rest on one-sided paired t tests against a margin, corrected by Holm over all
 comparisons of a report. An exact sign-flip permutation test (no assumption about the shape of the noise, but with n
 seeds it cannot go below 2⁻ⁿ) and a bootstrap interval stand beside them.
+
+Nothing is tested with one seed: scipy.stats and statsmodels, which import longer than such a sweep's table takes to
+print, are imported where they are used.
 """
 
 import dataclasses
@@ -13,10 +16,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
-from statsmodels.stats.weightstats import DescrStatsW
 
 POWER = 0.8
 MOST_SEEDS = 10_000
@@ -66,6 +65,8 @@ def paired(differences: Sequence[float], margin: float) -> Paired:
             p_above=above, p_below=below, p_permutation=_sign_flips(values, "two-sided"),
             test="exact sign-flip permutation: all differences are equal",
         )  # fmt: skip
+    from statsmodels.stats.weightstats import DescrStatsW
+
     described = DescrStatsW(values)
     low, high = described.tconfint_mean(alpha=0.05)
     bootstrap_low, bootstrap_high = _bootstrap(values)
@@ -85,6 +86,8 @@ def paired(differences: Sequence[float], margin: float) -> Paired:
 
 
 def _sign_flips(values: NDArray[np.float64], alternative: str) -> float:
+    from scipy import stats
+
     exact = len(values) <= _EXACT_UP_TO
     result = stats.permutation_test(
         (values,),
@@ -116,6 +119,8 @@ def ratio_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
     if len(values) < _BOOTSTRAP_FROM:
         return math.nan, math.nan
+    from scipy import stats
+
     with warnings.catch_warnings():
         # Too few distinct values for the acceleration: scipy then answers NaN, which is the honest answer here.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -128,6 +133,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     known = [value for value in p_values if not math.isnan(value)]
     if not known:
         return list(p_values)
+    from statsmodels.stats.multitest import multipletests
+
     corrected = iter(multipletests(known, method="holm")[1])
     return [math.nan if math.isnan(value) else float(next(corrected)) for value in p_values]
 
@@ -149,6 +156,8 @@ def seeds_needed(distance: float, sd: float, *, tests: int, alpha: float, power:
         return None
     if sd == 0:  # all seeds agree: the sign-flip test decides, and needs 2⁻ⁿ ≤ alpha / tests
         return max(2, math.ceil(math.log2(tests / alpha)))
+    from statsmodels.stats.power import TTestPower
+
     effect = abs(distance) / sd
     test = TTestPower()
 

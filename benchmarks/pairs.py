@@ -17,6 +17,7 @@ from greenkd import models
 from greenkd.campaign import run_campaign
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import read_settings
+from greenkd.energy.machine import processor_name
 from greenkd.identity import plain, register_resolver
 from greenkd.records import CampaignRecord, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.training.interrupt import StopFlag
@@ -186,10 +187,5 @@ def spread(values: Iterable[float]) -> str:
 
 def machine() -> str:
     """Describes the machine and how busy it is."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, load {load}"
+    return f"{processor_name() or platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, load {load}"

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {"temperature", "objectives", "data", "models", "energy"}
-GROUND = {"records", "errors", "streams", "components", "carbon", "identity", "__init__"}
+GROUND = {"records", "errors", "streams", "components", "carbon", "collector", "identity", "__init__"}
 ABOVE = ["training", "campaign", "sweep"]
 
 

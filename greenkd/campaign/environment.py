@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from greenkd.energy.machine import processor_name
 from greenkd.records import Environment
 
 _PACKAGES = (
@@ -32,7 +33,7 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
         | {"torch": torch.__version__},  # with the build it is, +cu… or +cpu
         meter=meter,
         platform=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=processor_name() or platform.processor() or platform.machine(),
         threads=torch.get_num_threads(),
         gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         device=str(device),
@@ -47,15 +48,6 @@ def _installed(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _git_commit() -> str | None:

@@ -21,6 +21,7 @@ from greenkd.campaign.teaching import listen, obtain
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workbench import open_bench
 from greenkd.campaign.workers import Helpers
+from greenkd.collector import collect_normally
 from greenkd.energy import EnergyBook, open_book
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, TrialStatus
 from greenkd.temperature import Proposal, StrategyStudy
@@ -164,6 +165,7 @@ class _Campaign:
         if settings.retry == "failed":
             with self._queue():
                 study.retry(context.folder.rows())
+        collect_normally()  # whatever training needs is loaded now
         helpers.begin()
         while True:
             try:
@@ -179,7 +181,9 @@ class _Campaign:
         context = self._context
         signal = listen(context, obtain(context))
         runner = TrialRunner(context.bench, context.settings, context.folder.path, signal.outputs, signal.feature_size)
-        for _ in self._trials(runner, self._study(), wait=False):
+        study = self._study()
+        collect_normally()
+        for _ in self._trials(runner, study, wait=False):
             pass
 
     def _teacher(self) -> Teacher | None:

@@ -8,6 +8,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from greenkd.collector import collect_rarely
 from greenkd.energy import open_book
 from greenkd.errors import GreenkdError
 from greenkd.records import TrialRow
@@ -33,6 +34,7 @@ def main() -> None:
     """Runs one helper; its standard input and output are the pipes to the campaign's process."""
     if os.fork():
         os._exit(0)
+    collect_rarely()
     from_campaign = Connection(os.dup(0), writable=False)
     to_campaign = Connection(os.dup(1), readable=False)
     to_campaign.send(("pid", os.getpid()))

@@ -1,14 +1,16 @@
 """CodeCarbon as a meter: the offline tracker, one per process, never stopped, its own files and carbon left out."""
 
+import contextlib
 import importlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from greenkd.energy.gpus import open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.machine import processor_name
 from greenkd.energy.meter import ABSENT, MACHINE, Component, Part, Reading
 from greenkd.energy.rapl import rapl_is_readable
 from greenkd.records import Source
@@ -84,8 +86,9 @@ class CodeCarbon:
             allow_multiple_runs=True,
             log_level="critical",
         )
-        self._tracker.start()
-        # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load's,
+        with _known_processor():
+            self._tracker.start()
+        # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load,
         # so that a short one beside a reading charges too much. Readings alone add up; GPUs are still sampled.
         for item in self._tracker._hardware:
             if hasattr(item, "_tdp"):
@@ -126,6 +129,25 @@ class CodeCarbon:
     def close(self) -> None:
         """Stops the tracker, for good: CodeCarbon cannot start one again."""
         self._tracker.stop()
+
+
+@contextlib.contextmanager
+def _known_processor() -> Iterator[None]:
+    """Tells CodeCarbon the processor's name where Linux does.
+
+    The package that it asks instead starts a process that computes for a second, and finds the same name.
+    """
+    name = processor_name()
+    if name is None:
+        yield
+        return
+    module: Any = importlib.import_module("codecarbon.core.cpu")
+    its_own = module.detect_cpu_model
+    module.detect_cpu_model = lambda: name
+    try:
+        yield
+    finally:
+        module.detect_cpu_model = its_own
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""How busy the machine was around a reading: load, CPU time of everyone, steal, pressure, temperature."""
+"""Which processor this is, and how busy the machine was around a reading: load, CPU time, steal, pressure, heat."""
 
 import os
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import psutil
 from greenkd.records import Machine
 
 _PRESSURE = Path("/proc/pressure/cpu")
+_PROCESSORS = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,15 @@ class MachineState:
     pressure_s: float | None
     wall_s: float
     temperature_c: float | None
+
+
+def processor_name() -> str | None:
+    """Returns the first processor's name, as Linux has it; None on other systems, and on most ARM machines."""
+    try:
+        lines = _PROCESSORS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
 def machine_state(wall_s: float) -> MachineState:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from greenkd.energy import CarbonTracker, CodeCarbon, Meter, open_book
+from greenkd.energy.machine import processor_name
 from greenkd.records import LedgerRow, Phase, Source, read_rows
 from tests.energy.fakes import FakeClock
 
@@ -202,3 +203,23 @@ def test_both_side_by_side_in_one_row(tmp_path: Path) -> None:
     assert beside.cpu_kwh > 0
     assert beside.gpu_kwh is None
     assert row.energy_kwh == pytest.approx(row.cpu_kwh + row.ram_kwh)  # type: ignore[operator]
+
+
+PROCESSOR = """
+from codecarbon.core import cpu
+its_own = cpu.detect_cpu_model
+asked = []
+def find():
+    asked.append(its_own())
+    return asked[-1]
+cpu.detect_cpu_model = find
+from greenkd.energy import CodeCarbon
+CodeCarbon()
+print(len(asked), cpu.TDP().model, asked)
+"""
+
+
+@pytest.mark.skipif(processor_name() is None, reason="the name in /proc/cpuinfo is Linux's, on x86")
+def test_codecarbon_is_told_the_processor_that_it_would_find(tmp_path: Path) -> None:
+    name = processor_name()
+    assert run(PROCESSOR, tmp_path).stdout.strip() == f"0 {name} [{name!r}]"

@@ -1,0 +1,25 @@
+"""When Python's garbage collector looks: hardly while a process starts, as ever once it trains.
+
+Importing torch, optuna and pandas and composing configurations make objects by the hundred thousand, all of which
+stay. With Python's own thresholds the collector goes through them again and again and finds nothing.
+"""
+
+import atexit
+import functools
+import gc
+
+_RARE = 1_000_000
+_normal = gc.get_threshold()
+
+
+def collect_rarely() -> None:
+    """Lets garbage lie, but for a million objects at a time."""
+    gc.set_threshold(_RARE)
+
+
+@functools.cache
+def collect_normally() -> None:
+    """Goes back to Python's thresholds, once; what is there by now is not looked through before the process ends."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # or nanobind, which Triton is built with, reports every object as leaked
+    gc.set_threshold(*_normal)
