@@ -27,7 +27,7 @@ SHORT = (
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    """Composes conf/ as run.py does; half a second, but for what has been composed before."""
+    """Composes conf/ as run.py does, once."""
     return copy.deepcopy(_composed(overrides))
 
 
@@ -41,6 +41,20 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
 def settings(root: Path, *overrides: str) -> Settings:
     """Settings of a short campaign whose cache lies in `root`."""
     return read_settings(composed(*SHORT, *overrides) | {"cache_dir": str(root / "cache")})
+
+
+class StopAfter(StopFlag):
+    """Asks for a stop at one of its questions."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self._left = questions
+
+    def check(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.set("SIGTERM")
+        super().check()
 
 
 class Campaign:

@@ -72,6 +72,15 @@ def test_a_trial_that_would_cross_is_not_started(tmp_path: Path, whole: Campaign
     assert booked <= limit
 
 
+def test_as_many_begin_in_lockstep_as_fit(tmp_path: Path, whole: Campaign) -> None:
+    limit = fixed_gflops(whole) + 5.5 * trial_gflops(whole)
+    six = ("temperature=grid", "temperature.taus=[2,3,4,6,8,16]")
+    lockstep = ("training.parallel_mode=lockstep", "training.parallel_trials=3")
+    stopped = Campaign(tmp_path, *six, *lockstep, f"budget.gflops={limit}")
+    assert stopped.record.message == "stopped by budget after 5 of 6"
+    assert [row.status for row in stopped.trials] == [TrialStatus.COMPLETE] * 5
+
+
 def test_the_same_command_does_nothing_and_a_larger_budget_goes_on(tmp_path: Path, whole: Campaign) -> None:
     limit = fixed_gflops(whole) + 1.5 * trial_gflops(whole)
     stopped = Campaign(tmp_path, *GRID, f"budget.gflops={limit}")

@@ -16,17 +16,18 @@ from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_
 from greenkd.temperature import RandomPerBatch
 from greenkd.training.interrupt import StopFlag
 from greenkd.training.weights import load_tensors
-from tests.campaigns import Campaign, composed
+from tests.campaigns import Campaign, StopAfter, composed
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("campaigns")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(tmp_path_factory.mktemp("campaigns"), "temperature=grid", "temperature.taus=[2,4,16]")
 
 
 @pytest.fixture(scope="module")
-def grid(root: Path) -> Campaign:
-    return Campaign(root, "temperature=grid", "temperature.taus=[2,4,16]")
+def root(grid: Campaign) -> Path:
+    """Where the grid ran: whichever tests this process is given, it came first and has paid for the teacher."""
+    return grid.settings.cache_dir.parent
 
 
 def test_the_best_validation_accuracy_is_chosen_and_tested_once(grid: Campaign) -> None:
@@ -117,20 +118,9 @@ def test_one_command_twice_trains_nothing_twice(grid: Campaign, root: Path) -> N
 def test_a_campaign_stopped_between_trials_goes_on(grid: Campaign, tmp_path: Path) -> None:
     from greenkd.training.interrupt import TrainingInterruptedError
 
-    class StopAfter(StopFlag):
-        """Asks for a stop at one of its questions."""
-
-        left = 40
-
-        def check(self) -> None:
-            self.left -= 1
-            if self.left == 0:
-                self.set("SIGTERM")
-            super().check()
-
     overrides = ("temperature=grid", "temperature.taus=[2,4,16]")
     with pytest.raises(TrainingInterruptedError):
-        Campaign(tmp_path, *overrides, stop=StopAfter())
+        Campaign(tmp_path, *overrides, stop=StopAfter(40))
     resumed = Campaign(tmp_path, *overrides)
     assert resumed.record.status is CampaignStatus.DONE
     assert TrialStatus.INTERRUPTED in {row.status for row in resumed.trials}

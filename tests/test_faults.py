@@ -22,7 +22,7 @@ from greenkd.sweep.plan import read_state
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.teacher import TeacherFailedError
 from greenkd.training.weights import load_tensors
-from tests.campaigns import Campaign
+from tests.campaigns import Campaign, StopAfter
 
 GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_every_s=0.001")
 
@@ -30,20 +30,6 @@ GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_eve
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return Campaign(tmp_path_factory.mktemp("reference"), *GRID)
-
-
-class StopAfter(StopFlag):
-    """Asks for a stop at one of its questions."""
-
-    def __init__(self, left: int) -> None:
-        super().__init__()
-        self._left = left
-
-    def check(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.set("SIGTERM")
-        super().check()
 
 
 def stopped(root: Path, after: int) -> None:

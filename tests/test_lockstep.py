@@ -9,29 +9,15 @@ import torch
 from greenkd.errors import ConfigError
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.temperature import StrategyStudy
-from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
+from greenkd.training.interrupt import TrainingInterruptedError
 from greenkd.training.parallel import side_by_side
 from greenkd.training.threads import available_threads
 from greenkd.training.weights import load_tensors
-from tests.campaigns import Campaign
+from tests.campaigns import Campaign, StopAfter
 
 CRD = ("objective=crd", "objective.negatives=64", "temperature=grid", "temperature.taus=[2,4,8]")
 LOCKSTEP = ("training.parallel_mode=lockstep", "training.parallel_trials=3")
 CPU = torch.device("cpu")
-
-
-class StopAfter(StopFlag):
-    """Asks for a stop at one of its questions."""
-
-    def __init__(self, questions: int) -> None:
-        super().__init__()
-        self._left = questions
-
-    def check(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.set("SIGTERM")
-        super().check()
 
 
 @pytest.fixture(scope="module")

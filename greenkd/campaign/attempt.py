@@ -4,11 +4,11 @@ import dataclasses
 import errno
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from greenkd.campaign.folder import now
 from greenkd.energy import EnergyBook
 from greenkd.errors import ConfigError, StorageError
 from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
@@ -25,10 +25,6 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 Judge = Callable[[EpochRow], bool]
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One try at a trial.
@@ -42,7 +38,7 @@ class Attempt:
     proposal: Proposal
     number: int
     judge: Judge
-    started_at: str = dataclasses.field(default_factory=_now)
+    started_at: str = dataclasses.field(default_factory=now)
 
     @property
     def trial(self) -> int:

@@ -122,27 +122,33 @@ class Budget(StopFlag):
         """Tells whether a limit is reached."""
         return bool(self._limits) and self._crosses(self._spent(), {})
 
-    def begin_trials(self, trials: Iterable[TrialRow], together: int) -> None:
-        """Refuses trials that would cross a limit, if each costs what finished ones did on average.
+    def begin_trials(self, trials: Iterable[TrialRow], together: int) -> int:
+        """Says how many trials fit into what is left, if each costs what finished ones did on average.
 
         Args:
             trials: The last row of every trial on record.
             together: How many are to begin, in lockstep.
 
+        Returns:
+            How many of them may begin, at least one.
+
         Raises:
-            BudgetSpentError: They would.
+            BudgetSpentError: A single one would cross a limit.
         """
         self.stopped = self._pending = False  # what was asked of a training that ended by itself
         if not self._limits:
-            return
+            return together
         spent = self._spent()
         ended = {row.trial for row in trials if row.status in (TrialStatus.COMPLETE, TrialStatus.PRUNED)}
         rows = [row for row in self._rows(self._folder) if row.trial in ended and row.phase in _TRIAL_PHASES]
-        more = {name: together * value / max(len(ended), 1) for name, value in _amounts(rows).items()}
-        if self._crosses(spent, more):
-            self.stopped = True
-            raise BudgetSpentError("stopped by budget")
+        each = {name: value / max(len(ended), 1) for name, value in _amounts(rows).items()}
+        while self._crosses(spent, {name: together * value for name, value in each.items()}):
+            together -= 1
+            if together == 0:
+                self.stopped = True
+                raise BudgetSpentError("stopped by budget")
         self._begun, self._epochs, self._together = spent, 0, together
+        return together
 
     def epoch_finished(self, left: int) -> None:
         """Asks for a stop before the next step if the next epoch would cross a limit.
@@ -158,7 +164,8 @@ class Budget(StopFlag):
         spent = self._spent()
         if self._begun is None:  # a teacher's training: nothing was known before it
             self._begun = dict.fromkeys(spent, 0.0)
-        more = {name: self._together * (value - self._begun[name]) / self._epochs for name, value in spent.items()}
+        rounds = math.ceil(self._epochs / self._together)  # the first of several in lockstep speaks for all
+        more = {name: (value - self._begun[name]) / rounds for name, value in spent.items()}
         if self._crosses(spent, more):
             self.stopped = self._pending = True
 

@@ -227,8 +227,7 @@ class _Campaign:
                     yield
             rows = context.folder.rows()
             left = context.record.planned_trials - sum(row.status in _OVER for row in rows)
-            together = max(min(self._sides.together, left), 1)
-            context.budget.begin_trials(rows, together)
+            together = context.budget.begin_trials(rows, max(min(self._sides.together, left), 1))
             held: dict[int, BaseFileLock] = {}
             try:
                 with self._queue():

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from greenkd.carbon import Intensity, find_intensity
-from greenkd.energy.book import EnergyBook, PhaseHandle, SideBySideHandle
+from greenkd.energy.book import EnergyBook, PhaseHandle, TrialHandle
 from greenkd.energy.carbontracker import CarbonTracker
 from greenkd.energy.choice import auto, both, open_nvml_and_cpu
 from greenkd.energy.clock import Clock
@@ -40,8 +40,8 @@ __all__ = [
     "Reading",
     "Replay",
     "SideBySide",
-    "SideBySideHandle",
     "Simulated",
+    "TrialHandle",
     "Zeus",
     "auto",
     "both",

@@ -43,22 +43,14 @@ class PhaseHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class SideBySideHandle:
-    """Says what trials that run side by side did."""
+class TrialHandle(PhaseHandle):
+    """Says what one of several trials that run side by side did."""
 
-    _book: "EnergyBook"
-    _key: Key
+    _joint: Key
 
-    def add_work(self, trial: int, images: int, flops: float | None, forward_flops: float | None) -> None:
-        """Adds work to one trial's bill; see `PhaseHandle.add_work`."""
-        self._book._add_work(self._member(trial), images, flops, forward_flops)
-
-    def add_seconds(self, trial: int, seconds: float) -> None:
-        """Adds seconds measured for one trial alone (its forward pass, backward pass and step)."""
-        self._book._add_own_seconds(self._key, self._member(trial), seconds)
-
-    def _member(self, trial: int) -> Key:
-        return next(member for member in self._key.members if member.trial == trial)
+    def add_seconds(self, seconds: float) -> None:
+        """Adds seconds measured for this trial alone (its forward pass, backward pass and step)."""
+        self._book._add_own_seconds(self._joint, self._key, seconds)
 
 
 @dataclass(slots=True)
@@ -159,12 +151,15 @@ class EnergyBook:
             yield PhaseHandle(self, key)
 
     @contextlib.contextmanager
-    def side_by_side(self, phase: Phase, *, trials: Mapping[int, int]) -> Iterator[SideBySideHandle]:
+    def side_by_side(self, phase: Phase, *, trials: Mapping[int, int]) -> Iterator[dict[int, TrialHandle]]:
         """Puts everything until the block's end on the bills of trials that run side by side, the whole on all.
 
         Args:
             phase: What the energy is spent on.
             trials: The attempt of each trial.
+
+        Yields:
+            What each trial's own work is added with, by its number.
 
         Raises:
             StorageError: Rows could not be written.
@@ -173,7 +168,7 @@ class EnergyBook:
         members = tuple(Key(ledger, phase, trial, attempt) for trial, attempt in trials.items())
         key = Key(ledger, phase, None, 0, members)
         with self._bill(key):
-            yield SideBySideHandle(self, key)
+            yield {trial: TrialHandle(self, member, key) for trial, member in zip(trials, members, strict=True)}
 
     @contextlib.contextmanager
     def _bill(self, key: Key) -> Iterator[None]:

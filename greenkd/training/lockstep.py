@@ -8,7 +8,6 @@ an epoch) is on its own bill.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from greenkd.training.interrupt import TrainingInterruptedError
 from greenkd.training.loop import Fit, FitResult
@@ -79,14 +78,15 @@ def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
         for fit in group:
             fit.begin_steps()
         share = teacher.flops_per_image / len(group) if teacher else 0.0
+        members = [(fit, metered[_trial(fit)].add_work) for fit in group]
         died: dict[int, Exception] = {}
         for step in range(first.position.step, until):
             first.stop.check()
             batch = feed.batch(plan, step)
             outputs = teacher.outputs(batch, feed.rows(step)) if teacher else None
-            for fit in group:
+            for fit, add_work in members:
                 try:
-                    fit.step(batch, outputs, partial(metered.add_work, _trial(fit)), share)
+                    fit.step(batch, outputs, add_work, share)
                 except Exception as error:  # whatever one training dies of, the others go on
                     died[id(fit)] = error
             if died:

@@ -87,10 +87,10 @@ def test_trials_side_by_side_share_equally(tmp_path: Path) -> None:
     clock = FakeClock()
     ledger = tmp_path / "ledger.jsonl"
     with EnergyBook(FakeMeter(clock), ledger=ledger, terms=TERMS, heartbeat_s=3600, clock=clock) as book:
-        with book.side_by_side(Phase.STUDENT_TRAINING, trials={0: 0, 1: 2, 2: 0}) as handle:
+        with book.side_by_side(Phase.STUDENT_TRAINING, trials={0: 0, 1: 2, 2: 0}) as handles:
             clock.pass_time(300)
-            for trial in range(3):
-                handle.add_work(trial, 10, 1.0, 1.0)
+            for handle in handles.values():
+                handle.add_work(10, 1.0, 1.0)
         assert book.costs().duration_s == 0
     booked = rows(ledger)
     for trial, attempt in [(0, 0), (1, 2), (2, 0)]:
@@ -106,11 +106,11 @@ def test_unlike_students_bear_their_own_seconds_and_an_equal_part_of_the_rest(tm
     ledger = tmp_path / "ledger.jsonl"
     with (
         EnergyBook(FakeMeter(clock), ledger=ledger, terms=TERMS, heartbeat_s=3600, clock=clock) as book,
-        book.side_by_side(Phase.STUDENT_TRAINING, trials={0: 0, 1: 0}) as handle,
+        book.side_by_side(Phase.STUDENT_TRAINING, trials={0: 0, 1: 0}) as handles,
     ):
-        handle.add_seconds(0, 50.0)
+        handles[0].add_seconds(50.0)
         clock.pass_time(100)
-        handle.add_seconds(1, 10.0)
+        handles[1].add_seconds(10.0)
     booked = rows(ledger)
     assert booked[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(50 + 20)
     assert booked[Phase.STUDENT_TRAINING, 1, 0].duration_s == pytest.approx(10 + 20)
