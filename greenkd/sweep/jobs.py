@@ -5,6 +5,7 @@ Heavy modules (torch, optuna, pandas) are imported when a job needs them, so tha
 
 import contextlib
 import logging
+import os
 import shlex
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -50,6 +52,7 @@ class ExitCode(IntEnum):
 _GRAVITY = (ExitCode.DONE, ExitCode.TRIALS_FAILED, ExitCode.REFUSED, ExitCode.UNFORESEEN, ExitCode.INTERRUPTED)
 _worst = ExitCode.DONE
 _campaigns: list[tuple["Settings", Path]] = []  # of this command line, with their folders
+_planner: int | None = None  # the process that checked them; a launcher's jobs run in others, of which each has one
 _outcomes: dict[Path, Any] = {}  # with schedule=interleaved, where the first job runs all: how each has ended
 _repeats: set[Path] = set()  # folders of jobs that would train what another job of this command line trains
 
@@ -83,6 +86,8 @@ def run_job(config: DictConfig) -> str:
     reporter = Reporter()
     try:
         settings = read_settings(plain(config))
+        if _is_launched():
+            _campaigns[:] = [(settings, folder)]
         with reporter.live(), stop_on_signals() as stop:
             record = _run(settings, folder, stop, reporter)
     except TrainingInterruptedError as error:
@@ -104,6 +109,10 @@ def run_job(config: DictConfig) -> str:
     if record.status is not CampaignStatus.DONE:
         _note(ExitCode.TRIALS_FAILED)
     return record.status.value
+
+
+def _is_launched() -> bool:
+    return _planner != os.getpid()
 
 
 def _run(settings: "Settings", folder: Path, stop: "StopFlag", reporter: "Reporter") -> "CampaignRecord":
@@ -142,6 +151,11 @@ class SweepCallback(Callback):
         """Checks all campaigns of `python run.py -m`."""
         _begin(_jobs(config), lambda job: Path(config.hydra.sweep.dir) / campaign_folder(job))
 
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Books a job's start-up where a launcher has given it a process of its own."""
+        if _is_launched():
+            _close()
+
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Prints the comparison table."""
         _close()
@@ -156,6 +170,8 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
     from greenkd.sweep.plan import describe, read_state
     from greenkd.sweep.repeats import read_without_repeats
 
+    global _planner  # noqa: PLW0603  (one process, one command line)
+    _planner = os.getpid()
     show = partial(rich.get_console().print, markup=False, highlight=False, soft_wrap=True)
     try:
         jobs = [plain(config) for config in configs]
@@ -290,5 +306,7 @@ def hints() -> Iterator[None]:
 
 
 def command_line() -> str:
-    """Returns the command that started this process, to be typed again."""
+    """Returns the command that this process runs, or a launcher's job stands for, to be typed again."""
+    if _is_launched():
+        return shlex.join(["python", "run.py", *HydraConfig.get().overrides.task])
     return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
