@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
+from torchvision.models.shufflenetv2 import InvertedResidual
 
 from benchmarks.pairs import (
     BATCH,
@@ -40,6 +42,7 @@ from benchmarks.pairs import (
     validation_images,
 )
 from greenkd.energy import count_flops
+from greenkd.models.interleaved import Interleaved
 
 
 class Pictures(Dataset[Any]):
@@ -70,7 +73,7 @@ def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, work
     teacher = network(pair[0]).eval()
     start = clock()
     for tau in taus:
-        student = network(pair[1])
+        student = _with_torchvisions_blocks(network(pair[1]))
         optimizer = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
         student.train()
         total, hits = 0.0, 0
@@ -90,6 +93,13 @@ def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, work
             for inputs, labels in validation:
                 hits += (student(inputs).argmax(1) == labels).sum().item()
     return since(start)
+
+
+def _with_torchvisions_blocks(student: nn.Module) -> nn.Module:
+    for module in student.modules():
+        if isinstance(module, Interleaved):
+            module.__class__ = InvertedResidual
+    return student
 
 
 def main() -> None:
