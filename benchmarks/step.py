@@ -1,10 +1,10 @@
 """Where a training step's time goes. `python -m benchmarks.step`.
 
-Data (views of a whole batch), the teacher live and from the bank, the student's forward and backward pass, the
-optimiser: CPU milliseconds of one thread per batch of 128, the fewest of several runs. The bank pays from so many
-trials on as 1 + (writing + reading) / live teacher. A first table shows a student's whole step where the C library
-hands freed memory back to the system, as it does by default, where the process keeps it, and where the ways around
-PyTorch's slow paths are taken too, as in a campaign: means, since that is what a training pays.
+Data (views of a whole batch), the teacher live, with folded batch norms and from the bank, the student's forward and
+backward pass, the optimiser: CPU milliseconds of one thread per batch of 128, the fewest of several runs. The bank pays
+from so many trials on as 1 + (writing + reading) / live teacher. A first table shows a student's whole step where the C
+library hands freed memory back to the system, as it does by default, where the process keeps it, and where the ways
+around PyTorch's slow paths are taken too, as in a campaign: means, since that is what a training pays.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from greenkd.data import Augmentation, Images
 from greenkd.energy import count_flops
 from greenkd.training.allocator import keep_freed_memory
 from greenkd.training.feed import Feed
+from greenkd.training.folding import fold_batch_norms
 from greenkd.training.layout import quicken_on_cpu
 from greenkd.training.recipe import Recipe
 from greenkd.training.signal import LiveTeacher
@@ -47,6 +48,7 @@ def main() -> None:
         "threads",
         "data",
         "teacher",
+        "folded",
         "bank",
         "forward",
         "backward",
@@ -72,6 +74,10 @@ def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
     plan = feed.plan(0)
     batch = feed.batch(plan, 0)
     live = LiveTeacher(teacher, recipe, 0.0, False)
+    network_folded, why = fold_batch_norms(teacher, batch.images, recipe)
+    folded = LiveTeacher(network_folded, recipe, 0.0, False)
+    if why is not None:
+        raise SystemExit(f"{PAIRS[name][0]}: not folded, {why}")
     optimizer = recipe.optimizer(list(student.parameters()))
     student.train()
 
@@ -81,6 +87,7 @@ def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
     times = {
         "data": _least(lambda: feed.batch(plan, 0), repetitions),
         "teacher": _least(lambda: live.outputs(batch, feed.rows(0)), repetitions),
+        "folded": _least(lambda: folded.outputs(batch, feed.rows(0)), repetitions),
         "bank": _bank(live.outputs(batch, feed.rows(0)).logits, repetitions),
         "forward": _least(forward, repetitions),
     }

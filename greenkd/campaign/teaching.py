@@ -10,6 +10,7 @@ from greenkd.campaign.settings import Settings
 from greenkd.records import EpochRow, Phase
 from greenkd.training.bank import LogitBank, bank_size_bytes, make_room
 from greenkd.training.bench import Bench
+from greenkd.training.folding import fold_batch_norms
 from greenkd.training.loop import Billing, TeacherSignal
 from greenkd.training.signal import LiveTeacher
 from greenkd.training.teacher import Teacher, obtain_teacher
@@ -45,6 +46,7 @@ def stream_key(settings: Settings, bench: Bench, teacher: str) -> str:
         (options.mean, options.std, options.validation_fraction, options.split_seed),
         (recipe.batch_size, recipe.precision, settings.seed, bench.device.type),
         settings.training.bank_dtype,
+        settings.training.fold_teacher,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -83,8 +85,14 @@ def listen(context: Context, teacher: Teacher | None) -> Signal:
     if teacher is None:
         return Signal(None, None, None)
     settings, training, bench = context.settings, context.settings.training, context.bench
+    feed = bench.feed(settings.seed, training.recipe.batch_size)
+    network = teacher.network.eval()
+    if training.fold_teacher:
+        network, why = fold_batch_norms(network, feed.batch(feed.plan(0), 0).images, training.recipe)
+        if why is not None:
+            context.reporter.note(f"  the teacher's batch norms are not folded: {why}")
     live = LiveTeacher(
-        teacher.network,
+        network,
         training.recipe,
         teacher.record.network.forward_flops_per_image or 0.0,
         settings.objective().wants_features,
@@ -96,7 +104,6 @@ def listen(context: Context, teacher: Teacher | None) -> Signal:
                 "batch of every trial; training.parallel_mode=lockstep lets it run once for several"
             )
         return Signal(live, None, live.feature_size)
-    feed = bench.feed(settings.seed, training.recipe.batch_size)
     classes = bench.dataset.num_classes
     needed = bank_size_bytes(feed.samples, classes, training.recipe.epochs, training.bank_dtype)
     limit = int(training.bank_limit_gb * 1e9)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class _SmallMapConv2d(nn.Conv2d):
+class SmallMapConv2d(nn.Conv2d):
     """A depthwise convolution that writes its padding out where the map is smaller than the kernel.
 
     oneDNN's backward pass of such a convolution has quick code only for kernels that fit into the map.
@@ -39,7 +39,7 @@ def quicken_on_cpu(network: nn.Module) -> nn.Module:
     norms = []
     for module in network.modules():
         if type(module) is nn.Conv2d and _is_depthwise(module):
-            module.__class__ = _SmallMapConv2d
+            module.__class__ = SmallMapConv2d
         elif isinstance(module, nn.BatchNorm2d):
             norms.append(module)
     if norms:

@@ -103,6 +103,7 @@ class TrainingOptions:
         bank: Store the teacher's logits and reuse them in later trials.
         bank_dtype: Of the stored logits: `float32` changes no bit of a result, `float16` takes half the space.
         bank_limit_gb: Largest size of all stored logits; beyond it the oldest go.
+        fold_teacher: Fold the teacher's batch norms into its convolutions, where its logits then stay within a bound.
         checkpoint_every_s: Seconds between two checkpoints of a running training.
         parallel_trials: Trials that run side by side; `auto`: as many as there are CPUs, or eight in lockstep.
         parallel_mode: `processes`: each in a process of its own with its share of the CPUs; `lockstep`: in one process,
@@ -118,6 +119,7 @@ class TrainingOptions:
     bank: bool
     bank_dtype: Literal["float32", "float16"]
     bank_limit_gb: Annotated[float, Field(gt=0)]
+    fold_teacher: bool
     checkpoint_every_s: Annotated[float, Field(gt=0)]
     parallel_trials: Whole | Literal["auto"]
     parallel_mode: ParallelMode
