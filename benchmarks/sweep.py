@@ -41,6 +41,7 @@ from benchmarks.pairs import (
     teacher_weights,
     validation_images,
 )
+from greenkd.campaign import keep_spare
 from greenkd.energy import count_flops
 from greenkd.models.interleaved import Interleaved
 
@@ -115,6 +116,7 @@ def main() -> None:
         "--graph", action="store_true", help="(a) records the teacher's graph, as where no_grad is forgotten"
     )
     options = parser.parse_args()
+    keep_spare()  # as run.py does
     print(machine())
     speed = rates(options.threads)
     print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)

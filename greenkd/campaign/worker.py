@@ -1,4 +1,4 @@
-"""One worker process of a campaign, `python -m greenkd.campaign.worker`; `workers` starts it."""
+"""One helper process of a campaign: forked from a spare process, or `python -m greenkd.campaign.worker`."""
 
 import contextlib
 import logging
@@ -35,11 +35,20 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     collect_rarely()
-    from_campaign = Connection(os.dup(0), writable=False)
-    to_campaign = Connection(os.dup(1), readable=False)
+    help_campaign_over(os.dup(0), os.dup(1))
+
+
+def help_campaign_over(read: int, write: int) -> None:
+    """Runs one helper in this process.
+
+    Args:
+        read: File descriptor of the pipe from the campaign's process.
+        write: File descriptor of the pipe to it.
+    """
+    from_campaign, to_campaign = Connection(read, writable=False), Connection(write, readable=False)
     to_campaign.send(("pid", os.getpid()))
-    os.dup2(2, 1)  # what a library prints must not end up in the pipe
-    logging.basicConfig(level=logging.INFO, handlers=[_Forward(to_campaign)])
+    os.dup2(2, 1)  # what a library prints must not end up in the pipe, or in the command's output
+    logging.basicConfig(level=logging.INFO, handlers=[_Forward(to_campaign)], force=True)
     with contextlib.suppress(EOFError, OSError):  # the campaign's process is gone
         try:
             _help(from_campaign, to_campaign)
@@ -58,7 +67,7 @@ def _wait_for_gpu() -> None:
 def _help(from_campaign: Connection, to_campaign: Connection) -> None:
     energy, campaign_id, folder = from_campaign.recv()
     with open_book(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl", synchronize=_wait_for_gpu) as book:
-        # From here on everything is on the campaign's bill, the import of torch included.
+        # From here on everything is on the campaign's bill, the import of torch included where that is still to come.
         from greenkd.campaign import help_campaign
         from greenkd.campaign.reporting import Reporter
         from greenkd.training.interrupt import TrainingInterruptedError, stop_on_signals

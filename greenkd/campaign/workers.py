@@ -17,11 +17,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Self
 
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.spare import fork_spare
 from greenkd.records import TrialRow
 
 log = logging.getLogger("greenkd")
@@ -56,7 +57,7 @@ class Helpers:
         self._folder = folder
         self._on_trial = on_trial
         self.pids: list[int] = []
-        self._pipes = [self._start() for _ in devices]
+        self._pipes = [_start(device) for device in devices]
         self._threads = [threading.Thread(target=self._listen, args=(pipe,), daemon=True) for _, pipe in self._pipes]
 
     def __enter__(self) -> Self:
@@ -78,21 +79,6 @@ class Helpers:
             with contextlib.suppress(BrokenPipeError):
                 to_helper.send(settings)
 
-    def _start(self) -> tuple[Connection, Connection]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "greenkd.campaign.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.wait()  # the helper has left it
-        return (
-            Connection(os.dup(process.stdin.fileno()), readable=False),
-            Connection(os.dup(process.stdout.fileno()), writable=False),
-        )
-
     def _listen(self, pipe: Connection) -> None:
         """Passes on what one helper says, until it ends."""
         ended, pid = False, 0
@@ -110,6 +96,23 @@ class Helpers:
                     ended = True
         if not ended:
             log.warning("helper process %d died; the trial it was at goes on here from its checkpoint", pid)
+
+
+def _start(device: str) -> tuple[Connection, Connection]:
+    """Starts a helper; returns the pipes to it and from it."""
+    from_campaign, to_helper = Pipe(duplex=False)
+    from_helper, to_campaign = Pipe(duplex=False)
+    with from_campaign, to_campaign:
+        # On a GPU it gets a Python of its own: forked processes and CUDA do not go well together.
+        if device != "cpu" or not fork_spare(from_campaign.fileno(), to_campaign.fileno()):
+            subprocess.run(
+                [sys.executable, "-m", "greenkd.campaign.worker"],
+                stdin=from_campaign.fileno(),
+                stdout=to_campaign.fileno(),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                check=True,  # the helper has left it by then
+            )
+    return to_helper, from_helper
 
 
 def _on(settings: Settings, device: str, together: int) -> Settings:

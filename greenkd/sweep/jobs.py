@@ -74,6 +74,7 @@ def run_job(config: DictConfig) -> str:
         The campaign's status, or how it ended otherwise. Only an interruption ends the process: the campaigns after
         one that cannot go on are still run.
     """
+    from greenkd.campaign import keep_spare
     from greenkd.campaign.reporting import Reporter
     from greenkd.campaign.settings import read_settings
     from greenkd.records import CampaignStatus
@@ -88,6 +89,8 @@ def run_job(config: DictConfig) -> str:
         settings = read_settings(plain(config))
         if _is_launched():
             _campaigns[:] = [(settings, folder)]
+        if any(each.training.parallel_trials != 1 for each, _ in _campaigns):
+            keep_spare()  # before the first campaign computes
         with reporter.live(), stop_on_signals() as stop:
             record = _run(settings, folder, stop, reporter)
     except TrainingInterruptedError as error:
