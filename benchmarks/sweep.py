@@ -42,6 +42,7 @@ from benchmarks.pairs import (
     validation_images,
 )
 from greenkd.campaign import keep_spare
+from greenkd.collector import collect_rarely
 from greenkd.energy import count_flops
 from greenkd.models.interleaved import Interleaved
 
@@ -116,7 +117,8 @@ def main() -> None:
         "--graph", action="store_true", help="(a) records the teacher's graph, as where no_grad is forgotten"
     )
     options = parser.parse_args()
-    keep_spare()  # as run.py does
+    collect_rarely()  # as run.py does
+    keep_spare()
     print(machine())
     speed = rates(options.threads)
     print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import torch
 
 from greenkd.campaign import flow as campaign_module
 from greenkd.campaign.workers import Helpers
+from greenkd.energy import Flops
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
 from greenkd.training.weights import load_tensors
@@ -32,8 +34,8 @@ def waits_for_helpers(monkeypatch: pytest.MonkeyPatch) -> list[Helpers]:
             super().__init__(*args)  # type: ignore[arg-type]
             made.append(self)
 
-        def begin(self) -> None:
-            super().begin()
+        def begin(self, counted: Mapping[str, Flops]) -> None:
+            super().begin(counted)
             ledger = self._folder / "ledger.jsonl"
             count = len(self._threads)
             for _ in range(1200):

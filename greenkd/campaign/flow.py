@@ -1,7 +1,7 @@
 """One campaign, from checked settings to campaign.json: the only module that knows all the rooms below."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,15 @@ from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workbench import open_bench
 from greenkd.campaign.workers import Helpers
 from greenkd.collector import collect_normally
-from greenkd.energy import EnergyBook, open_book
+from greenkd.energy import EnergyBook, Flops, open_book
+from greenkd.errors import ConfigError
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, TrialStatus
 from greenkd.temperature import Proposal, StrategyStudy
+from greenkd.training.appraisal import network_record
 from greenkd.training.bench import Bench, resolve_device
 from greenkd.training.interrupt import StopFlag
 from greenkd.training.parallel import side_by_side
-from greenkd.training.teacher import Teacher, network_record, teacher_paid
+from greenkd.training.teacher import Teacher, teacher_paid
 
 # Seconds between two looks at the trials that other processes run.
 _LOOK_S = 0.3
@@ -92,7 +94,14 @@ def campaign_in_turns(
         return (yield from campaign.run(reopen=reopens))
 
 
-def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, book: EnergyBook) -> None:
+def help_campaign(
+    settings: Settings,
+    folder: Path,
+    stop: StopFlag,
+    reporter: Reporter,
+    book: EnergyBook,
+    counted: Mapping[str, Flops],
+) -> None:
     """Runs trials of a campaign that another process has begun and will finish, until none is free.
 
     Args:
@@ -101,12 +110,13 @@ def help_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Re
         stop: Asked between steps.
         reporter: Told of trials.
         book: Open; this process's own.
+        counted: FLOPs by architecture, as the other process has counted them.
 
     Raises:
         GreenkdError: As for `run_campaign`.
     """
     device = resolve_device(str(settings.config["device"]))
-    _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, book, device).help()
+    _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, book, device).help(counted)
 
 
 class _Campaign:
@@ -166,7 +176,7 @@ class _Campaign:
             with self._queue():
                 study.retry(context.folder.rows())
         collect_normally()  # whatever training needs is loaded now
-        helpers.begin()
+        helpers.begin(bench.counted)
         while True:
             try:
                 yield from self._trials(runner, study, wait=True)
@@ -176,9 +186,10 @@ class _Campaign:
                 if finish(context, runner, study, teacher, signal.bank):
                     return context.record
 
-    def help(self) -> None:
+    def help(self, counted: Mapping[str, Flops]) -> None:
         """Trials alone, beside the process that began the campaign."""
         context = self._context
+        context.bench.counted.update(counted)
         signal = listen(context, obtain(context))
         runner = TrialRunner(context.bench, context.settings, context.folder.path, signal.outputs, signal.feature_size)
         study = self._study()
@@ -190,6 +201,12 @@ class _Campaign:
         context = self._context
         teacher = obtain(context)
         if teacher is not None:
+            before = context.record.teacher_result
+            if before is not None and before.key != teacher.record.key:
+                raise ConfigError(
+                    f"{context.folder.path}: was begun with other weights than teacher.weights now holds; "
+                    "give sweep=<new name>, or the file another name"
+                )
             paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
             context.reporter.teacher_ready(teacher.record, paid)
             context.update(teacher_result=teacher.record, teacher_paid=paid)

@@ -183,7 +183,7 @@ class CampaignFolder:
         return 1 + max(begun, default=-1)
 
 
-_KEPT = ("created_at", "chosen_trial", "chosen_params", "val_accuracy", "test_accuracy", "tests")
+_KEPT = ("created_at", "teacher_result", "chosen_trial", "chosen_params", "val_accuracy", "test_accuracy", "tests")
 
 
 def now() -> str:

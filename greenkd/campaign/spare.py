@@ -6,6 +6,7 @@ waits.
 """
 
 import atexit
+import gc
 import importlib
 import os
 import signal
@@ -76,6 +77,7 @@ def fork_spare(from_campaign: int, to_campaign: int) -> bool:
 
 def _serve(requests: socket.socket) -> None:
     """Forks a helper for every request, until the command's process has ended."""
+    gc.freeze()  # the collector would write to every page that is shared
     atexit._clear()  # what the command's process has to do at its end, it does itself
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):  # Ctrl-C, and what a launcher handles, is for the command's process

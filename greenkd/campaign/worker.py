@@ -6,15 +6,11 @@ import os
 import sys
 import threading
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
 from greenkd.collector import collect_rarely
 from greenkd.energy import open_book
 from greenkd.errors import GreenkdError
 from greenkd.records import TrialRow
-
-if TYPE_CHECKING:
-    from greenkd.campaign.settings import Settings
 
 
 class _Forward(logging.Handler):
@@ -82,7 +78,7 @@ def _help(from_campaign: Connection, to_campaign: Connection) -> None:
                 """Passes a trial on."""
                 to_campaign.send(("trial", row))
 
-        settings: Settings = from_campaign.recv()
+        settings, counted = from_campaign.recv()
         with stop_on_signals() as stop:
 
             def watch() -> None:
@@ -92,7 +88,7 @@ def _help(from_campaign: Connection, to_campaign: Connection) -> None:
 
             threading.Thread(target=watch, daemon=True).start()
             with contextlib.suppress(TrainingInterruptedError):
-                help_campaign(settings, folder, stop, Teller(), book)
+                help_campaign(settings, folder, stop, Teller(), book, counted)
 
 
 if __name__ == "__main__":

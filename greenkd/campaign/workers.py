@@ -16,13 +16,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Self
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.spare import fork_spare
+from greenkd.energy import Flops
 from greenkd.records import TrialRow
 
 log = logging.getLogger("greenkd")
@@ -73,11 +74,15 @@ class Helpers:
         for thread in self._threads:
             thread.join(_PATIENCE_S)
 
-    def begin(self) -> None:
-        """Lets them claim trials; until now they have loaded what they need, beside the teacher's training."""
+    def begin(self, counted: Mapping[str, Flops]) -> None:
+        """Lets them claim trials; until now they have loaded what they need, beside the teacher's training.
+
+        Args:
+            counted: FLOPs by architecture, which they need not count again.
+        """
         for (to_helper, _), settings in zip(self._pipes, self._settings, strict=True):
             with contextlib.suppress(BrokenPipeError):
-                to_helper.send(settings)
+                to_helper.send((settings, dict(counted)))
 
     def _listen(self, pipe: Connection) -> None:
         """Passes on what one helper says, until it ends."""

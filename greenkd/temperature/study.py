@@ -120,21 +120,23 @@ class StrategyStudy:
                 before it tells the study, so what was told by then is on record.
         """
         with self._usable():
-            told = [number for number, trial in self._numbers().items() if trial.state.is_finished()]
+            numbers = self._numbers()
+            told = [number for number, trial in numbers.items() if trial.state.is_finished()]
             rows = {row.trial: row for row in records()}
-            for _, row in sorted(rows.items()):
+            for number, row in sorted(rows.items()):
+                known = numbers.get(number)
                 if row.status in _STATES:
-                    self._close(row)
-                elif row.trial not in self._numbers():
-                    self._enqueue(row.trial, row.params)
+                    self._close(row, known)
+                elif known is None:
+                    self._enqueue(number, row.params)
             for number in told:
                 if number not in rows:
                     log.warning("trial %d has no row in trials.jsonl, though the study calls it finished", number)
-                    self._enqueue(number, self._numbers()[number].params)
+                    self._enqueue(number, numbers[number].params)
 
-    def _close(self, row: TrialRow) -> None:
+    def _close(self, row: TrialRow, known: FrozenTrial | None) -> None:
+        """Ends a trial as it is recorded; `known` is what the study holds of it."""
         state = _STATES[row.status]
-        known = self._numbers().get(row.trial)
         if known is not None and known.user_attrs.get(_AFTER, -1) >= row.attempt:
             return  # queued again since then
         if known is None or (known.state.is_finished() and known.state != state):
@@ -153,9 +155,9 @@ class StrategyStudy:
 
     def _pop(self, number: int) -> FrozenTrial:
         """Turns a waiting trial into a running one, by asking until it comes."""
-        while self._ask().user_attrs[_TRIAL] != number:
-            pass
-        return self._numbers()[number]
+        while (trial := self._numbers()[number]).state == TrialState.WAITING:
+            self._ask()
+        return trial
 
     def _ask(self) -> optuna.Trial:
         """Takes the first waiting trial."""

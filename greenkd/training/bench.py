@@ -152,12 +152,12 @@ class Bench:
     def flops(self, network: nn.Module) -> Flops:
         """Counts the network's FLOPs per image of this data set; networks that print alike are counted once."""
         dataset, architecture = self.dataset, repr(network)
-        if architecture not in self._counted:
+        if architecture not in self.counted:
             shape = (dataset.in_channels, dataset.image_size, dataset.image_size)
-            self._counted[architecture] = count_flops(network, shape, backward=True)
-        return self._counted[architecture]
+            self.counted[architecture] = count_flops(network, shape, backward=True)
+        return self.counted[architecture]
 
     @cached_property
-    def _counted(self) -> dict[str, Flops]:
+    def counted(self) -> dict[str, Flops]:
         """FLOPs by architecture: a deep network takes seconds to count, and every trial builds it anew."""
         return {}

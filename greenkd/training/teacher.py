@@ -1,7 +1,8 @@
 """The teacher cache: trained once per content (data, network, recipe, seed), with a ledger of its own.
 
 A folder `<cache>/teachers/<key>/` holds `weights.safetensors`, `teacher.json` (TeacherRecord), `ledger.jsonl` and
-`epochs.jsonl`. A file lock beside it lets one process train and the others wait.
+`epochs.jsonl`; of a teacher whose weights were given, its record and the ledger of its scores. A file lock beside it
+lets one process train and the others wait.
 """
 
 import dataclasses
@@ -23,7 +24,6 @@ from greenkd.records import (
     Costs,
     EpochRow,
     LedgerRow,
-    NetworkRecord,
     Phase,
     StepsRow,
     TeacherRecord,
@@ -33,9 +33,9 @@ from greenkd.records import (
     write_json,
 )
 from greenkd.temperature import Constant
+from greenkd.training.appraisal import given_key, given_record, network_record, score_teacher
 from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
-from greenkd.training.evaluate import Score
 from greenkd.training.interrupt import holding
 from greenkd.training.learner import Learner
 from greenkd.training.loop import Billing, Fit, TrainingDivergedError
@@ -56,18 +56,6 @@ class Teacher:
     network: nn.Module
     record: TeacherRecord
     folder: Path | None  # None: its weights were given, nothing about its training is known
-
-
-def network_record(bench: Bench, network: nn.Module, name: str) -> NetworkRecord:
-    """Returns a network's size."""
-    flops = bench.flops(network)
-    return NetworkRecord(
-        name=name,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        forward_flops_per_image=flops.forward,
-        training_flops_per_image=flops.training,
-        forward_macs_per_image=flops.forward_macs,
-    )
 
 
 def teacher_key(bench: Bench, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
@@ -111,9 +99,10 @@ def obtain_teacher(
         TeacherFailedError: Its training broke down.
     """
     network = bench.network(config, where, seed)
-    if config.get("weights"):
-        return _given(bench, network, config, where, recipe)
-    key = teacher_key(bench, config, recipe, seed)
+    weights = config.get("weights")
+    if weights:
+        load_network(network, load_tensors(Path(str(weights)))[0], f"{where}.weights={weights}")
+    key = given_key(bench, config, recipe) if weights else teacher_key(bench, config, recipe, seed)
     folder = cache / "teachers" / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,8 +110,10 @@ def obtain_teacher(
         raise StorageError(
             f"{folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
         ) from error
-    waiting = "another process is training this teacher; waiting for it"
+    waiting = f"another process is {'testing' if weights else 'training'} this teacher; waiting for it"
     with holding(FileLock(folder.with_suffix(".lock")), bench.stop, waiting):
+        if weights:
+            return Teacher(network, given_record(bench, network, str(config["name"]), recipe, folder), None)
         found = _load(folder, network, where)
         try:
             return found or _train(bench, network, folder, str(config["name"]), recipe, seed, campaign_id, watch)
@@ -131,21 +122,6 @@ def obtain_teacher(
             raise TeacherFailedError(
                 f"{where}={config['name']}: its training failed ({first}), so no trial was begun; see training.teacher"
             ) from error
-
-
-def _given(bench: Bench, network: nn.Module, config: Mapping[str, Any], where: str, recipe: Recipe) -> Teacher:
-    path = Path(str(config["weights"]))
-    tensors, _ = load_tensors(path)
-    load_network(network, tensors, f"{where}.weights={path}")
-    record = TeacherRecord(
-        key=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
-        network=network_record(bench, network, str(config["name"])),
-        val_accuracy=bench.validation(network, recipe).accuracy,
-        test_accuracy=bench.test(network, recipe).accuracy,
-        costs=None,
-        trained_by="given",
-    )
-    return Teacher(network, record, None)
 
 
 def _load(folder: Path, network: nn.Module, where: str) -> Teacher | None:
@@ -209,7 +185,7 @@ def _train(
         device=bench.device,
         threads=bench.threads,
     ).run()
-    test = _test(bench, network, recipe, billing, described)
+    test = score_teacher(bench, bench.test, network, recipe, described, ledger=ledger, attempt=attempt)
     bench.book.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
     rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
@@ -224,15 +200,6 @@ def _train(
     write_json(folder / "teacher.json", dataclasses.asdict(record))
     checkpointer.remove()
     return Teacher(network, record, folder)
-
-
-def _test(bench: Bench, network: nn.Module, recipe: Recipe, billing: Billing, size: NetworkRecord) -> Score:
-    with bench.book.phase(Phase.TEST, attempt=billing.attempt, ledger=billing.ledger) as metered:
-        score = bench.test(network, recipe)
-        forward = size.forward_flops_per_image
-        flops = None if forward is None else len(bench.test) * forward
-        metered.add_work(len(bench.test), flops=flops, forward_flops=flops)
-    return score
 
 
 def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None:
