@@ -1,9 +1,9 @@
-"""What starts cost: a command's, a campaign's, and the next campaign's. `python -m benchmarks.startup`.
+"""What starts cost: a command's, a campaign's, the next campaign's, a helper's. `python -m benchmarks.startup`.
 
 Runs `run.py --help`, then campaigns whose teacher is in the cache, each one training of one epoch on the digits: one
-alone, as `python run.py` runs it, then three in a sweep. A campaign's fixed cost is all that is on its bill besides its
-steps, validation, test and metered inference: meters, data, networks, study, records, and its share of the command's
-start.
+alone, as `python run.py` runs it, then three in a sweep, then a grid whose trials are shared with a helper process. A
+campaign's fixed cost is all that is on its bill besides its steps, validation, test and metered inference: meters,
+data, networks, study, records, and its share of the command's start.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from greenkd.records import LedgerRow, Phase, ProcessRow, find_campaigns, read_r
 
 ROOT = Path(__file__).parents[1]
 CAMPAIGN = ("temperature=fixed", "training.epochs=1", "training.teacher.epochs=1")
+BESIDE = ("temperature=grid", "temperature.taus=[2,4,6,8,10,12]", "training.parallel_trials=2", *CAMPAIGN[1:])
 # What torch.optim, an Optuna study in a database, and CodeCarbon import, before any of them does anything.
 IMPORTS = "import hydra, torch, torch._dynamo, optuna, sqlalchemy.orm, alembic.context, pandas, requests"
 _VARIABLE = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST, Phase.INFERENCE, Phase.TEACHER_LOGITS)
@@ -54,6 +55,17 @@ def show(title: str, whole_s: float, sweep: Path) -> None:
         )
 
 
+def show_helper(sweep: Path) -> None:
+    """Prints what the helper of a sweep's campaign has on the bill besides its trials."""
+    (process,) = read_rows(sweep / "processes.jsonl", ProcessRow).rows
+    (folder,) = find_campaigns(sweep)
+    rows = [row for row in read_rows(folder / "ledger.jsonl", LedgerRow).rows if row.pid != process.pid]
+    own = [row for row in rows if row.phase is Phase.OVERHEAD]
+    wall_s, cpu_s = sum(row.duration_s for row in own), sum(row.cpu_s or 0 for row in own)
+    trials = len({row.trial for row in rows} - {None})
+    print(f"a helper process: {wall_s:.2f} s, {cpu_s:.2f} CPU s for its start and between its {trials} trials")
+
+
 def main() -> None:
     """Runs the commands and prints what they took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,6 +82,8 @@ def main() -> None:
             show("one campaign", whole_s, folder / "multirun" / f"alone{number}")
         whole_s = run(folder, "-m", *CAMPAIGN, "sweep=three", "temperature.tau=30,40,50")
         show("three campaigns", whole_s, folder / "multirun" / "three")
+        run(folder, *BESIDE, "sweep=beside")
+        show_helper(folder / "multirun" / "beside")
 
 
 if __name__ == "__main__":

@@ -32,17 +32,26 @@ _NEEDED = (
 _spare: socket.socket | None = None
 
 
+def load() -> None:
+    """Imports what campaigns would import one after the other."""
+    for name in _NEEDED:
+        importlib.import_module(name)
+
+
+def can_fork(device: str) -> bool:
+    """Tells whether helpers on a device may be forked: not beside CUDA, and safely only on Linux."""
+    return device == "cpu" and sys.platform == "linux"
+
+
 def keep_spare() -> None:
     """Makes the copy, once per process; to be called before anything computes or starts a thread.
 
-    It ends with the process. Where processes cannot be forked safely (not on Linux, or beside running threads) none is
-    kept.
+    It ends with the process. None is kept where a fork is not safe: on other systems than Linux, beside threads.
     """
     global _spare  # noqa: PLW0603  (one process, one spare)
-    if _spare is not None or sys.platform != "linux" or threading.active_count() > 1:
+    if _spare is not None or not can_fork("cpu") or threading.active_count() > 1:
         return
-    for name in _NEEDED:
-        importlib.import_module(name)
+    load()
     ours, theirs = socket.socketpair()
 
     def stay() -> None:

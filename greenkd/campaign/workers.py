@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.spare import fork_spare
+from greenkd.campaign.spare import can_fork, fork_spare
 from greenkd.energy import Flops
 from greenkd.records import TrialRow
 
@@ -108,8 +108,7 @@ def _start(device: str) -> tuple[Connection, Connection]:
     from_campaign, to_helper = Pipe(duplex=False)
     from_helper, to_campaign = Pipe(duplex=False)
     with from_campaign, to_campaign:
-        # On a GPU it gets a Python of its own: forked processes and CUDA do not go well together.
-        if device != "cpu" or not fork_spare(from_campaign.fileno(), to_campaign.fileno()):
+        if not (can_fork(device) and fork_spare(from_campaign.fileno(), to_campaign.fileno())):
             subprocess.run(
                 [sys.executable, "-m", "greenkd.campaign.worker"],
                 stdin=from_campaign.fileno(),

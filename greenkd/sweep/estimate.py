@@ -14,6 +14,7 @@ import torch
 from greenkd.campaign import open_bench, stream_key
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.spare import can_fork, load
 from greenkd.energy import EnergyBook, open_book, read_config
 from greenkd.energy.outside import since_process_start
 from greenkd.records import (
@@ -86,11 +87,11 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     with open_book(
         first.config["energy"], campaign_id=str(first.config["sweep"]), ledger=sweep / LEDGER, synchronize=synchronize
     ) as book:
-        planned, started = _plan(campaigns, book, device, stop, sweep)
+        planned, started, helper = _plan(campaigns, book, device, stop, sweep)
     start = _Sum()
     if planned:
-        processes = 1 + sum(each.processes - 1 for each in planned)
-        start.add(started.times(processes), 0.9, 1.1, planned[0].rates.power)
+        helpers = sum(each.processes - 1 for each in planned)
+        start.add(started + helper.times(helpers), 0.9, 1.1, planned[0].rates.power)
     record = _record(campaigns, planned, start, f"{book.meter.name} {book.meter.version}")
     write_estimate(sweep / FILE, record)
     return record
@@ -98,12 +99,18 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
 
 def _plan(
     campaigns: Sequence[tuple[Settings, Path]], book: EnergyBook, device: torch.device, stop: StopFlag, sweep: Path
-) -> tuple[list[_Planned], Work]:
-    """Times what is not known yet. Returns the campaigns that have something left, and what a process's start takes."""
+) -> tuple[list[_Planned], Work, Work]:
+    """Times what is not known yet.
+
+    Returns:
+        The campaigns that have something left, what the command's start takes, and what a helper's does.
+    """
     planned: list[_Planned] = []
     known: dict[str, Rates] = {}
     benches: dict[str, Bench] = {}
     start = NO_WORK
+    load()
+    loaded = _now() if can_fork(device.type) else NO_WORK  # a forked helper need not load it again
     here = describe_environment(device, f"{book.meter.name} {book.meter.version}")
     for settings, folder in campaigns:
         state = read_state(settings, folder)
@@ -141,7 +148,8 @@ def _plan(
                 _logits(settings, bench, teacher),
             )
         )
-    return planned, start
+    helper = Work(start.cpu_s - loaded.cpu_s, start.duration_s - loaded.duration_s)
+    return planned, start, helper.times(1 / max(len(benches), 1))
 
 
 def _now() -> Work:
