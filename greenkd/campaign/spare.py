@@ -8,6 +8,7 @@ waits.
 import atexit
 import gc
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -34,6 +35,7 @@ _spare: socket.socket | None = None
 
 def load() -> None:
     """Imports what campaigns would import one after the other."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin that comes with it
     for name in _NEEDED:
         importlib.import_module(name)
 
