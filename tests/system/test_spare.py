@@ -19,7 +19,7 @@ COMMAND = (
     "-m",
     "temperature=grid",
     "temperature.taus=[2,4,6,8,12,16]",
-    "training.epochs=8",
+    "training.epochs=5",
     "training.teacher.epochs=1",
     "student.width=4",
     "threads=1",
