@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from greenkd.campaign import flow as campaign_module
-from greenkd.campaign.workers import Helpers
+from greenkd.campaign.helpers import Helpers
 from greenkd.energy import Flops
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.training.interrupt import StopFlag, TrainingInterruptedError

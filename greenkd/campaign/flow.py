@@ -15,12 +15,12 @@ from greenkd.campaign.context import Context
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.finishing import finish
 from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.helpers import Helpers
 from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teaching import listen, obtain
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workbench import open_bench
-from greenkd.campaign.workers import Helpers
 from greenkd.collector import collect_normally
 from greenkd.energy import EnergyBook, Flops, open_book
 from greenkd.errors import ConfigError

@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from greenkd.campaign.worker import help_campaign_over
+from greenkd.campaign.helper import help_campaign_over
 
 # A campaign, and what torch.optim, the count of FLOPs, the study and CodeCarbon import late.
 _NEEDED = (
@@ -58,7 +58,7 @@ def keep_spare() -> None:
 
     def stay() -> None:
         ours.close()
-        if os.fork() == 0:  # not a child of the command's process: see `workers`
+        if os.fork() == 0:  # not a child of the command's process: see `helpers`
             _serve(theirs)
 
     child = _fork(stay)

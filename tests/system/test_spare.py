@@ -75,7 +75,7 @@ def test_none_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
 
     try:
         wait_until_there_are(3, 3)  # the command, its spare copy, a helper
-        assert all("greenkd.campaign.worker" not in psutil.Process(pid).cmdline() for pid in there())  # all forked
+        assert all("greenkd.campaign.helper" not in psutil.Process(pid).cmdline() for pid in there())  # all forked
         assert not psutil.Process(command.pid).children(recursive=True)  # whose time a meter would count twice
     finally:
         command.kill()

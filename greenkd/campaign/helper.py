@@ -1,4 +1,4 @@
-"""One helper process of a campaign: forked from a spare process, or `python -m greenkd.campaign.worker`."""
+"""One helper process of a campaign: forked from a spare process, or `python -m greenkd.campaign.helper`."""
 
 import contextlib
 import logging

@@ -110,7 +110,7 @@ def _start(device: str) -> tuple[Connection, Connection]:
     with from_campaign, to_campaign:
         if not (can_fork(device) and fork_spare(from_campaign.fileno(), to_campaign.fileno())):
             subprocess.run(
-                [sys.executable, "-m", "greenkd.campaign.worker"],
+                [sys.executable, "-m", "greenkd.campaign.helper"],
                 stdin=from_campaign.fileno(),
                 stdout=to_campaign.fileno(),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
