@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -175,7 +174,6 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
 
     global _planner  # noqa: PLW0603  (one process, one command line)
     _planner = os.getpid()
-    show = partial(rich.get_console().print, markup=False, highlight=False, soft_wrap=True)
     try:
         jobs = [plain(config) for config in configs]
         read = read_without_repeats(jobs)
@@ -190,11 +188,11 @@ def _begin(configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]
         states = [read_state(*campaign) for campaign in _campaigns]
     except GreenkdError as error:
         _refuse(str(error))
-    show(describe(states))
+    _show(describe(states))
     if _repeats:
-        show(f"  left out: {len(_repeats)} repeats of objectives that have no temperature, under other strategies")
+        _show(f"  left out: {len(_repeats)} repeats of objectives that have no temperature, under other strategies")
     if any(each.estimate and not each.dry_run for each in settings):
-        show(_estimate())
+        _show(_estimate())
     if dry:
         sys.exit(ExitCode.DONE)
 
@@ -223,7 +221,7 @@ def _close() -> None:
     folders = [folder for _, folder in _campaigns]
     try:
         for line in close_command(folders, folders[0].parents[4], command_line()):
-            log.info("%s", line)
+            _show(line)  # not logged: after the last job of several Hydra's own format is back
     except GreenkdError as error:
         log.error("%s", error)
         _note(ExitCode.REFUSED)
@@ -248,8 +246,12 @@ def _what_is_left() -> str:
     return describe([read_state(*campaign) for campaign in _campaigns])
 
 
+def _show(text: str, **style: Any) -> None:
+    rich.get_console().print(text, markup=False, highlight=False, soft_wrap=True, **style)
+
+
 def _refuse(message: str) -> NoReturn:
-    rich.get_console().print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    _show(f"error: {message}", style="red")
     sys.exit(ExitCode.REFUSED)
 
 
@@ -295,14 +297,11 @@ def hints() -> Iterator[None]:
             for word in sys.argv[1:]:
                 group, dot, _ = word.partition("=")[0].lstrip("+~").partition(".")
                 if dot and group in swept:
-                    rich.get_console().print(
+                    _show(
                         f"hint: {word.partition('=')[0]} is a setting of one {group} option and cannot stand beside "
                         f"another in one -m. Run them one after the other (one sweep name compares them), or put it "
                         f"into an option file of your own, as conf/temperature/grid_coarse.yaml does.",
                         style="yellow",
-                        markup=False,
-                        highlight=False,
-                        soft_wrap=True,
                     )
                     break
         raise
