@@ -9,6 +9,7 @@ import difflib
 import importlib
 import inspect
 import typing
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -150,6 +151,9 @@ def _locate(target: object, where: str) -> Callable[..., object]:
 
 
 def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) -> object:
+    if isinstance(target, ABCMeta) and target.__abstractmethods__:
+        missing = ", ".join(sorted(target.__abstractmethods__))
+        raise ConfigError(f"{where}._target_: {target.__name__} does not define {missing}, which every such class must")
     try:
         for key, hint in _hints(target).items():
             if key in arguments:

@@ -9,6 +9,7 @@ from torch import nn
 
 from greenkd.components import build, check
 from greenkd.errors import ConfigError
+from greenkd.temperature import Strategy
 
 
 class Widget:
@@ -83,6 +84,15 @@ def test_a_wrong_target_is_named(target: object, words: list[str]) -> None:
 def test_a_component_of_another_kind_is_refused() -> None:
     with pytest.raises(ConfigError, match="made a Widget, but a Module is needed"):
         build({"_target_": HERE, "size": 1, "num_classes": 2}, where="student", expect=nn.Module)
+
+
+class Unfinished(Strategy):
+    """Lacks what a strategy must have."""
+
+
+def test_a_class_that_lacks_a_method_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(ConfigError, match="Unfinished does not define schedule"):
+        build({"_target_": f"{__name__}.Unfinished"}, where="temperature", expect=Strategy)  # type: ignore[type-abstract]
 
 
 @pytest.fixture

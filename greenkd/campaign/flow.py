@@ -204,7 +204,8 @@ class _Campaign:
             before = context.record.teacher_result
             if before is not None and before.key != teacher.record.key:
                 raise ConfigError(
-                    f"{context.folder.path}: was begun with other weights than teacher.weights now holds; "
+                    f"{context.folder.path}: was begun with other weights than "
+                    f"{context.settings.objective().teacher}.weights now holds; "
                     "give sweep=<new name>, or the file another name"
                 )
             paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)

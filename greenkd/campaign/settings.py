@@ -74,7 +74,7 @@ class Settings:
 
     def objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some learn."""
-        return build(_without_name(self.config["objective"]), where="objective", expect=Objective)
+        return build(_without_name(self.config["objective"]), where="objective", expect=Objective)  # type: ignore[type-abstract]
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -94,7 +94,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         config = shrink(config)
     settings = Settings(
         config=config,
-        strategy=build(_without_name(config["temperature"]), where="temperature", expect=Strategy),
+        strategy=build(_without_name(config["temperature"]), where="temperature", expect=Strategy),  # type: ignore[type-abstract]
         training=read_options(dict(config["training"])),
         seed=config["seed"],
         threads=config["threads"],

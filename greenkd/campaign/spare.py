@@ -1,8 +1,8 @@
 """A copy of the command's process, made when its imports are done and before it computes: helpers are forked from it.
 
-A fresh Python imports torch for 4 to 6 CPU seconds, which each helper of each campaign would have on its bill. A
-process whose torch has computed cannot be forked any more (its threads stay behind), so the copy is made early and
-waits.
+A fresh Python would import all of it anew, seconds on the bill of each helper of each campaign (`python -m
+benchmarks.startup` prints both). A process whose torch has computed cannot be forked any more (its threads stay
+behind), so the copy is made early and waits.
 """
 
 import atexit

@@ -1,5 +1,6 @@
 """What every objective receives and returns: one batch in, one loss out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -44,7 +45,7 @@ class Setup:
     epochs: int = 1  # of the whole training
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """Turns student outputs, teacher outputs, labels and τ into one number to minimise.
 
     Life of an objective: constructed from the configuration, `setup` once, moved to the device, its parameters handed
@@ -78,9 +79,9 @@ class Objective(nn.Module):
         """Returns the networks that run on every image besides student and teacher, for the FLOP count."""
         return []
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
         """Returns the loss, 0-dim, float32 (float64 for float64 logits)."""
-        raise NotImplementedError(f"{type(self).__name__} must define forward(batch)")
 
 
 def present(value: Tensor | None, name: str) -> Tensor:

@@ -1,5 +1,6 @@
 """Strategies: what `temperature=…` chooses. Each names its trials and turns a trial's parameters into a schedule."""
 
+from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 import optuna
@@ -26,7 +27,7 @@ Params = dict[str, float | int | str]
 PADDING = "cmaes_padding"
 
 
-class Strategy:
+class Strategy(ABC):
     """Base of all strategies; a user's own derives from it and overrides what differs.
 
     Attributes:
@@ -59,9 +60,9 @@ class Strategy:
         """Returns the Optuna pruner."""
         return optuna.pruners.NopPruner()
 
+    @abstractmethod
     def schedule(self, params: Params) -> Schedule:
         """Turns one trial's parameters into the schedule of its training."""
-        raise NotImplementedError(f"{type(self).__name__} must define schedule(params)")
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
