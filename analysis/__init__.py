@@ -2,7 +2,7 @@
 
     >>> import analysis
     >>> sweep = analysis.load("multirun/default")
-    >>> sweep.campaigns, sweep.trials, sweep.epochs, sweep.ledger   # tidy frames, columns in analysis.columns
+    >>> sweep.campaigns, sweep.trials, sweep.epochs, sweep.ledger   # tidy frames, columns in analysis.frames.columns
     >>> comparison = analysis.compare(sweep)
     >>> comparison.table
     >>> [verdict.sentence for verdict in analysis.verdicts(comparison)]
@@ -13,18 +13,19 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from greenkd.errors import AnalysisError
+
 if TYPE_CHECKING:
-    from analysis.budgets import equal_energy
-    from analysis.comparison import Comparison, compare
-    from analysis.errors import AnalysisError
-    from analysis.loading import Problem, Sweep, load
-    from analysis.networks import inference
-    from analysis.present import comparison_tables, print_comparison, write_comparison
-    from analysis.pricing import Pricing, make_pricing
-    from analysis.reach import cost_to_reach
-    from analysis.report import write_report
-    from analysis.runs import strategy_runs
-    from analysis.verdict import Verdict, verdicts
+    from analysis.frames.load import Problem, Sweep, load
+    from analysis.frames.pricing import Pricing, make_pricing
+    from analysis.results.comparison import Comparison, compare
+    from analysis.results.cost_to_reach import cost_to_reach
+    from analysis.results.equal_energy import equal_energy
+    from analysis.results.inference import inference
+    from analysis.results.strategy_runs import strategy_runs
+    from analysis.results.verdict import Verdict, verdicts
+    from analysis.views.comparison_table import comparison_tables, print_comparison, write_comparison
+    from analysis.views.report import write_report
 
 __all__ = [
     "AnalysisError",
@@ -48,24 +49,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AnalysisError": "errors",
-    "Comparison": "comparison",
-    "Pricing": "pricing",
-    "Problem": "loading",
-    "Sweep": "loading",
-    "Verdict": "verdict",
-    "compare": "comparison",
-    "comparison_tables": "present",
-    "cost_to_reach": "reach",
-    "equal_energy": "budgets",
-    "inference": "networks",
-    "load": "loading",
-    "make_pricing": "pricing",
-    "print_comparison": "present",
-    "strategy_runs": "runs",
-    "verdicts": "verdict",
-    "write_comparison": "present",
-    "write_report": "report",
+    "Comparison": "results.comparison",
+    "Pricing": "frames.pricing",
+    "Problem": "frames.load",
+    "Sweep": "frames.load",
+    "Verdict": "results.verdict",
+    "compare": "results.comparison",
+    "comparison_tables": "views.comparison_table",
+    "cost_to_reach": "results.cost_to_reach",
+    "equal_energy": "results.equal_energy",
+    "inference": "results.inference",
+    "load": "frames.load",
+    "make_pricing": "frames.pricing",
+    "print_comparison": "views.comparison_table",
+    "strategy_runs": "results.strategy_runs",
+    "verdicts": "results.verdict",
+    "write_comparison": "views.comparison_table",
+    "write_report": "views.report",
 }
 
 

@@ -102,7 +102,7 @@ def _margin(text: str) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
     options = parser().parse_args(arguments)
-    from analysis.errors import AnalysisError
+    from greenkd.errors import AnalysisError
 
     try:
         _run(options)
@@ -116,13 +116,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from analysis.comparison import compare
-    from analysis.loading import load
-    from analysis.present import comparison_tables, console, print_problems, print_verdicts, write_comparison
-    from analysis.pricing import make_pricing
-    from analysis.tables import WRITERS, to_terminal
-    from analysis.verdict import verdict_frame, verdicts
-    from analysis.verdict_tables import verdict_table
+    from analysis.frames.load import load
+    from analysis.frames.pricing import make_pricing
+    from analysis.results.comparison import compare
+    from analysis.results.verdict import verdict_frame, verdicts
+    from analysis.views.comparison_table import (
+        comparison_tables,
+        console,
+        print_problems,
+        print_verdicts,
+        write_comparison,
+    )
+    from analysis.views.table import WRITERS, to_terminal
+    from analysis.views.verdict_table import verdict_table
 
     pricing = make_pricing(country=options.country, intensity=options.intensity, pue=options.pue, price=options.price)
     sweep = load(options.folders, pricing=pricing)
@@ -144,7 +150,7 @@ def _run(options: argparse.Namespace) -> None:
         for table in (*tables, verdict_table(found)):
             print(write(table))
     if options.report:
-        from analysis.report import write_report
+        from analysis.views.report import write_report
 
         written.append(
             write_report(

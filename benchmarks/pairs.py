@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from greenkd import models
 from greenkd.campaign import run_campaign
-from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
 from greenkd.energy.machine import processor_name
 from greenkd.identity import plain, register_resolver
 from greenkd.records import CampaignRecord, LedgerRow, Phase, TrialRow, read_rows
-from greenkd.training.interrupt import StopFlag
-from greenkd.training.weights import save_tensors
+from greenkd.training.safetensors_io import save_tensors
+from greenkd.training.stop_signals import StopFlag
 
 CONF = str(Path(__file__).parents[1] / "conf")
 PAIRS = {

@@ -19,13 +19,13 @@ from torch.nn import functional as F
 from benchmarks.pairs import BATCH, MEAN, PAIRS, STD, machine, network, rates
 from greenkd.data import Augmentation, Images
 from greenkd.energy import count_flops
-from greenkd.training.allocator import keep_freed_memory
-from greenkd.training.feed import Feed
-from greenkd.training.folding import fold_batch_norms
-from greenkd.training.layout import quicken_on_cpu
+from greenkd.teacher.bn_folding import fold_batch_norms
+from greenkd.teacher.live import LiveTeacher
+from greenkd.training.backend.cpu_layout import quicken_on_cpu
+from greenkd.training.backend.malloc import keep_freed_memory
+from greenkd.training.batches import BatchLoader
 from greenkd.training.recipe import Recipe
-from greenkd.training.signal import LiveTeacher
-from greenkd.training.weights import load_tensors, save_tensors
+from greenkd.training.safetensors_io import load_tensors, save_tensors
 
 
 def main() -> None:
@@ -70,9 +70,9 @@ def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
     device = torch.device("cpu")
     teacher, student = (quicken_on_cpu(network(each).to(memory_format=torch.channels_last)) for each in PAIRS[name])
     images = Images(torch.randint(0, 256, (4 * BATCH, 3, 32, 32), dtype=torch.uint8), torch.arange(4 * BATCH) % 10)
-    feed = Feed(images, Augmentation(crop_padding=4, flip=True), MEAN, STD, BATCH, 0, device)
-    plan = feed.plan(0)
-    batch = feed.batch(plan, 0)
+    loader = BatchLoader(images, Augmentation(crop_padding=4, flip=True), MEAN, STD, BATCH, 0, device)
+    plan = loader.plan(0)
+    batch = loader.batch(plan, 0)
     live = LiveTeacher(teacher, recipe, 0.0, False)
     network_folded, why = fold_batch_norms(teacher, batch.images, recipe)
     folded = LiveTeacher(network_folded, recipe, 0.0, False)
@@ -85,10 +85,10 @@ def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
         return F.cross_entropy(student(batch.images), batch.labels)
 
     times = {
-        "data": _least(lambda: feed.batch(plan, 0), repetitions),
-        "teacher": _least(lambda: live.outputs(batch, feed.rows(0)), repetitions),
-        "folded": _least(lambda: folded.outputs(batch, feed.rows(0)), repetitions),
-        "bank": _bank(live.outputs(batch, feed.rows(0)).logits, repetitions),
+        "data": _least(lambda: loader.batch(plan, 0), repetitions),
+        "teacher": _least(lambda: live.outputs(batch, loader.rows(0)), repetitions),
+        "folded": _least(lambda: folded.outputs(batch, loader.rows(0)), repetitions),
+        "bank": _bank(live.outputs(batch, loader.rows(0)).logits, repetitions),
         "forward": _least(forward, repetitions),
     }
     both = _least(lambda: forward().backward(), repetitions)

@@ -41,10 +41,10 @@ from benchmarks.pairs import (
     teacher_weights,
     validation_images,
 )
-from greenkd.campaign import keep_spare
+from greenkd.campaign import start_fork_server
 from greenkd.collector import collect_rarely
 from greenkd.energy import count_flops
-from greenkd.models.interleaved import Interleaved
+from greenkd.models.channel_shuffle import Interleaved
 
 
 class Pictures(Dataset[Any]):
@@ -118,7 +118,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     collect_rarely()  # as run.py does
-    keep_spare()
+    start_fork_server()
     print(machine())
     speed = rates(options.threads)
     print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)

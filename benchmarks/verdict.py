@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 import analysis
-from analysis.statistics import Paired
-from analysis.verdict import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
+from analysis.results.paired_tests import Paired
+from analysis.results.verdict import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
@@ -45,11 +45,11 @@ def plans(gain: float, seeds: int, salt: int) -> Iterator[Plan]:
         test[TAUS.index(8.0)] += gain / 100
         val[TAUS.index(8.0)] += 1.0 if gain else 0.0
         trials = [
-            Trial(tau=tau, val_accuracy=float(val[number]), test_accuracy=float(test[number]))
+            Trial(tau=tau, val_score=float(val[number]), test_score=float(test[number]))
             for number, tau in enumerate(TAUS)
         ]
         yield Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials)
-        last = Trial(tau=None, val_accuracy=float(val[-1]), test_accuracy=float(test[-1]))
+        last = Trial(tau=None, val_score=float(val[-1]), test_score=float(test[-1]))
         yield Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=[last])
 
 

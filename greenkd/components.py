@@ -5,6 +5,7 @@ held against the target's signature and every value against its annotation befor
 components and for a user's own alike.
 """
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -68,6 +69,28 @@ def check(config: Mapping[str, Any], *, where: str, given: Iterable[str] = ()) -
         for key, hint in _hints(target).items():
             if key in config:
                 _converted(hint, arguments[key], key)
+    except pydantic.ValidationError as error:
+        raise ConfigError(explain(error, where)) from error
+
+
+def read(cls: type[T], mapping: object, where: str) -> T:
+    """Turns one part of a configuration into the options it stands for.
+
+    Args:
+        cls: A pydantic dataclass; its annotations say what is allowed.
+        mapping: The part, plain containers.
+        where: Its place in the configuration, for messages: `budget`, `training.teacher`, ...
+
+    Raises:
+        ConfigError: It is no mapping, a key is unknown or missing, or a value is refused.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"{where}={mapping!r}: holds settings of its own, as in {where}.<setting>=<value>; see conf/")
+
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    check_keys(mapping, names, where)
+    try:
+        return cls(**mapping)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, where)) from error
 

@@ -1,4 +1,18 @@
-"""Errors a user can cause and cure. Each message names the bad value, what is allowed, and the cure."""
+"""Every error a user can cause and cure. Each message names the bad value, what is allowed, and the cure.
+
+GreenkdError
+├── ConfigError                 a setting is unknown, of the wrong type or out of range
+│   └── NoTemperatureError      a search over τ for an objective that has none
+├── DataError                   a data set is missing, damaged, or not what its name says
+├── StorageError                something cannot be written or read
+│   └── RecordError             a record file is of another schema
+│       └── DamagedRecordError  a record file is no JSON
+├── AnalysisError               a folder holds nothing that could be analysed, or an option does not fit it
+├── TeacherFailedError          the teacher could not be trained
+├── TrainingDivergedError       a loss is no longer a number
+└── TrainingInterruptedError    a stop was asked for
+└── BudgetSpentError        the next epoch or trial would cross a limit
+"""
 
 
 class GreenkdError(Exception):
@@ -19,3 +33,31 @@ class DataError(GreenkdError):
 
 class StorageError(GreenkdError):
     """A folder, checkpoint, cache entry or study file cannot be written or read."""
+
+
+class RecordError(StorageError, ValueError):
+    """A record file is of another schema version, or holds what no version of the schema allows."""
+
+
+class DamagedRecordError(RecordError):
+    """A record file is no JSON: its disk or another program has damaged it."""
+
+
+class AnalysisError(GreenkdError, ValueError):
+    """A folder holds nothing that could be analysed, or an option of the analysis does not fit it."""
+
+
+class TeacherFailedError(GreenkdError):
+    """The teacher could not be trained: its loss is no number, or it does not fit into memory."""
+
+
+class TrainingDivergedError(GreenkdError):
+    """The loss of a training is no longer a number."""
+
+
+class TrainingInterruptedError(GreenkdError):
+    """A stop was asked for; everything up to the last step is on disk."""
+
+
+class BudgetSpentError(TrainingInterruptedError):
+    """The next epoch, or the next trial, would cross a limit."""

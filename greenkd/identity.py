@@ -34,7 +34,8 @@ NOT_IDENTITY = (
     "dry_run",
     "estimate",
     "budget",
-    "schedule",
+    "order",
+    "schedule",  # the name of `order` in greenkd 0.1
     "interleaving",
 )
 # Settings in which campaigns that are compared with each other may differ.

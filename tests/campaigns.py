@@ -7,14 +7,14 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from greenkd.campaign import finishing, run_campaign
-from greenkd.campaign.reporting import Reporter
+from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.identity import campaign_folder, plain, register_resolver
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
-from greenkd.training.interrupt import StopFlag
+from greenkd.training.stop_signals import StopFlag
 
-finishing.WINDOW_S = 0.0  # one metered pass over the test set is enough for a test
+evaluation.WINDOW_S = 0.0  # one metered pass over the test set is enough for a test
 ROOT = Path(__file__).parents[1]
 SHORT = (
     "energy=simulated",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from greenkd.objectives import KD, Batch
+from greenkd.objectives import KD, LossInputs
 
 
 class Fragile(KD):
@@ -14,7 +14,7 @@ class Fragile(KD):
         super().__init__()
         self._switch = Path(switch)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         if batch.tau_student == 8 and self._switch.exists():
             how = self._switch.read_text()
             if how == "memory":

@@ -26,10 +26,11 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from greenkd import records
-from greenkd.campaign import finishing, run_campaign
+from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
-from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.errors import TrainingInterruptedError
 from greenkd.identity import plain, register_resolver
 from greenkd.records import (
     CampaignRecord,
@@ -43,8 +44,8 @@ from greenkd.records import (
     read_rows,
 )
 from greenkd.training.evaluate import Evaluator
-from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
-from greenkd.training.weights import load_tensors
+from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.stop_signals import StopFlag
 
 ROOT = Path(__file__).parents[1]
 SHORT = (
@@ -186,7 +187,7 @@ def run_child(campaign: str, root: Path, kill: Kill | None, seed: int) -> tuple[
             torch.set_num_threads(1)
             suicide = _Suicide(kill, seed)
             suicide.install()
-            finishing.WINDOW_S = 0.0  # a single pass is as good to be killed in
+            evaluation.WINDOW_S = 0.0  # a single pass is as good to be killed in
             record = run_campaign(settings, root / "campaign", StopFlag(), Reporter())
             counts.write_text(repr(dict(suicide.counts)))
             code = 0 if record.status is CampaignStatus.DONE else 3
@@ -218,8 +219,8 @@ def outcome(root: Path) -> dict[str, Any]:
     bank = sorted((root / "cache" / "logits").glob("*/epoch_*.safetensors"))
     return {
         "status": record.status,
-        "choice": (record.chosen_trial, record.chosen_params, record.val_accuracy),
-        "test": (record.test_accuracy, record.tests),
+        "choice": (record.chosen_trial, record.chosen_params, record.val_score),
+        "test": (record.test_score, record.tests),
         "student": _bits(folder / "student.safetensors"),
         "teacher": _bits(teacher),
         "logits": [_bits(path) for path in bank],
@@ -231,15 +232,15 @@ def outcome(root: Path) -> dict[str, Any]:
                 row.lr,
                 row.tau_mean,
                 row.train_loss,
-                row.train_accuracy,
+                row.train_score,
                 row.val_loss,
-                row.val_accuracy,
+                row.val_score,
             )
             for row in epochs
         },
         "steps": {(row.trial, row.epoch, row.taus, row.losses) for row in steps},
         "trials": {
-            (row.trial, tuple(row.params.items()), row.epochs, row.val_accuracy, row.val_loss, row.train_loss)
+            (row.trial, tuple(row.params.items()), row.epochs, row.val_score, row.val_loss, row.train_loss)
             for row in trials
         },
         "left over": sorted(path.name for path in root.rglob("*.tmp"))

@@ -9,13 +9,12 @@ from pathlib import Path
 import torch
 
 from greenkd.campaign.folder import now
-from greenkd.energy import EnergyBook
-from greenkd.errors import ConfigError, StorageError
+from greenkd.energy import EnergyMonitor
+from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
 from greenkd.temperature import Proposal
 from greenkd.training.checkpoint import Checkpointer
-from greenkd.training.interrupt import TrainingInterruptedError
-from greenkd.training.loop import FitResult
+from greenkd.training.trainer import FitResult
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class Attempt:
             append_row(folder / "steps.jsonl", steps)
         return self.judge(row)
 
-    def conclude(self, folder: Path, book: EnergyBook, outcome: FitResult | Exception) -> TrialRow:
+    def conclude(self, folder: Path, monitor: EnergyMonitor, outcome: FitResult | Exception) -> TrialRow:
         """Writes the row that says how the attempt ended.
 
         Raises:
@@ -84,15 +83,15 @@ class Attempt:
             stopped = isinstance(outcome, TrainingInterruptedError)
             status = TrialStatus.INTERRUPTED if stopped else TrialStatus.FAILED
             log.debug("trial %d: %s", self.trial, cause, exc_info=outcome)
-        book.flush()
-        costs = book.costs(trial=self.trial, attempt=self.number)
+        monitor.flush()
+        costs = monitor.costs(trial=self.trial, attempt=self.number)
         row = TrialRow(
             trial=self.trial,
             attempt=self.number,
             status=status,
             params=self.proposal.params,
             epochs=result.epochs if result else 0,
-            val_accuracy=result.val_accuracy if result else None,
+            val_score=result.val_score if result else None,
             val_loss=result.val_loss if result else None,
             train_loss=result.train_loss if result else None,
             duration_s=costs.duration_s,

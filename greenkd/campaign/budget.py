@@ -10,10 +10,10 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from greenkd.components import check_keys, explain
-from greenkd.energy import EnergyBook
-from greenkd.errors import ConfigError
-from greenkd.records import LedgerRow, Phase, RecordError, TrialRow, TrialStatus, read_campaign, read_rows
-from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
+from greenkd.energy import EnergyMonitor
+from greenkd.errors import BudgetSpentError, ConfigError, RecordError
+from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.training.stop_signals import StopFlag
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
@@ -61,10 +61,6 @@ def read_budget(config: Any) -> BudgetOptions:
         raise ConfigError(explain(error, "budget")) from error
 
 
-class BudgetSpentError(TrainingInterruptedError):
-    """The next epoch, or the next trial, would cross a limit."""
-
-
 class Budget(StopFlag):
     """Watches what a campaign spends, and stops its trainings as a signal would: between two steps, with a checkpoint.
 
@@ -75,17 +71,19 @@ class Budget(StopFlag):
         options: The limits.
         folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
         cache: Where the ledgers of teachers and logits lie.
-        book: This process's book of the campaign.
+        monitor: This process's monitor of the campaign.
         stop: The flag that signals set.
 
     Raises:
         ConfigError: A limit is set on what the meter does not measure.
     """
 
-    def __init__(self, options: BudgetOptions, folder: Path, cache: Path, book: EnergyBook, stop: StopFlag) -> None:
+    def __init__(
+        self, options: BudgetOptions, folder: Path, cache: Path, monitor: EnergyMonitor, stop: StopFlag
+    ) -> None:
         super().__init__()
         unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
-        if book.meter.method == "none" and unmetered:
+        if monitor.meter.method == "none" and unmetered:
             raise ConfigError(
                 f"budget.{unmetered[0]}: energy=none measures none; choose a meter, or budget.gflops or .hours"
             )
@@ -93,7 +91,7 @@ class Budget(StopFlag):
         self._whole_sweep = options.scope == "sweep"
         self._folder = folder
         self._cache = cache
-        self._book = book
+        self._monitor = monitor
         self._stop = stop
         self._looked_at = time.monotonic()
         self._begun: dict[str, float] | None = None
@@ -175,7 +173,7 @@ class Budget(StopFlag):
         )
 
     def _spent(self) -> dict[str, float]:
-        self._book.flush()
+        self._monitor.flush()
         folders = [self._folder]
         if self._whole_sweep:
             beside = (path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"))

@@ -4,12 +4,12 @@ import dataclasses
 from contextlib import AbstractContextManager
 
 from greenkd.campaign.budget import Budget, stopped_message
+from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
-from greenkd.campaign.reporting import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.training.bench import Bench
-from greenkd.training.interrupt import holding
+from greenkd.training.stop_signals import holding
 
 
 @dataclasses.dataclass
@@ -20,7 +20,7 @@ class Context:
         settings: What to run.
         folder: Where its files lie.
         reporter: Told what happens.
-        bench: Data, device, energy book.
+        bench: Data, device, energy monitor.
         budget: Ends trainings when it is spent; the bench's stop flag.
         record: The campaign's record, as last written.
     """

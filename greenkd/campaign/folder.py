@@ -12,12 +12,11 @@ import yaml
 from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
-from greenkd.errors import ConfigError, StorageError
+from greenkd.errors import ConfigError, DamagedRecordError, StorageError
 from greenkd.identity import NOT_IDENTITY, flatten
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
-    DamagedRecordError,
     EpochRow,
     LedgerRow,
     StepsRow,
@@ -27,7 +26,7 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
-from greenkd.training.weights import set_aside
+from greenkd.training.safetensors_io import set_aside
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +182,7 @@ class CampaignFolder:
         return 1 + max(begun, default=-1)
 
 
-_KEPT = ("created_at", "teacher_result", "chosen_trial", "chosen_params", "val_accuracy", "test_accuracy", "tests")
+_KEPT = ("created_at", "teacher_result", "chosen_trial", "chosen_params", "val_score", "test_score", "tests")
 
 
 def now() -> str:

@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from greenkd.records import InferenceRecord, NetworkRecord, Phase, scale_costs
+from greenkd.training.backend.threads import use_threads
 from greenkd.training.bench import Bench
 from greenkd.training.evaluate import EVALUATION_BATCH
 from greenkd.training.recipe import Recipe
-from greenkd.training.threads import use_threads
 
 # Passes repeat until so many seconds are full: one pass of a small network is shorter than a meter's update.
 WINDOW_S = 1.0
@@ -35,10 +35,10 @@ def measure_inference(
 ) -> InferenceRecord:
     """Meters whole passes over the test set, normalisation and counting of hits included.
 
-    To be called once per trial and process: the costs are all that the book holds for that trial's inference.
+    To be called once per trial and process: the costs are all that the monitor holds for that trial's inference.
 
     Args:
-        bench: The campaign's data, device and energy book.
+        bench: The campaign's data, device and energy monitor.
         network: Trained, on the device.
         recipe: Its precision is used.
         size: The network's parameters and FLOPs.
@@ -50,17 +50,17 @@ def measure_inference(
     batch = min(images, EVALUATION_BATCH)
     flops = None if size.forward_flops_per_image is None else images * size.forward_flops_per_image
     threads = use_threads(bench.threads, (flops or 0.0) * batch / images)
-    with bench.book.phase(Phase.CALIBRATION, trial=trial, attempt=attempt):
+    with bench.monitor.phase(Phase.CALIBRATION, trial=trial, attempt=attempt):
         # Warms up as well: the first pass at a new batch size chooses kernels and fills the allocator.
         peak_bytes, method = peak_memory(bench, network, recipe, batch)
     passes, started = 0, time.monotonic()
-    with bench.book.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as metered:
+    with bench.monitor.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as metered:
         while passes == 0 or time.monotonic() - started < window_s:
             bench.test(network, recipe)
             metered.add_work(images, flops=flops, forward_flops=flops)
             passes += 1
-    bench.book.flush()
-    costs = bench.book.costs(trial=trial, attempt=attempt, phase=Phase.INFERENCE)
+    bench.monitor.flush()
+    costs = bench.monitor.costs(trial=trial, attempt=attempt, phase=Phase.INFERENCE)
     return InferenceRecord(
         network=size.name,
         parameters=size.parameters,

@@ -23,13 +23,13 @@ GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training
 _SWITCHES = ("dry_run", "smoke", "estimate")
 _ROOT = (
     *(*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "storage", "retry"),
-    *(*_SWITCHES, "budget", "schedule", "interleaving"),
+    *(*_SWITCHES, "budget", "order", "interleaving"),
 )
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
 class Interleaving:
-    """What comes before each block of `schedule=interleaved`.
+    """What comes before each block of `order=interleaved`.
 
     Attributes:
         idle_s: Seconds of doing nothing, which show what the machine draws at rest.
@@ -156,14 +156,14 @@ def _check_plain(config: Mapping[str, Any]) -> None:
 
 
 def _read_interleaving(config: Mapping[str, Any]) -> Interleaving | None:
-    if config["schedule"] not in ("sequential", "interleaved"):
-        raise ConfigError(f"schedule={config['schedule']!r}: give sequential or interleaved")
+    if config["order"] not in ("sequential", "interleaved"):
+        raise ConfigError(f"order={config['order']!r}: give sequential or interleaved")
     check_keys(config["interleaving"], Interleaving.__dataclass_fields__, "interleaving")
     try:
         interleaving = Interleaving(**config["interleaving"])
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, "interleaving")) from error
-    return interleaving if config["schedule"] == "interleaved" else None
+    return interleaving if config["order"] == "interleaved" else None
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:

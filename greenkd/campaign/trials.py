@@ -13,15 +13,15 @@ from torch import Tensor
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.settings import Settings
 from greenkd.energy import Flops
-from greenkd.errors import StorageError
+from greenkd.errors import StorageError, TrainingInterruptedError
 from greenkd.objectives import Setup
 from greenkd.records import Phase, TrialRow
 from greenkd.training.bench import Bench
-from greenkd.training.interrupt import TrainingInterruptedError
 from greenkd.training.learner import Learner
 from greenkd.training.lockstep import Outcome, train_in_lockstep
-from greenkd.training.loop import Billing, Fit, FitResult, TeacherSignal
-from greenkd.training.weights import load_tensors, save_tensors
+from greenkd.training.safetensors_io import load_tensors, save_tensors
+from greenkd.training.teacher_source import TeacherSource
+from greenkd.training.trainer import Fit, FitResult, PhaseTag
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class TrialRunner:
     """Runs the trials of one campaign.
 
     Attributes:
-        bench: Data, device, energy book.
+        bench: Data, device, energy monitor.
         settings: The campaign's settings.
         folder: The campaign's folder.
         teacher: Where the teacher's outputs come from; None where the objective needs none.
@@ -41,7 +41,7 @@ class TrialRunner:
     bench: Bench
     settings: Settings
     folder: Path
-    teacher: TeacherSignal | None
+    teacher: TeacherSource | None
     teacher_features: int | None
 
     def weights_path(self, trial: int) -> Path:
@@ -84,7 +84,7 @@ class TrialRunner:
                 epochs=recipe.epochs,
             )
         )
-        steps = bench.feed(seed, recipe.batch_size).steps
+        steps = bench.loader(seed, recipe.batch_size).steps
         own, *others = (bench.flops(each) for each in (network, *objective.networks()))
         flops = Flops(
             forward=own.forward + sum(each.forward for each in others),
@@ -114,7 +114,7 @@ class TrialRunner:
         """
         interrupted: TrainingInterruptedError | None = None
         for attempt, outcome in self._train(attempts):
-            row = attempt.conclude(self.folder, self.bench.book, outcome)
+            row = attempt.conclude(self.folder, self.bench.monitor, outcome)
             if isinstance(outcome, TrainingInterruptedError):
                 interrupted = outcome
                 continue
@@ -145,13 +145,13 @@ class TrialRunner:
         recipe = settings.training.recipe
         return Fit(
             learner=self.learner(),
-            feed=bench.feed(settings.seed, recipe.batch_size),
+            loader=bench.loader(settings.seed, recipe.batch_size),
             recipe=recipe,
             schedule=settings.strategy.schedule(attempt.proposal.params),
             teacher=self.teacher,
             validation=bench.validation,
             seed=settings.seed,
-            billing=Billing(bench.book, Phase.STUDENT_TRAINING, attempt.trial, attempt.number),
+            tag=PhaseTag(bench.monitor, Phase.STUDENT_TRAINING, attempt.trial, attempt.number),
             checkpointer=attempt.checkpointer(self.folder, settings.training.checkpoint_every_s),
             stop=bench.stop,
             on_epoch=partial(attempt.epoch_finished, self.folder),

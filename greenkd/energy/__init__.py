@@ -1,22 +1,22 @@
-"""Energy, carbon and FLOPs: meters behind one small interface, and the book that says whose bill every joule is on."""
+"""Energy, carbon and FLOPs: meters behind one small interface, and the monitor that records phases in the ledger."""
 
 import importlib
 from typing import TYPE_CHECKING
 
 from greenkd.carbon import Intensity, find_intensity
-from greenkd.energy.book import EnergyBook, PhaseHandle, TrialHandle
-from greenkd.energy.carbontracker import CarbonTracker
-from greenkd.energy.choice import auto, both, open_nvml_and_cpu
 from greenkd.energy.clock import Clock
-from greenkd.energy.codecarbon import CodeCarbon
-from greenkd.energy.joined import Joined, SideBySide
-from greenkd.energy.meter import Component, Meter, Reading
-from greenkd.energy.nvml import Nvml
-from greenkd.energy.opening import EnergyOptions, open_book, read_config
-from greenkd.energy.rapl import Rapl
-from greenkd.energy.replay import Replay, record_reading
-from greenkd.energy.simple import CpuTime, NoMeter, Simulated
-from greenkd.energy.zeus import Zeus
+from greenkd.energy.config import EnergyOptions, open_monitor, read_config
+from greenkd.energy.meters.auto import auto, both, open_nvml_and_cpu
+from greenkd.energy.meters.base import Component, Meter, Reading
+from greenkd.energy.meters.carbontracker import CarbonTracker
+from greenkd.energy.meters.codecarbon import CodeCarbon
+from greenkd.energy.meters.combined import Joined, SideBySide
+from greenkd.energy.meters.nvml import Nvml
+from greenkd.energy.meters.rapl import Rapl
+from greenkd.energy.meters.replay import Replay, record_reading
+from greenkd.energy.meters.software import CpuTime, NoMeter, Simulated
+from greenkd.energy.meters.zeus import Zeus
+from greenkd.energy.monitor import EnergyMonitor, PhaseHandle, TrialHandle
 
 if TYPE_CHECKING:
     from greenkd.energy.flops import Flops, count_flops
@@ -27,7 +27,7 @@ __all__ = [
     "CodeCarbon",
     "Component",
     "CpuTime",
-    "EnergyBook",
+    "EnergyMonitor",
     "EnergyOptions",
     "Flops",
     "Intensity",
@@ -47,7 +47,7 @@ __all__ = [
     "both",
     "count_flops",
     "find_intensity",
-    "open_book",
+    "open_monitor",
     "open_nvml_and_cpu",
     "read_config",
     "record_reading",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenkd.energy.apportion import shares
-from greenkd.energy.meter import PARTS, Beside, Component, Meter, Part, Reading
+from greenkd.energy.meters.base import PARTS, Beside, Component, Meter, Part, Reading
 from greenkd.records import Phase, Source
 
 JOULES_PER_KWH = 3.6e6
@@ -15,14 +15,14 @@ _CERTAINTY = (Source.MEASURED, Source.MODELLED, Source.CONSTANT, Source.SIMULATE
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PhaseKey:
     """Whose bill a moment is on."""
 
     ledger: Path
     phase: Phase
     trial: int | None
     attempt: int
-    members: tuple["Key", ...] = ()  # bills that share this moment: trials trained side by side
+    members: tuple["PhaseKey", ...] = ()  # bills that share this moment: trials trained side by side
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Segment:
 
     seconds: float = 0.0
     cpu_s: float = 0.0
-    own_s: dict[Key, float] = field(default_factory=dict)  # of each member, where it was measured
+    own_s: dict[PhaseKey, float] = field(default_factory=dict)  # of each member, where it was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float]
     `scale` is the part of a reading that is this process's, where others read the same device.
 
     The processor's energy goes by CPU seconds; that of GPUs and memory by seconds, since memory draws the same whatever
-    is computed, and the book waits for the GPU at every boundary.
+    is computed, and the monitor waits for the GPU at every boundary.
     """
     scale = scale or {}
     divided: dict[Part, list[float | None]] = {}
@@ -121,16 +121,16 @@ def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float]
     ]
 
 
-def among_members(segments: dict[Key, Segment]) -> dict[Key, Segment]:
+def among_members(segments: dict[PhaseKey, Segment]) -> dict[PhaseKey, Segment]:
     """Divides joint segments among the trials that ran side by side in them.
 
     Each member bears its own measured seconds and an equal part of the rest (teacher, data, Python); where none were
     measured the parts are equal, which is right for students of one architecture. Never by FLOPs, which miss the cost
     of small convolutions by a factor of three.
     """
-    divided: dict[Key, Segment] = {}
+    divided: dict[PhaseKey, Segment] = {}
 
-    def add(key: Key, seconds: float, cpu_s: float) -> None:
+    def add(key: PhaseKey, seconds: float, cpu_s: float) -> None:
         segment = divided.setdefault(key, Segment())
         segment.seconds += seconds
         segment.cpu_s += cpu_s

@@ -59,7 +59,7 @@ def _small_stem(
 ) -> nn.Module:
     import torchvision
 
-    from greenkd.models.interleaved import Interleaved
+    from greenkd.models.channel_shuffle import Interleaved
 
     require_image_size(name, image_size, _MINIMUM)
     network: nn.Module = torchvision.models.get_model(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LossInputs:
     """One training step as an objective sees it; all tensors on one device.
 
     `tau_student` and `tau_teacher` change from step to step. They stay tensors on the device: reading their value on
@@ -37,7 +37,7 @@ class Setup:
     """
 
     num_classes: int
-    train_labels: Tensor  # [N] int64 on the CPU, in the order that Batch.indices refers to
+    train_labels: Tensor  # [N] int64 on the CPU, in the order that LossInputs.indices refers to
     student_feature_size: int | None  # None: not wanted
     teacher_feature_size: int | None
     build_peer: Callable[[], nn.Module]
@@ -62,7 +62,7 @@ class Objective(nn.Module, ABC):
     uses_temperature: bool = False
     """Whether τ changes the loss; where it does not, tuning it is meaningless."""
     wants_features: bool = False
-    """Whether Batch.student_features and Batch.teacher_features are needed."""
+    """Whether LossInputs.student_features and LossInputs.teacher_features are needed."""
 
     def __init__(self) -> None:
         # Without it nn.Module's open signature would let any mistyped setting through to a traceback.
@@ -80,7 +80,7 @@ class Objective(nn.Module, ABC):
         return []
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim, float32 (float64 for float64 logits)."""
 
 
@@ -91,5 +91,5 @@ def present(value: Tensor | None, name: str) -> Tensor:
         ValueError: The training loop left the field empty.
     """
     if value is None:
-        raise ValueError(f"Batch.{name} is None, but this objective needs it")
+        raise ValueError(f"LossInputs.{name} is None, but this objective needs it")
     return value

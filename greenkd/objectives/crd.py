@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import Batch, Objective, Setup, present
+from greenkd.objectives.base import LossInputs, Objective, Setup, present
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
 from greenkd.objectives.negatives import draw_integers
 from greenkd.streams import stream_seed
@@ -116,7 +116,7 @@ class CRD(Objective):
         self.register_buffer("class_start", sizes.cumsum(0) - sizes, persistent=False)
         self.register_buffer("class_size", sizes, persistent=False)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim; moves the bank entries of the batch's images."""
         student_features = present(batch.student_features, "student_features")
         teacher_features = present(batch.teacher_features, "teacher_features")
@@ -133,7 +133,7 @@ class CRD(Objective):
             contrast = self._contrast(batch, student_features, teacher_features)
         return loss + self.crd_weight * contrast
 
-    def negative_rows(self, batch: Batch) -> Tensor:
+    def negative_rows(self, batch: LossInputs) -> Tensor:
         """Returns the bank rows [B, K] that serve as the batch's negatives in this epoch."""
         sizes = self.class_size[batch.labels]
         draws = draw_integers(
@@ -141,7 +141,7 @@ class CRD(Objective):
         )
         return draws + sizes[:, None] * (draws >= self.class_start[batch.labels][:, None])
 
-    def _contrast(self, batch: Batch, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+    def _contrast(self, batch: LossInputs, student_features: Tensor, teacher_features: Tensor) -> Tensor:
         student = _embed(self.student_projection, student_features)
         teacher = _embed(self.teacher_projection, teacher_features)
         rows = self.bank_row[batch.indices]

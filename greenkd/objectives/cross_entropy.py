@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import Batch, Objective
+from greenkd.objectives.base import LossInputs, Objective
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -12,6 +12,6 @@ class CrossEntropy(Objective):
     The student trained this way is the "base" row of every distillation table. τ has no meaning here.
     """
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         return cross_entropy(batch.student_logits, batch.labels)

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from greenkd.objectives.base import Batch, Objective, Setup, present
+from greenkd.objectives.base import LossInputs, Objective, Setup, present
 from greenkd.objectives.divergence import Weight, cross_entropy, full_precision, kl_of_log_probabilities
 
 
@@ -46,7 +46,7 @@ class DKD(Objective):
         if self.warmup_epochs is None:
             self.warmup_epochs = round(setup.epochs / 12)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         teacher_logits = present(batch.teacher_logits, "teacher_logits")
         target, non_target = decoupled_divergences(

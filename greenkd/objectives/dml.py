@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from greenkd.objectives.base import Batch, Objective, Setup
+from greenkd.objectives.base import LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
 
 
@@ -45,7 +45,7 @@ class DML(Objective):
         """The peer: trained, and booked, like the student."""
         return [self.peer]
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the sum of both networks' losses, 0-dim."""
         peer_logits: Tensor = self.peer(batch.images)
         self.peer_logits = peer_logits.detach()
@@ -53,6 +53,6 @@ class DML(Objective):
             batch, peer_logits, batch.student_logits.detach()
         )
 
-    def _loss(self, batch: Batch, learner: Tensor, target: Tensor) -> Tensor:
+    def _loss(self, batch: LossInputs, learner: Tensor, target: Tensor) -> Tensor:
         divergence = softened_kl(learner, target, batch.tau_student, batch.tau_teacher, reduction=self.reduction)
         return cross_entropy(learner, batch.labels) + self.kl_weight * divergence

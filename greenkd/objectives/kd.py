@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import Batch, Objective, present
+from greenkd.objectives.base import LossInputs, Objective, present
 from greenkd.objectives.divergence import Fraction, Reduction, cross_entropy, softened_kl
 
 
@@ -31,7 +31,7 @@ class KD(Objective):
         self.reduction: Reduction = reduction
         self.tau_squared = tau_squared
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         divergence = softened_kl(
             batch.student_logits,

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import Batch, Objective, Setup
+from greenkd.objectives.base import LossInputs, Objective, Setup
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -39,7 +39,7 @@ class LabelSmoothing(Objective):
                 "or a wrong class weighs as much as the label; the usual value is 0.1"
             )
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         classes = batch.student_logits.shape[1]
         return cross_entropy(batch.student_logits, batch.labels, self.smoothing * classes / (classes - 1))

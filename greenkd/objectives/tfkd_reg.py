@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import Batch, Objective, Setup
+from greenkd.objectives.base import LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Fraction, Reduction, Weight, cross_entropy, full_precision
 
 
@@ -66,7 +66,7 @@ class TfKDReg(Objective):
                 "favour the label; the usual value is 0.99"
             )
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         logits = full_precision(batch.student_logits)
         size, classes = logits.shape

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import Batch, Objective, present
+from greenkd.objectives.base import LossInputs, Objective, present
 from greenkd.objectives.divergence import Fraction, Reduction, Weight, cross_entropy, softened_kl
 
 
@@ -33,7 +33,7 @@ class TfKDSelf(Objective):
         self.multiplier = multiplier
         self.reduction: Reduction = reduction
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         divergence = softened_kl(
             batch.student_logits,

@@ -19,18 +19,18 @@ from pathlib import Path
 import torch
 
 from greenkd.campaign import campaign_in_turns, open_bench
-from greenkd.campaign.reporting import Reporter
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import Interleaving, Settings
-from greenkd.energy import EnergyBook, open_book
-from greenkd.energy.outside import watts
-from greenkd.errors import GreenkdError
+from greenkd.energy import EnergyMonitor, open_monitor
+from greenkd.energy.unmetered import watts
+from greenkd.errors import GreenkdError, TrainingInterruptedError
 from greenkd.objectives import CrossEntropy
 from greenkd.records import BlockRow, CampaignRecord, Phase, append_row
-from greenkd.sweep.plan import read_state
-from greenkd.training.bench import resolve_device
-from greenkd.training.interrupt import StopFlag, TrainingInterruptedError
+from greenkd.training.backend.device import resolve_device
+from greenkd.training.backend.threads import use_threads
 from greenkd.training.learner import Learner
-from greenkd.training.threads import use_threads
+from greenkd.training.stop_signals import StopFlag
 
 log = logging.getLogger("greenkd")
 
@@ -137,12 +137,12 @@ class _Machine:
         self._stop = stop
         self._device = resolve_device(str(settings.config["device"]))
         self._first_cpu_s: float | None = None
-        with self._book() as book:
-            self._work = _FixedWork(settings, self._device, book, stop)
+        with self._monitor() as monitor:
+            self._work = _FixedWork(settings, self._device, monitor, stop)
 
-    def _book(self) -> EnergyBook:
+    def _monitor(self) -> EnergyMonitor:
         synchronize = partial(torch.cuda.synchronize, self._device) if self._device.type == "cuda" else None
-        return open_book(
+        return open_monitor(
             self._settings.config["energy"],
             campaign_id=str(self._settings.config["sweep"]),
             ledger=self._sweep / "calibration.jsonl",
@@ -153,17 +153,17 @@ class _Machine:
         """Measures, writes the block's row, and warns of drift."""
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         steps = self._options.calibration_steps
-        with self._book() as book:
-            with book.phase(Phase.IDLE):
+        with self._monitor() as monitor:
+            with monitor.phase(Phase.IDLE):
                 until = time.monotonic() + self._options.idle_s
                 while (left := until - time.monotonic()) > 0:
                     self._stop.check()
                     time.sleep(min(left, 0.5))
-            with book.phase(Phase.CALIBRATION) as metered:
+            with monitor.phase(Phase.CALIBRATION) as metered:
                 images = self._work.run(steps)
                 metered.add_work(images, flops=None, forward_flops=None)
-            book.flush()
-            idle, fixed = book.costs(phase=Phase.IDLE), book.costs(phase=Phase.CALIBRATION)
+            monitor.flush()
+            idle, fixed = monitor.costs(phase=Phase.IDLE), monitor.costs(phase=Phase.CALIBRATION)
         drift = None
         if steps and fixed.cpu_s is not None:
             self._first_cpu_s = self._first_cpu_s or fixed.cpu_s
@@ -191,14 +191,16 @@ class _Machine:
 class _FixedWork:
     """Training steps of the student, always the same number of the same batches."""
 
-    def __init__(self, settings: Settings, device: torch.device, book: EnergyBook, stop: StopFlag) -> None:
-        bench = open_bench(settings, device, book, stop)
+    def __init__(self, settings: Settings, device: torch.device, monitor: EnergyMonitor, stop: StopFlag) -> None:
+        bench = open_bench(settings, device, monitor, stop)
         recipe = settings.training.recipe
         network = bench.network(settings.config["student"], "student", settings.seed)
-        self._feed = bench.feed(settings.seed, recipe.batch_size)
-        self._plan = self._feed.plan(0)
+        self._loader = bench.loader(settings.seed, recipe.batch_size)
+        self._plan = self._loader.plan(0)
         flops = bench.flops(network)
-        self._learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, settings.seed, self._feed.steps)
+        self._learner = Learner(
+            network, CrossEntropy(), recipe, flops, flops.forward, settings.seed, self._loader.steps
+        )
         self._tau = torch.ones((), device=device)
         self._threads, self._step_flops = settings.threads, flops.training * recipe.batch_size
         self.run(_WARM_UP_STEPS)
@@ -209,10 +211,10 @@ class _FixedWork:
         self._learner.network.train()
         images = 0
         for step in self._steps(steps):
-            batch = self._feed.batch(self._plan, step)
+            batch = self._loader.batch(self._plan, step)
             self._learner.step(0, step, batch, None, (self._tau, self._tau))
             images += len(batch.labels)
         return images
 
     def _steps(self, steps: int) -> Iterator[int]:
-        return itertools.islice(itertools.cycle(range(self._feed.steps)), steps)
+        return itertools.islice(itertools.cycle(range(self._loader.steps)), steps)

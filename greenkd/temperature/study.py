@@ -145,7 +145,7 @@ class StrategyStudy:
         if known.state == TrialState.WAITING:
             known = self._pop(row.trial)
         if not known.state.is_finished():
-            values = row.val_accuracy if state == TrialState.COMPLETE else None
+            values = row.val_score if state == TrialState.COMPLETE else None
             self._end(known.number, values, state)
 
     def _end(self, trial: optuna.Trial | int, value: float | None, state: TrialState) -> None:
@@ -208,18 +208,18 @@ class StrategyStudy:
             trials = self._numbers().values()
         return len(trials) >= self._strategy.planned_trials() and all(trial.state.is_finished() for trial in trials)
 
-    def should_stop(self, proposal: Proposal, epoch: int, val_accuracy: float) -> bool:
+    def should_stop(self, proposal: Proposal, epoch: int, val_score: float) -> bool:
         """Reports one epoch's validation accuracy; True if the pruner wants the training stopped."""
         if not self._prunes:
             return False  # a report is a transaction on disk, too dear for a number nobody asks for
         with self._usable():
-            proposal.handle.report(val_accuracy, epoch)
+            proposal.handle.report(val_score, epoch)
             return bool(proposal.handle.should_prune())
 
-    def tell(self, proposal: Proposal, status: TrialStatus, val_accuracy: float | None) -> None:
+    def tell(self, proposal: Proposal, status: TrialStatus, val_score: float | None) -> None:
         """Closes a trial in the study."""
         state = _STATES[status]
-        value = val_accuracy if state == TrialState.COMPLETE else None
+        value = val_score if state == TrialState.COMPLETE else None
         with self._usable():
             self._end(proposal.handle, value, state)
 

@@ -10,33 +10,16 @@ from torch import nn
 
 from greenkd.components import build
 from greenkd.data import Dataset, DatasetOptions, Images, stratified_split
-from greenkd.energy import EnergyBook, Flops, count_flops
+from greenkd.energy import EnergyMonitor, Flops, count_flops
 from greenkd.errors import ConfigError
 from greenkd.streams import stream_seed
+from greenkd.training.backend.cpu_layout import quicken_on_cpu
+from greenkd.training.batches import BatchLoader
 from greenkd.training.evaluate import Evaluator
-from greenkd.training.feed import Feed
-from greenkd.training.interrupt import StopFlag
-from greenkd.training.layout import quicken_on_cpu
+from greenkd.training.stop_signals import StopFlag
 
 # Keys of a network's group that are ours, not the target's.
 NETWORK_KEYS = ("name", "weights")
-
-
-def resolve_device(name: str) -> torch.device:
-    """Turns `auto`, `cpu`, `cuda`, `cuda:1`, `mps` into a device that exists here.
-
-    Raises:
-        ConfigError: There is no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        present = ["auto", "cpu"] + (["cuda"] if torch.cuda.is_available() else [])
-        raise ConfigError(f"device={name}: not usable on this machine; here there is {', '.join(present)}") from error
-    return device
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +34,7 @@ class Bench:
     options: DatasetOptions
     dataset: Dataset
     device: torch.device
-    book: EnergyBook
+    monitor: EnergyMonitor
     stop: StopFlag
     checkpoint_every_s: float
     threads: int | Literal["auto"]
@@ -81,14 +64,14 @@ class Bench:
     def _evaluator(self, images: Images) -> Evaluator:
         return Evaluator(images, self.options.mean, self.options.std, self.device)
 
-    def feed(self, seed: int, batch_size: int) -> Feed:
+    def loader(self, seed: int, batch_size: int) -> BatchLoader:
         """Returns the batches of a training under one seed; the same object for the same arguments."""
-        if (seed, batch_size) not in self._feeds:
+        if (seed, batch_size) not in self._loaders:
             options = self.options
-            self._feeds[seed, batch_size] = Feed(
+            self._loaders[seed, batch_size] = BatchLoader(
                 self._resident, options.augmentation, options.mean, options.std, batch_size, seed, self.device
             )
-        return self._feeds[seed, batch_size]
+        return self._loaders[seed, batch_size]
 
     @cached_property
     def _resident(self) -> Images:
@@ -96,7 +79,7 @@ class Bench:
         return self.train.to(self.device)
 
     @cached_property
-    def _feeds(self) -> dict[tuple[int, int], Feed]:
+    def _loaders(self) -> dict[tuple[int, int], BatchLoader]:
         return {}
 
     def network(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:

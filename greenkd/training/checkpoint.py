@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from greenkd.errors import StorageError
-from greenkd.training.weights import load_tensors, save_tensors, set_aside
+from greenkd.training.safetensors_io import load_tensors, save_tensors, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -150,12 +150,12 @@ def _restore(
             # safetensors stores everything contiguous.
             slots.setdefault(int(index), {})[slot] = torch.empty_like(parameters[int(index)]).copy_(value)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
-    train_loss, val_loss, val_accuracy = (float.fromhex(value) for value in fields["last"])
+    train_loss, val_loss, val_score = (float.fromhex(value) for value in fields["last"])
     return Position(
         epoch=fields["epoch"],
         step=fields["step"],
         losses=tensors["position.losses"].to(device),
         correct=tensors["position.correct"].to(device),
         duration_s=fields["duration_s"],
-        last=(train_loss, val_loss, val_accuracy),
+        last=(train_loss, val_loss, val_score),
     )

@@ -16,7 +16,7 @@ EVALUATION_BATCH = 500
 class Score(NamedTuple):
     """A network's result on a split."""
 
-    accuracy: float  # fraction of samples whose largest logit is the label's
+    value: float  # accuracy: fraction of samples whose largest logit is the label's
     loss: float  # mean cross-entropy in nats
 
 

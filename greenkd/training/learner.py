@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from greenkd.energy import Flops
-from greenkd.objectives import Batch, Objective
+from greenkd.objectives import LossInputs, Objective
 from greenkd.streams import stream_seed
-from greenkd.training.features import FeatureTap
-from greenkd.training.feed import FedBatch
+from greenkd.training.batches import Batch
+from greenkd.training.feature_hook import FeatureHook
 from greenkd.training.recipe import Recipe
 
 
@@ -57,8 +57,8 @@ class Learner:
         self._seed = seed
         self._steps_per_epoch = steps_per_epoch
         self.optimizer = recipe.optimizer([*network.parameters(), *objective.parameters()])
-        self._tap = FeatureTap(network) if objective.wants_features else None
-        self.compiled = compiled and self._tap is None
+        self._hook = FeatureHook(network) if objective.wants_features else None
+        self.compiled = compiled and self._hook is None
         # Evaluation runs the network as written: compiling it in a second mode costs more than its passes would save.
         self._forward: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False) if self.compiled else network
         self._generator = _default_generator(next(network.parameters()).device)
@@ -85,7 +85,7 @@ class Learner:
                 buffer.copy_(before)
 
     def step(
-        self, epoch: int, step: int, batch: FedBatch, teacher: TeacherOutputs | None, taus: tuple[Tensor, Tensor]
+        self, epoch: int, step: int, batch: Batch, teacher: TeacherOutputs | None, taus: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Makes one optimiser step.
 
@@ -107,13 +107,13 @@ class Learner:
         with self._recipe.autocast(batch.images.device):
             logits = self._forward(batch.images)
             loss: Tensor = self.objective(
-                Batch(
+                LossInputs(
                     images=batch.images,
                     labels=batch.labels,
                     indices=batch.indices,
                     student_logits=logits,
                     teacher_logits=teacher.logits if teacher else None,
-                    student_features=self._tap.features if self._tap else None,
+                    student_features=self._hook.features if self._hook else None,
                     teacher_features=teacher.features if teacher else None,
                     tau_student=taus[0],
                     tau_teacher=taus[1],

@@ -9,8 +9,8 @@ an epoch) is on its own bill.
 
 from collections.abc import Iterator, Sequence
 
-from greenkd.training.interrupt import TrainingInterruptedError
-from greenkd.training.loop import Fit, FitResult
+from greenkd.errors import TrainingInterruptedError
+from greenkd.training.trainer import Fit, FitResult
 
 Outcome = FitResult | Exception
 
@@ -19,7 +19,7 @@ def train_in_lockstep(fits: Sequence[Fit]) -> Iterator[tuple[Fit, Outcome]]:
     """Trains students side by side.
 
     Args:
-        fits: Trainings of one campaign: the same feed, recipe, teacher, book and stop flag. Those that resume from
+        fits: Trainings of one campaign: the same loader, recipe, teacher, monitor and stop flag. Those that resume from
             different steps catch up first.
 
     Yields:
@@ -44,11 +44,11 @@ def train_in_lockstep(fits: Sequence[Fit]) -> Iterator[tuple[Fit, Outcome]]:
         except TrainingInterruptedError as error:
             yield from [(fit, _saved(fit, error)) for fit in running]
             return
-        except Exception as error:  # the teacher's, or the book's: it hits all of the group
+        except Exception as error:  # the teacher's, or the monitor's: it hits all of the group
             ended = {id(fit): error for fit in group}
         for fit in group:
             outcome: Outcome | None = ended.get(id(fit))
-            if outcome is None and fit.position.step == fit.feed.steps:
+            if outcome is None and fit.position.step == fit.loader.steps:
                 outcome = _end_epoch(fit)
             if outcome is not None:
                 running.remove(fit)
@@ -60,7 +60,7 @@ def _next_segment(running: Sequence[Fit]) -> tuple[list[Fit], int]:
     first = min((fit.position.epoch, fit.position.step) for fit in running)
     group = [fit for fit in running if (fit.position.epoch, fit.position.step) == first]
     ahead = [fit.position.step for fit in running if fit.position.epoch == first[0] and fit.position.step > first[1]]
-    return group, min(ahead, default=running[0].feed.steps)
+    return group, min(ahead, default=running[0].loader.steps)
 
 
 def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
@@ -69,10 +69,10 @@ def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
     As soon as one dies the others return early, so that it pays for no step it does not make.
     """
     first = group[0]
-    epoch, feed, teacher, billing = first.position.epoch, first.feed, first.teacher, first.billing
-    trials = {_trial(fit): fit.billing.attempt for fit in group}
-    with billing.book.side_by_side(billing.phase, trials=trials) as metered:
-        plan = feed.plan(epoch)
+    epoch, loader, teacher, tag = first.position.epoch, first.loader, first.teacher, first.tag
+    trials = {_trial(fit): fit.tag.attempt for fit in group}
+    with tag.monitor.side_by_side(tag.phase, trials=trials) as metered:
+        plan = loader.plan(epoch)
         if teacher is not None:
             teacher.begin_epoch(epoch, plan)
         for fit in group:
@@ -82,8 +82,8 @@ def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
         died: dict[int, Exception] = {}
         for step in range(first.position.step, until):
             first.stop.check()
-            batch = feed.batch(plan, step)
-            outputs = teacher.outputs(batch, feed.rows(step)) if teacher else None
+            batch = loader.batch(plan, step)
+            outputs = teacher.outputs(batch, loader.rows(step)) if teacher else None
             for fit, add_work in members:
                 try:
                     fit.step(batch, outputs, add_work, share)
@@ -95,9 +95,9 @@ def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
 
 
 def _trial(fit: Fit) -> int:
-    if fit.billing.trial is None:
+    if fit.tag.trial is None:
         raise ValueError("only trials can be trained in lockstep, for their bills are told apart by their numbers")
-    return fit.billing.trial
+    return fit.tag.trial
 
 
 def _end_epoch(fit: Fit) -> Outcome | None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from greenkd.components import check_keys, explain
 from greenkd.errors import ConfigError
-from greenkd.training.parallel import ParallelMode
+from greenkd.training.backend.placement import ParallelMode
 
 Whole = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -37,9 +37,9 @@ class Trial:
     """One planted attempt. `seconds` of training and a tenth of it of validation."""
 
     tau: float | None = 4.0
-    val_accuracy: float | None = 0.9
+    val_score: float | None = 0.9
     val_loss: float | None = 0.3
-    test_accuracy: float | None = 0.9
+    test_score: float | None = 0.9
     status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
     seconds: float = 36.0
     trial: int | None = None  # None: its place in the list
@@ -127,8 +127,8 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         dataclasses.replace(trial, trial=number if trial.trial is None else trial.trial)
         for number, trial in enumerate(plan.trials)
     ]
-    complete = [trial for trial in trials if trial.status == TrialStatus.COMPLETE and trial.val_accuracy is not None]
-    best = min(complete, key=lambda trial: (-trial.val_accuracy, trial.val_loss, trial.trial), default=None)
+    complete = [trial for trial in trials if trial.status == TrialStatus.COMPLETE and trial.val_score is not None]
+    best = min(complete, key=lambda trial: (-trial.val_score, trial.val_loss, trial.trial), default=None)
     done = plan.status in (CampaignStatus.DONE, CampaignStatus.PARTIAL) and best is not None
     tested = done and plan.tested
     record = records.CampaignRecord(
@@ -152,19 +152,19 @@ def write_campaign(root: Path, plan: Plan) -> Path:
             network=records.NetworkRecord(
                 name=plan.teacher, parameters=90_000, forward_flops_per_image=9e5, training_flops_per_image=27e5
             ),
-            val_accuracy=0.97,
-            test_accuracy=0.96,
+            val_score=0.97,
+            test_score=0.96,
             costs=TEACHER_COSTS,
             trained_by=identity,
         ),
         chosen_trial=best.trial if done and best else None,
         chosen_params=_params(best) if done and best else None,
-        val_accuracy=best.val_accuracy if done and best else None,
-        test_accuracy=best.test_accuracy if tested and best else None,
+        val_score=best.val_score if done and best else None,
+        test_score=best.test_score if tested and best else None,
         tests=tuple(
-            records.TestResult(trial=trial.trial or 0, accuracy=trial.test_accuracy, loss=0.4)
+            records.TestResult(trial=trial.trial or 0, score=trial.test_score, loss=0.4)
             for trial in complete
-            if tested and trial.test_accuracy is not None
+            if tested and trial.test_score is not None
         ),
         logits_costs=plan.logits,
         data_fingerprint="f" * 8,
@@ -214,7 +214,7 @@ def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:
         status=trial.status or TrialStatus.COMPLETE,
         params=_params(trial),
         epochs=epochs,
-        val_accuracy=trial.val_accuracy,
+        val_score=trial.val_score,
         val_loss=trial.val_loss,
         train_loss=0.2,
         duration_s=1.1 * trial.seconds,
@@ -228,7 +228,7 @@ def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:
 
 
 def _epoch_rows(trial: Trial, epochs: int) -> list[records.EpochRow]:
-    final = trial.val_accuracy or 0.5
+    final = trial.val_score or 0.5
     return [
         records.EpochRow(
             trial=trial.trial or 0,
@@ -237,9 +237,9 @@ def _epoch_rows(trial: Trial, epochs: int) -> list[records.EpochRow]:
             lr=0.1,
             tau_mean=trial.tau or 11.0,
             train_loss=2.0 / (epoch + 1),
-            train_accuracy=final,
+            train_score=final,
             val_loss=trial.val_loss,
-            val_accuracy=final * (epoch + 1) / epochs,
+            val_score=final * (epoch + 1) / epochs,
             duration_s=trial.seconds / epochs,
         )
         for epoch in range(epochs)
@@ -287,7 +287,7 @@ def standard_plans(
         ) -> Trial:
             student = truth + shared + generator.normal(0, noise)  # the student itself; the sets' sampling comes on top
             val, test = student + generator.normal(0, noise / 2, 2)
-            return Trial(tau=tau, val_accuracy=float(val), val_loss=float(1 - val), test_accuracy=float(test))
+            return Trial(tau=tau, val_score=float(val), val_loss=float(1 - val), test_score=float(test))
 
         plans.append(
             Plan(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from greenkd.energy import Clock, Component, Reading
-from greenkd.energy.meter import Part
+from greenkd.energy.meters.base import Part
 from greenkd.records import Source
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from greenkd import models
 from greenkd.components import build
-from greenkd.models.table import count_macs, count_parameters
+from scripts.network_table import count_macs, count_parameters
 
 ROOT = Path(__file__).parents[2]
 CONF, PAGE = ROOT / "conf", ROOT / "docs" / "networks.md"

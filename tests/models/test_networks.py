@@ -15,7 +15,7 @@ from torchvision.models.shufflenetv2 import InvertedResidual
 from greenkd import models
 from greenkd.components import build
 from greenkd.errors import ConfigError
-from greenkd.models.interleaved import Interleaved
+from greenkd.models.channel_shuffle import Interleaved
 
 torch.set_num_threads(1)
 

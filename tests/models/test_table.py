@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.models import table
+from scripts import network_table as table
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 def test_the_page_holds_the_table_of_today() -> None:
     text = PAGE.read_text(encoding="utf-8")
     stated = text.partition(table.BEGIN)[2].partition(table.END)[0]
-    assert stated == table.table(), "run: python -m greenkd.models.table --write docs/networks.md"
+    assert stated == table.table(), "run: python -m scripts.network_table --write docs/networks.md"
 
 
 def test_write_replaces_what_stands_between_the_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

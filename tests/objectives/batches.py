@@ -12,9 +12,9 @@ from greenkd.objectives import (
     DKD,
     DML,
     KD,
-    Batch,
     CrossEntropy,
     LabelSmoothing,
+    LossInputs,
     Objective,
     Setup,
     TfKDReg,
@@ -73,7 +73,7 @@ def make_batch(
     scale: float = 3.0,
     tau: float = 4.0,
     **fields: Any,
-) -> Batch:
+) -> LossInputs:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -92,7 +92,7 @@ def make_batch(
         "tau_teacher": torch.tensor(tau),
         "epoch": 0,
     }
-    return Batch(**(values | fields))
+    return LossInputs(**(values | fields))
 
 
 def array(values: Tensor) -> np.ndarray:

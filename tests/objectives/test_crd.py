@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from greenkd.errors import ConfigError
-from greenkd.objectives import CRD, KD, Batch, CrossEntropy
+from greenkd.objectives import CRD, KD, CrossEntropy, LossInputs
 
 from .batches import CLASSES, SAMPLES, TRAIN_LABELS, array, make_batch, make_setup
 
@@ -26,7 +26,7 @@ def embedded(features: torch.Tensor, weights: dict[str, np.ndarray], network: st
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
-def contrast_by_rows(objective: CRD, before: dict[str, np.ndarray], batch: Batch) -> float:
+def contrast_by_rows(objective: CRD, before: dict[str, np.ndarray], batch: LossInputs) -> float:
     """The source's arithmetic, one image and one drawn row at a time."""
     assert batch.student_features is not None
     assert batch.teacher_features is not None

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from greenkd.objectives import DKD, Batch
+from greenkd.objectives import DKD, LossInputs
 from greenkd.objectives.dkd import decoupled_divergences
 
 from .batches import CLASSES, array, ce_mean, kl_sum, make_batch, make_setup, probabilities
 
 
-def parts(batch: Batch, tau_student: float, tau_teacher: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def parts(batch: LossInputs, tau_student: float, tau_teacher: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per sample: divergence of (label, rest), of the renormalised rest, and the teacher's probability of the label."""
     assert batch.teacher_logits is not None
     p = probabilities(array(batch.teacher_logits), tau_teacher)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from greenkd.objectives import Batch, Objective
+from greenkd.objectives import LossInputs, Objective
 
 from .batches import EVERY, make, make_batch
 
@@ -105,7 +105,7 @@ def test_a_gpu_gives_the_same_loss_without_waiting(name: str) -> None:
     batch = make_batch(dtype=torch.float32)
     moved = {
         field: value.to("cuda")
-        for field in Batch.__dataclass_fields__
+        for field in LossInputs.__dataclass_fields__
         if isinstance(value := getattr(batch, field), Tensor)
     }
     batch = replace(batch, **moved)

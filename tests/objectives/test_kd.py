@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from greenkd.objectives import KD, Batch, softened_kl
+from greenkd.objectives import KD, LossInputs, softened_kl
 
 from .batches import CLASSES, array, ce_mean, kl_sum, make_batch, probabilities
 
@@ -91,6 +91,6 @@ def test_a_missing_teacher_is_named() -> None:
         KD()(replace(make_batch(), teacher_logits=None))
 
 
-def present(batch: Batch) -> torch.Tensor:
+def present(batch: LossInputs) -> torch.Tensor:
     assert batch.teacher_logits is not None
     return batch.teacher_logits

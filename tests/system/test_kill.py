@@ -59,7 +59,7 @@ def campaign(folder: Path) -> Path:
 
 def results(folder: Path) -> object:
     record = read_campaign(campaign(folder) / "campaign.json")
-    rows = {(row.trial, row.epoch, row.train_loss, row.val_loss, row.val_accuracy) for row in epochs(folder)}
+    rows = {(row.trial, row.epoch, row.train_loss, row.val_loss, row.val_score) for row in epochs(folder)}
     return record.status, record.chosen_trial, record.tests, sorted(rows)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.energy.outside import Seconds
+from greenkd.energy.unmetered import Seconds
 from greenkd.records import UNMETERED, LedgerRow, ProcessRow, find_campaigns, read_campaign, read_rows
 from tests.system.conftest import QUICK, Run
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from greenkd.errors import StorageError
 from greenkd.training.checkpoint import MAX_SHARE, Checkpointer, Position
-from greenkd.training.weights import save_tensors
+from greenkd.training.safetensors_io import save_tensors
 
 CPU = torch.device("cpu")
 

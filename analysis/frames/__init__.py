@@ -1,0 +1,1 @@
+"""Tidy frames of a sweep: campaigns, trials, epochs and ledger, read from its records."""

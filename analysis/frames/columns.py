@@ -1,0 +1,163 @@
+"""The columns of every frame, with their units. `docs/analysis.md` prints these; tests hold the frames to them.
+
+Missing is never zero: a figure that was not measured is NaN. Accuracies are fractions in [0, 1] here and per cent in
+printed tables. Energy is at the device (PUE 1); the power usage effectiveness enters the grams only.
+"""
+
+_COSTS = {
+    "energy_kwh": "energy at the device, kWh",
+    "co2eq_g": "energy × PUE × carbon intensity, g CO₂eq",
+    "duration_s": "wall-clock seconds",
+    "cpu_s": "CPU seconds of the process and its children",
+    "flops": "FLOPs, forward and backward as executed, teacher and student (1 MAC = 2 FLOPs)",
+    "forward_flops": "the forward part of `flops`, the way the paper counts",
+}
+COST_COLUMNS = tuple(_COSTS)
+
+
+def _prefixed(prefix: str, meaning: str) -> dict[str, str]:
+    return {f"{prefix}_{name}": f"{meaning}: {text}" for name, text in _COSTS.items()}
+
+
+SETTING = ("dataset", "teacher", "student", "objective", "setting_id")
+
+_SETTING_TEXT = {
+    "dataset": "name of the data set",
+    "teacher": "name of the teacher network",
+    "student": "name of the student network",
+    "objective": "name of the loss",
+    "setting_id": "hash of everything but strategy and seed: rows that share it may be compared",
+}
+
+CAMPAIGNS = {
+    "campaign": "number of the campaign in this load; the key of the other frames",
+    "folder": "the campaign's folder",
+    "campaign_id": "hash of the campaign's configuration",
+    "sweep": "name of the sweep",
+    "status": "running, done, partial or failed",
+    **_SETTING_TEXT,
+    "strategy": "the option chosen by temperature=…",
+    "kind": "fixed, grid, search, stochastic or custom",
+    "temperature": "the resolved `temperature` group as JSON text, empty where config.yaml is missing",
+    "seed": "the seed",
+    "planned_trials": "trials the strategy asks for",
+    "complete_trials": "trials with a complete attempt",
+    "attempts": "attempts on the books, killed ones included",
+    "chosen_trial": "trial with the best validation accuracy at its last epoch (tie: lower loss, lower number)",
+    "chosen_tau": "its τ, NaN where τ is not one number",
+    "chosen_params": "its schedule parameters",
+    "val_score": "its validation accuracy, fraction",
+    "test_score": "its test accuracy, fraction; NaN until the test set was opened",
+    "student_parameters": "number of the student's parameters",
+    "student_forward_flops_per_image": "forward FLOPs of the student per image",
+    "teacher_key": "content hash of the teacher",
+    "teacher_users": "campaigns of this load that used that teacher",
+    "teacher_parameters": "number of the teacher's parameters",
+    "teacher_forward_flops_per_image": "forward FLOPs of the teacher per image",
+    "teacher_test_score": "the teacher's test accuracy, fraction",
+    **_prefixed("teacher", "training the teacher once, whoever paid"),
+    **_prefixed("tuning", "choosing τ: all attempts of all trials, validation, overhead, and the teacher's logits"),
+    **_prefixed("logits", "the teacher's logits as this campaign would have paid alone (part of tuning)"),
+    "meter": "meter with version; several joined by ' + '",
+    "method": "how the meter gets its numbers",
+    "scope": "process, machine or device",
+    "sources": "where CPU, GPU and RAM figures come from: measured, modelled, constant, simulated or absent",
+    "pue": "power usage effectiveness used for the grams; NaN where rows differ",
+    "intensity_g_per_kwh": "carbon intensity used; NaN where rows differ or none is known",
+    "intensity_source": "where the intensity comes from",
+    "processor": "CPU and GPU of the machine",
+    "message": "why the campaign is partial or failed",
+}
+
+TRIALS = {
+    "campaign": "the campaign's number",
+    "trial": "number of the trial",
+    "attempt": "0 for the first try",
+    "status": "complete, pruned, failed, interrupted; killed: on the ledger but never finished",
+    "tau": "τ of the trial, NaN where it is not one number",
+    "params": "the schedule's parameters",
+    "epochs": "epochs trained, earlier attempts included",
+    "val_score": "at the last epoch, fraction",
+    "val_loss": "cross-entropy at the last epoch",
+    "train_loss": "at the last epoch",
+    "test_score": "of complete trials, opened after the choice; fraction",
+    **_COSTS,
+    "started_at": "ISO 8601, UTC",
+    "cause": "why it failed, was pruned or interrupted",
+}
+
+EPOCHS = {
+    "campaign": "the campaign's number",
+    "trial": "number of the trial; NaN: the teacher",
+    "attempt": "0 for the first try",
+    "epoch": "zero-based",
+    "lr": "learning rate at the epoch's last step",
+    "tau_mean": "mean τ over the epoch's batches",
+    "train_loss": "mean loss",
+    "train_score": "fraction",
+    "val_loss": "cross-entropy",
+    "val_score": "fraction",
+    "duration_s": "seconds",
+}
+
+STEPS = {
+    "campaign": "the campaign's number",
+    "trial": "number of the trial",
+    "attempt": "0 for the first try",
+    "epoch": "zero-based",
+    "step": "zero-based within the epoch",
+    "tau": "the student's τ of the batch",
+    "loss": "the batch's loss",
+}
+
+LEDGER = {
+    "campaign": "the campaign's number",
+    "phase": "what the energy was for",
+    "trial": "NaN: of the campaign, not of one trial",
+    "attempt": "0 for the first try",
+    "started_at": "ISO 8601, UTC",
+    **_COSTS,
+    "cpu_kwh": "CPU part of energy_kwh",
+    "gpu_kwh": "GPU part",
+    "ram_kwh": "RAM part",
+    "cpu_source": "measured, modelled, constant, simulated or absent",
+    "gpu_source": "the same for the GPU",
+    "ram_source": "the same for RAM",
+    "meter": "meter with version",
+    "method": "how the meter gets its numbers",
+    "scope": "process, machine or device",
+    "apportioned": "True: a share of a longer reading",
+    "warnings": "what is to be known about the row, a tuple of sentences",
+    "pue": "power usage effectiveness",
+    "intensity_g_per_kwh": "carbon intensity",
+    "intensity_source": "where it comes from",
+    "images": "images processed",
+    "status": "ok or invalid",
+}
+
+RUNS = {
+    **_SETTING_TEXT,
+    "strategy": "the strategy's label in tables, its variant included",
+    "kind": "fixed, grid, search, stochastic or custom",
+    "origin": "campaign; swept (a grid of fixed campaigns); from grid (one trial of a grid)",
+    "seed": "the seed",
+    "campaigns": "numbers of the campaigns behind this row",
+    "trial": "the trial that was picked",
+    "planned_trials": "trials the strategy asks for",
+    "complete_trials": "trials with a complete attempt",
+    "attempts": "attempts on the books, killed ones included",
+    "killed": "attempts that never finished",
+    "complete": "True: all planned trials and the test are there",
+    "chosen_tau": "τ of the picked trial",
+    "chosen_params": "its parameters",
+    "val_score": "its validation accuracy, fraction",
+    "test_score": "its test accuracy, fraction",
+    **_prefixed("tuning", "choosing τ by this strategy"),
+    **_prefixed("final", "the one training that was picked"),
+    **_prefixed("teacher", "training the teacher once"),
+    "teacher_users": "campaigns of this load that used that teacher",
+    "meter": "what made the numbers comparable: meter, method, scope and sources",
+    "carbon": "PUE and intensity behind the grams",
+    "pue": "power usage effectiveness, NaN where rows differ",
+    "processor": "CPU and GPU of the machine",
+}

@@ -1,0 +1,1 @@
+"""What the frames say: costs and scores per strategy, comparisons, verdicts."""

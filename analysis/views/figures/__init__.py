@@ -1,0 +1,98 @@
+"""The figures, as matplotlib figures with a caption and an alternative text each. PNG and SVG."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from analysis.frames import columns
+from analysis.frames.groupby import groups
+from analysis.frames.load import Sweep
+from analysis.results.comparison import Comparison
+from analysis.results.cost_to_reach import cost_to_reach
+from analysis.results.inference import inference
+from analysis.views.figures.energy import energy_by_phase, inference_bars
+from analysis.views.figures.setting import Drawn, Setting
+from analysis.views.figures.spending import accuracy_against_co2, draw_cost_to_reach, pareto
+from analysis.views.figures.temperatures import accuracy_against_tau, tau_trace
+
+_DPI = 160
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "greenkd",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A figure and what is said about it.
+
+    Attributes:
+        name: File name without its ending.
+        title: What it shows.
+        caption: How to read it, with everything that is not on the axes.
+        alt: What a reader who cannot see it has to know.
+        figure: The drawing.
+        campaigns: Numbers of the campaigns it is drawn from.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+    campaigns: tuple[int, ...]
+
+
+_FIGURES: dict[str, Callable[[Setting], Drawn]] = {
+    "accuracy-vs-co2": accuracy_against_co2,
+    "cost-to-reach": draw_cost_to_reach,
+    "accuracy-vs-tau": accuracy_against_tau,
+    "pareto": pareto,
+    "energy-by-phase": energy_by_phase,
+    "inference": inference_bars,
+    "tau-trace": tau_trace,
+}
+
+
+def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
+    """Draws every figure the records allow, setting by setting; what has no data is left out."""
+    settings = groups(comparison.runs, columns.SETTING)
+    reach = cost_to_reach(sweep, comparison.runs)
+    used = inference(sweep)
+    for number, (key, runs) in enumerate(settings):
+        setting = Setting(sweep, comparison, key, runs, reach, used)
+        prefix = f"{number + 1}-" if len(settings) > 1 else ""
+        for name, draw in _FIGURES.items():
+            with mpl.rc_context(_STYLE):
+                drawn = draw(setting)
+            if drawn is not None:
+                title, caption, alt, figure = drawn
+                where = f"{key[0]}, {key[1]} → {key[2]}, {key[3]}"
+                numbers = tuple(sorted({number for run in runs["campaigns"] for number in run}))
+                yield Picture(f"{prefix}{name}", f"{title} ({where})", caption, alt, figure, numbers)
+
+
+def write_picture(picture: Picture, folder: Path) -> tuple[Path, Path]:
+    """Writes `<name>.png` and `<name>.svg`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / f"{picture.name}.png", folder / f"{picture.name}.svg"
+    with mpl.rc_context(_STYLE):
+        picture.figure.savefig(png, dpi=_DPI)
+        picture.figure.set_layout_engine("none")  # laid out by now; once more would take as long again
+        # Without a date the same records give the same file.
+        picture.figure.savefig(svg, metadata={"Date": None, "Title": picture.title})
+    return png, svg

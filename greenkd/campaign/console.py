@@ -1,0 +1,198 @@
+"""What a person sees while campaigns run: one line per thing that ended, and a bar for the one that runs."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+
+import rich
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from greenkd.records import (
+    CampaignRecord,
+    CampaignStatus,
+    Costs,
+    EpochRow,
+    TeacherRecord,
+    TrialRow,
+    TrialStatus,
+)
+
+log = logging.getLogger("greenkd")
+
+
+class ConsoleHandler(logging.Handler):
+    """Logs through rich's console, so that lines appear above a progress bar instead of inside it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record; warnings and errors say what they are."""
+        try:
+            style = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else ""
+            prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+            text = f"{prefix}{self.format(record)}"
+            rich.get_console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def kwh(value: float | None) -> str:
+    """Formats an energy; a dash where nothing could be read."""
+    return "- kWh" if value is None else f"{value:.3g} kWh"
+
+
+def grams(value: float | None) -> str:
+    """Formats a mass of CO2 equivalents."""
+    return "- g CO₂eq" if value is None else f"{value:.3g} g CO₂eq"
+
+
+def percent(fraction: float | None) -> str:
+    """Formats an accuracy."""
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
+    """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
+    if not params:
+        return f"τ {strategy}"
+    return ", ".join(f"{'τ' if key == 'tau' else key} {_short(value)}" for key, value in params.items())
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+class Reporter:
+    """Tells a person what happens in the campaigns of one process."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._strategy = ""
+        self._planned = 0
+
+    @contextlib.contextmanager
+    def live(self) -> Iterator[None]:
+        """Shows a progress bar while the block runs, on a terminal only."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        console = rich.get_console()
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            self._progress = progress
+            yield
+        self._progress = None
+
+    def note(self, text: str) -> None:
+        """Says something once."""
+        log.info("%s", text)
+
+    def already_done(self, record: CampaignRecord, energy: str) -> None:
+        """The campaign needs nothing."""
+        log.info(
+            "%s: done already, metered by %s; nothing to train%s",
+            _title(record),
+            record.environment.meter,
+            "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
+        )
+        if not record.environment.meter.startswith(energy) and energy not in ("auto", "both"):
+            log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
+
+    def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
+        """A campaign begins, or goes on."""
+        done = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
+        self._strategy, self._planned = record.strategy, record.planned_trials
+        going_on = f", {done} of them done" if done else ""
+        trials = "1 trial" if record.planned_trials == 1 else f"{record.planned_trials} trials"
+        log.info("%s: %s%s", _title(record), trials, going_on)
+        if self._progress is not None:
+            self._task = self._progress.add_task(record.strategy, total=None, state="")
+
+    def teacher_started(self, name: str, epochs: int) -> None:
+        """A teacher is loaded or trained."""
+        self._show(f"teacher {name}", epochs)
+
+    def teacher_ready(self, record: TeacherRecord, paid: Costs | None) -> None:
+        """The teacher can be used."""
+        how = (
+            f"trained: {kwh(paid.energy_kwh)}, {grams(paid.co2eq_g)}, {paid.duration_s:.1f} s"
+            if paid
+            else ("given" if record.trained_by == "given" else "from the cache")
+        )
+        log.info(
+            "  teacher %s: validation %s, test %s; %s",
+            record.network.name,
+            percent(record.val_score),
+            percent(record.test_score),
+            how,
+        )
+
+    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
+        """A trial begins, or goes on."""
+        self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
+
+    def epoch_finished(self, row: EpochRow) -> None:
+        """An epoch ended."""
+        if self._progress is not None:
+            self._progress.update(
+                self._task,
+                completed=row.epoch + 1,
+                state=f"epoch {row.epoch + 1}, validation {percent(row.val_score)}",
+            )
+
+    def trial_finished(self, row: TrialRow) -> None:
+        """A trial ended; one line."""
+        ending = {TrialStatus.PRUNED: f", pruned after epoch {row.epochs}", TrialStatus.FAILED: f"; {row.cause}"}
+        log.log(
+            logging.ERROR if row.status is TrialStatus.FAILED else logging.INFO,
+            "  trial %*d/%d  %-12s validation %-8s %s  %s  %.1f s%s",
+            len(str(self._planned)),
+            row.trial + 1,
+            self._planned,
+            setting(row.params, self._strategy),
+            percent(row.val_score),
+            kwh(row.energy_kwh),
+            grams(row.co2eq_g),
+            row.duration_s,
+            ending.get(row.status, ""),
+        )
+
+    def bank_used(self, costs: Costs | None, trials: int) -> None:
+        """Says what storing the teacher's logits was good for."""
+        if costs is None:
+            return
+        once = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s, computed once"
+        if trials > 1:
+            log.info("%s for %d trials; without the bank each would pay that", once, trials)
+        else:
+            log.info("%s; the bank pays from the second trial, strategy or resumed run on", once)
+
+    def campaign_finished(self, record: CampaignRecord) -> None:
+        """A campaign ended."""
+        if self._progress is not None:
+            self._progress.remove_task(self._task)
+        if record.status is CampaignStatus.FAILED:
+            log.error("  no trial completed: %s", record.message)
+            return
+        log.info(
+            "  chosen: %s, validation %s, test %s%s",
+            setting(record.chosen_params, record.strategy),
+            percent(record.val_score),
+            percent(record.test_score),
+            f"; {record.message}" if record.message else "",
+        )
+
+    def _show(self, description: str, epochs: int) -> None:
+        if self._progress is not None:
+            self._progress.reset(self._task, total=epochs, description=description, state="")
+
+
+def _cure(record: CampaignRecord) -> str:
+    return "a larger budget goes on" if record.budget_stopped else "retry=failed runs those again"
+
+
+def _title(record: CampaignRecord) -> str:
+    pair = f"{record.teacher} → {record.student}"
+    return f"{record.strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"

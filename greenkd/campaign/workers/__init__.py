@@ -1,0 +1,1 @@
+"""Processes that take trials of a campaign begun by another."""

@@ -1,0 +1,125 @@
+"""A copy of the command's process, made when its imports are done and before it computes: helpers are forked from it.
+
+A fresh Python would import all of it anew, seconds on the bill of each helper of each campaign (`python -m
+benchmarks.startup` prints both). A process whose torch has computed cannot be forked any more (its threads stay
+behind), so the copy is made early and waits.
+"""
+
+import atexit
+import gc
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from greenkd.campaign.workers.worker import serve_worker
+
+# A campaign, and what torch.optim, the count of FLOPs, the study and CodeCarbon import late.
+_NEEDED = (
+    "greenkd.campaign.campaign",
+    "torch._dynamo",
+    "torch.utils.flop_counter",
+    "sqlalchemy.orm",
+    "alembic.context",
+    "pandas",
+    "requests",
+)
+
+_spare: socket.socket | None = None
+
+
+def load() -> None:
+    """Imports what campaigns would import one after the other."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin that comes with it
+    for name in _NEEDED:
+        importlib.import_module(name)
+
+
+def can_fork(device: str) -> bool:
+    """Tells whether helpers on a device may be forked: not beside CUDA, and safely only on Linux."""
+    return device == "cpu" and sys.platform == "linux"
+
+
+def start_fork_server() -> None:
+    """Makes the copy, once per process; to be called before anything computes or starts a thread.
+
+    It ends with the process. None is kept where a fork is not safe: on other systems than Linux, beside threads.
+    """
+    global _spare  # noqa: PLW0603  (one process, one spare)
+    if _spare is not None or not can_fork("cpu") or threading.active_count() > 1:
+        return
+    load()
+    ours, theirs = socket.socketpair()
+
+    def stay() -> None:
+        ours.close()
+        if os.fork() == 0:  # not a child of the command's process: see `helpers`
+            _serve(theirs)
+
+    child = _fork(stay)
+    theirs.close()
+    os.waitpid(child, 0)
+    _spare = ours
+
+
+def fork_worker(from_campaign: int, to_campaign: int) -> bool:
+    """Forks a helper from the copy.
+
+    Args:
+        from_campaign: File descriptor that the helper reads from; stays open here.
+        to_campaign: File descriptor that it writes to; stays open here.
+
+    Returns:
+        False if no copy is there.
+    """
+    if _spare is None:
+        return False
+    try:
+        socket.send_fds(_spare, [b"\0"], [from_campaign, to_campaign])
+    except OSError:  # somebody has ended it
+        return False
+    return True
+
+
+def _serve(requests: socket.socket) -> None:
+    """Forks a helper for every request, until the command's process has ended."""
+    gc.freeze()  # the collector would write to every page that is shared
+    atexit._clear()  # what the command's process has to do at its end, it does itself
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):  # Ctrl-C, and what a launcher handles, is for the command's process
+            signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # helpers that have ended need no burial
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, 1, 2)
+        if not message:
+            return
+
+        def help_one(pipes: list[int] = descriptors) -> None:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            serve_worker(*pipes)
+            atexit._run_exitfuncs()
+
+        _fork(help_one)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _fork(work: Callable[[], None]) -> int:
+    """Forks a process that does some work and nothing else; returns its number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        work()
+    except BaseException:  # nothing may run on in frames that belong to the process forked from
+        traceback.print_exc()
+    finally:
+        os._exit(0)

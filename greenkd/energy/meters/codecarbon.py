@@ -1,0 +1,170 @@
+"""CodeCarbon as a meter: the offline tracker, one per process, never stopped, its own files and carbon left out."""
+
+import contextlib
+import importlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from greenkd.energy.machine import processor_name
+from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
+from greenkd.energy.meters.nvidia_devices import open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.meters.rapl import rapl_is_readable
+from greenkd.records import Source
+
+_JOULES_PER_KWH = 3.6e6
+_NEVER_S = 10**7
+# `flush` measures nothing within 50 ms of the last measurement.
+_STALE_S = 0.055
+
+
+class CodeCarbon:
+    """Energies of CodeCarbon's tracker, read at our own moments.
+
+    The tracker is started once, with its own timer out of the way, and told to `flush` at every reading: that measures
+    what has passed and hands cumulative energies over, at 5 to 10 ms, without the gaps of its start_task/stop_task.
+    Its country, PUE, files and durations are not used: greenkd prices energy itself, and CodeCarbon's durations
+    count its own start-up.
+
+    Without RAPL it runs in process mode: TDP x own share of the CPU time, which charges no neighbour's work.
+
+    Args:
+        cpu_tdp_w: Power of all processors at full load; None for CodeCarbon's table, or 4 W per thread where the
+            processor is not in it (most virtual machines).
+        ram_w: Power of the memory; None for CodeCarbon's guess from its size (5 W per module, at least 10 W).
+    """
+
+    name = "codecarbon"
+    # A reading takes up to 10 ms, so over windows of 2 s it stays under 0.5 %.
+    min_window_s = 2.0
+    # CPU times come in ticks of 10 ms.
+    resolution_s = 0.01
+
+    def __init__(
+        self,
+        cpu_tdp_w: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
+        ram_w: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None,
+    ) -> None:
+        # Some lines are printed during import and before the tracker's own level is set.
+        os.environ["CODECARBON_LOG_LEVEL"] = "critical"
+        package = importlib.import_module("codecarbon")
+        self.version = str(package.__version__)
+        nvml = open_nvml()
+        gpus = () if nvml is None else visible_gpus(nvml)
+        self._warnings = slice_warnings(gpus)
+        rapl = rapl_is_readable()
+        self.scope = "machine" if rapl else "process"
+        self._taker = _Taker()
+        # Every setting is given, so that a .codecarbon.config lying about or a CODECARBON_ variable changes nothing.
+        self._tracker = package.OfflineEmissionsTracker(
+            project_name="greenkd",
+            country_iso_code="FRA",
+            region=None,
+            cloud_provider=None,
+            cloud_region=None,
+            force_carbon_intensity_g_co2e_kwh=1.0,
+            electricitymaps_api_token=None,
+            measure_power_secs=_NEVER_S,
+            api_call_interval=-1,
+            output_dir=".",
+            output_methods=[],
+            output_handlers=[self._taker],
+            emissions_endpoint=None,
+            # Integers: CodeCarbon reads a UUID wrongly and then reports 0 J.
+            gpu_ids=[gpu.index for gpu in gpus],
+            tracking_mode=self.scope,
+            force_cpu_power=cpu_tdp_w,
+            force_ram_power=ram_w,
+            force_mode_cpu_load=False,
+            rapl_include_dram=False,
+            rapl_prefer_psys=False,
+            pue=1.0,
+            wue=0.0,
+            allow_multiple_runs=True,
+            log_level="critical",
+        )
+        with _known_processor():
+            self._tracker.start()
+        # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load,
+        # so that a short one beside a reading charges too much. Readings alone add up; GPUs are still sampled.
+        for item in self._tracker._hardware:
+            if hasattr(item, "_tdp"):
+                item.monitor_power = _nothing
+        self._read_at = time.monotonic()
+        # CodeCarbon finds GPUs only where the program nvidia-smi is; what it does not find is absent.
+        self._has_gpu = bool(gpus) and any(hasattr(item, "gpu_ids") for item in self._tracker._hardware)
+        mode = next((getattr(item, "_mode", None) for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
+        self._cpu_source = {"intel_rapl": Source.MEASURED, "constant": Source.CONSTANT}.get(str(mode), Source.MODELLED)
+        self.method = {"intel_rapl": "counter", "constant": "tdp_constant"}.get(str(mode), "load_model")
+        tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
+        self.sensor = f"CPU {mode}, TDP {tdp} W, RAM constant, {len(gpus)} GPU(s)"
+        self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
+        # Its RAM figure is the whole machine's, in process mode too.
+        devices: dict[Part, frozenset[str]] = {"ram": MACHINE, "gpu": frozenset(gpu.uuid for gpu in gpus)}
+        self.shared: Mapping[Part, frozenset[str]] = devices | ({"cpu": MACHINE} if rapl else {})
+
+    def snapshot(self) -> Reading:
+        """Measures what has passed since the last reading.
+
+        Raises:
+            RuntimeError: CodeCarbon swallowed an error of its own.
+        """
+        time.sleep(max(0.0, self._read_at + _STALE_S - time.monotonic()))
+        self._taker.total = None
+        self._tracker.flush()
+        self._read_at = time.monotonic()
+        total = self._taker.total
+        if total is None:
+            raise RuntimeError("the tracker handed no data over")
+        return Reading(
+            cpu=Component(total.cpu_energy * _JOULES_PER_KWH, self._cpu_source),
+            gpu=Component(total.gpu_energy * _JOULES_PER_KWH, Source.MEASURED) if self._has_gpu else ABSENT,
+            ram=Component(total.ram_energy * _JOULES_PER_KWH, Source.CONSTANT),
+            warnings=self._warnings,
+        )
+
+    def close(self) -> None:
+        """Stops the tracker, for good: CodeCarbon cannot start one again."""
+        self._tracker.stop()
+
+
+@contextlib.contextmanager
+def _known_processor() -> Iterator[None]:
+    """Tells CodeCarbon the processor's name where Linux does.
+
+    The package that it asks instead starts a process that computes for a second, and finds the same name.
+    """
+    name = processor_name()
+    if name is None:
+        yield
+        return
+    module: Any = importlib.import_module("codecarbon.core.cpu")
+    its_own = module.detect_cpu_model
+    module.detect_cpu_model = lambda: name
+    try:
+        yield
+    finally:
+        module.detect_cpu_model = its_own
+
+
+def _nothing() -> None:
+    """Stands in for sampling the processor's load."""
+
+
+class _Taker:
+    """Takes what the tracker would write to a file; has the methods of CodeCarbon's `BaseOutput`."""
+
+    def __init__(self) -> None:
+        self.total: Any = None
+
+    def out(self, total: Any, _delta: Any) -> None:
+        self.total = total
+
+    def live_out(self, _total: Any, _delta: Any) -> None:
+        """Is not called: the tracker has no timer."""
+
+    def exit(self) -> None:
+        """Has no file to close."""

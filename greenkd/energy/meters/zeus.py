@@ -1,0 +1,79 @@
+"""Zeus as a meter (optional: `pip install "greenkd[zeus]"`)."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
+from greenkd.energy.meters.nvidia_devices import open_nvml, visible_gpus
+from greenkd.errors import ConfigError
+from greenkd.records import Source
+
+
+class Zeus:
+    """Windows of Zeus's monitor, one after the other, added up.
+
+    Raises:
+        ConfigError: Zeus is not installed, or finds nothing it can read.
+    """
+
+    name = "zeus"
+    method = "counter"
+    scope = "machine"
+    min_window_s = 2.0
+    resolution_s = 0.1
+
+    def __init__(self) -> None:
+        try:
+            package, module = importlib.import_module("zeus"), importlib.import_module("zeus.monitor")
+        except ModuleNotFoundError as error:
+            raise ConfigError('energy=zeus: zeus is not installed; pip install "greenkd[zeus]"') from error
+        self.version = str(package.__version__)
+        self._monitor = module.ZeusMonitor()
+        self._totals: dict[Part, float] = {}
+        self._window = 0
+        self._begin()
+        self._add(self._end())
+        if not self._totals:
+            raise ConfigError("energy=zeus: Zeus finds no sensor on this machine; choose energy=codecarbon")
+        self._begin()
+        self.sensor = f"Zeus: {', '.join(sorted(self._totals))}"
+        self.expected: frozenset[Part] = frozenset(self._totals)
+        nvml = open_nvml()
+        gpus = () if nvml is None else visible_gpus(nvml)
+        self.shared: Mapping[Part, frozenset[str]] = {
+            "cpu": MACHINE,
+            "ram": MACHINE,
+            "gpu": frozenset(gpu.uuid for gpu in gpus),
+        }
+
+    def snapshot(self) -> Reading:
+        """Ends one window and begins the next."""
+        self._add(self._end())
+        self._begin()
+        return Reading(cpu=self._component("cpu"), gpu=self._component("gpu"), ram=self._component("ram"))
+
+    def close(self) -> None:
+        """Ends the last window."""
+        self._end()
+
+    # The monitor waits for the GPU itself, at every boundary of phases.
+    def _begin(self) -> None:
+        self._window += 1
+        self._monitor.begin_window(f"greenkd-{self._window}", sync_execution=False)
+
+    def _end(self) -> Any:
+        return self._monitor.end_window(f"greenkd-{self._window}", sync_execution=False)
+
+    def _add(self, measured: Any) -> None:
+        energies: dict[Part, Mapping[int, float] | None] = {
+            "cpu": measured.cpu_energy,
+            "gpu": measured.gpu_energy,
+            "ram": measured.dram_energy,
+        }
+        for part, by_device in energies.items():
+            if by_device:
+                self._totals[part] = self._totals.get(part, 0.0) + sum(by_device.values())
+
+    def _component(self, part: Part) -> Component:
+        return Component(self._totals[part], Source.MEASURED) if part in self._totals else ABSENT

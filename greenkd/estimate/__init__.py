@@ -1,0 +1,1 @@
+"""What a command will cost, before it is spent."""

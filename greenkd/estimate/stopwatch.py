@@ -1,0 +1,113 @@
+"""What pieces of a training take: both clocks, read between the steps of a training that ends when enough is seen."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import torch
+
+from greenkd.energy import Clock
+from greenkd.training.stop_signals import StopFlag
+
+# Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
+# else of steps.
+PIECE_S = 3.0
+EPOCHS, STEPS, WARM_UP = 3, 4, 3
+
+
+class Work(NamedTuple):
+    """What a piece of work takes."""
+
+    cpu_s: float
+    duration_s: float
+
+    def __add__(self, other: object) -> "Work":
+        if not isinstance(other, Work):
+            return NotImplemented
+        return Work(self.cpu_s + other.cpu_s, self.duration_s + other.duration_s)
+
+    def times(self, factor: float) -> "Work":
+        """Returns so many pieces."""
+        return Work(self.cpu_s * factor, self.duration_s * factor)
+
+
+NO_WORK = Work(0.0, 0.0)
+
+
+class EnoughError(Exception):
+    """The stopwatch has seen enough."""
+
+
+class Stopwatch(StopFlag):
+    """Reads the clocks between the steps of a training, and ends it with an `EnoughError` when it has seen enough.
+
+    Args:
+        stop: The flag that signals set.
+        steps: Of an epoch.
+        device: Where the training runs.
+
+    Attributes:
+        epochs: What whole epochs took, validation included.
+        chunks: What steps took, means of some at a time.
+    """
+
+    def __init__(self, stop: StopFlag, steps: int, device: torch.device) -> None:
+        super().__init__()
+        self._stop = stop
+        self._steps = steps
+        self._read = partial(read, device)
+        self._taken = 0
+        self._chunk = self._epoch = self._read()
+        self._chunk_at = 0
+        self._started = self._chunk
+        self.epochs: list[Work] = []
+        self.chunks: list[Work] = []
+
+    def check(self) -> None:
+        """Called before every step."""
+        self._stop.check()
+        step, done = self._taken % self._steps, self._taken
+        self._taken += 1
+        if step == 0:
+            now = self._read()
+            if done:
+                self.epochs.append(between(self._epoch, now))
+            self._epoch = self._chunk = now
+            self._chunk_at = done
+        if done < WARM_UP:
+            self._started = self._chunk = self._read()
+            self._chunk_at = done
+            return
+        elapsed = time.monotonic() - self._started.duration_s
+        if step and time.monotonic() - self._chunk.duration_s > PIECE_S / 10:
+            now = self._read()
+            count = done - self._chunk_at
+            if count:
+                self.chunks.append(between(self._chunk, now).times(1 / count))
+            self._chunk, self._chunk_at = now, done
+        short = elapsed / max(done - WARM_UP, 1) * self._steps * EPOCHS < 2 * PIECE_S
+        enough = len(self.epochs) > EPOCHS if short else len(self.chunks) >= STEPS or done - WARM_UP >= 3 * STEPS
+        if enough and elapsed >= PIECE_S:
+            raise EnoughError
+
+
+def read(device: torch.device) -> Work:
+    """Reads both clocks, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return Work(Clock().cpu_seconds(), time.monotonic())
+
+
+def between(start: Work, end: Work) -> Work:
+    """Returns what lies between two readings."""
+    return Work(end.cpu_s - start.cpu_s, end.duration_s - start.duration_s)
+
+
+@contextmanager
+def timed(device: torch.device, into: list[Work]) -> Iterator[None]:
+    """Appends what its block takes."""
+    start = read(device)
+    yield
+    into.append(between(start, read(device)))

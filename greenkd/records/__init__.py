@@ -1,0 +1,101 @@
+"""The schema of every file a campaign writes, and the files. No torch here: `analysis` stands on this room.
+
+A campaign's folder holds
+
+    config.yaml        the resolved configuration
+    campaign.json      CampaignRecord: who, what, the chosen trial, its test score, totals, versions
+    trials.jsonl       TrialRow, one line per finished attempt of a trial
+    epochs.jsonl       EpochRow, one line per epoch of an attempt
+    steps.jsonl        StepsRow, τ and loss of every batch, for schedules that change τ within a training
+    ledger.jsonl       LedgerRow, one line per metered interval
+    study.db           the Optuna study (SQLite), for optuna-dashboard
+    student.safetensors  weights of the chosen trial's student at its last epoch
+
+A sweep's folder, above its campaigns', may hold
+
+    estimate.json      EstimateRecord: what `estimate=true` said, and how good it was
+    calibration.jsonl  LedgerRow: what estimates, idle windows and calibrations between blocks took
+    blocks.jsonl       BlockRow, one line per block of `order=interleaved`
+    processes.jsonl    ProcessRow, one line per command: its whole window, and how much of it is in ledgers
+
+Units stand in the names. A score is the task's metric, named by the campaign's `metric`; accuracies are fractions in
+[0, 1]. `None` (null) means not measured, never zero. Lines are only ever appended, each in one write; `campaign.json`
+is replaced as a whole. Files of schema version 1 (greenkd 0.1) are read as well.
+"""
+
+from greenkd.errors import DamagedRecordError, RecordError
+from greenkd.records.campaign import (
+    CampaignRecord,
+    Environment,
+    InferenceRecord,
+    NetworkRecord,
+    TeacherRecord,
+    TestResult,
+)
+from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
+from greenkd.records.files import (
+    Lines,
+    append_row,
+    find_campaigns,
+    not_written,
+    read_campaign,
+    read_estimate,
+    read_rows,
+    read_teacher,
+    write_campaign,
+    write_estimate,
+    write_json,
+    write_teacher,
+    write_text,
+)
+from greenkd.records.ledger import UNMETERED, Costs, LedgerRow, Machine, SecondaryReading, scale_costs, sum_costs
+from greenkd.records.schema import SCHEMA_VERSION
+from greenkd.records.selection import choose_trial
+from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
+from greenkd.records.trial import EpochRow, StepsRow, TrialRow
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "UNMETERED",
+    "BlockRow",
+    "CampaignRecord",
+    "CampaignStatus",
+    "CostEstimate",
+    "Costs",
+    "DamagedRecordError",
+    "Environment",
+    "EpochRow",
+    "EstimateOutcome",
+    "EstimateRecord",
+    "InferenceRecord",
+    "LedgerRow",
+    "Lines",
+    "Machine",
+    "NetworkRecord",
+    "Phase",
+    "ProcessRow",
+    "RecordError",
+    "SecondaryReading",
+    "Source",
+    "StepsRow",
+    "StrategyKind",
+    "TeacherRecord",
+    "TestResult",
+    "TrialRow",
+    "TrialStatus",
+    "append_row",
+    "choose_trial",
+    "find_campaigns",
+    "not_written",
+    "read_campaign",
+    "read_estimate",
+    "read_rows",
+    "read_teacher",
+    "scale_costs",
+    "sum_costs",
+    "write_campaign",
+    "write_estimate",
+    "write_json",
+    "write_teacher",
+    "write_text",
+]

@@ -1,0 +1,109 @@
+"""What a campaign leaves: campaign.json, with the networks, the teacher, the choice and its test."""
+
+import dataclasses
+
+from greenkd.records.enums import CampaignStatus, StrategyKind
+from greenkd.records.ledger import Costs
+from greenkd.records.schema import SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """Score of one trial's last epoch on the test set, opened after the choice was recorded."""
+
+    trial: int
+    score: float
+    loss: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkRecord:
+    """A network's size."""
+
+    name: str
+    parameters: int
+    forward_flops_per_image: float | None
+    training_flops_per_image: float | None
+    forward_macs_per_image: float | None = None  # multiply-accumulates; half the FLOPs by our convention
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InferenceRecord:
+    """What classifying the evaluation set once costs, a mean over `passes` passes metered in one window."""
+
+    network: str
+    parameters: int
+    images: int  # in the evaluation set
+    batch_size: int
+    threads: int | None  # CPU threads; None on a GPU
+    passes: int
+    costs: Costs  # of one pass; flops and forward_flops are equal
+    images_per_s: float
+    peak_memory_bytes: int | None  # weights, one batch and what its forward pass holds at once
+    peak_memory_method: str  # allocator (a GPU's, workspaces included) or tensors (alive at once, workspaces not)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherRecord:
+    """The teacher a campaign used. Its training is booked once, in the cache folder's own ledger."""
+
+    key: str  # content hash: data, network, recipe, seed
+    network: NetworkRecord
+    val_score: float
+    test_score: float
+    costs: Costs | None  # of its training, all attempts, whoever paid; None: its weights were given
+    trained_by: str  # campaign_id that paid, or "given"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where the numbers were made."""
+
+    python: str
+    packages: dict[str, str]  # torch, torchvision, optuna, hydra-core, codecarbon, ...
+    meter: str
+    platform: str
+    cpu: str
+    threads: int
+    gpu: str | None
+    device: str
+    git_commit: str | None
+    command: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CampaignRecord:
+    """One temperature strategy on one data set, teacher, student, objective and seed."""
+
+    campaign_id: str  # hash of the resolved configuration less what cannot change a result
+    setting_id: str  # the same less strategy and seed: campaigns with one setting_id may be compared
+    sweep: str
+    status: CampaignStatus
+    dataset: str
+    teacher: str
+    student: str
+    objective: str
+    strategy: str
+    kind: StrategyKind
+    seed: int
+    planned_trials: int
+    student_network: NetworkRecord | None
+    teacher_result: TeacherRecord | None  # None: the objective needs none, or it is not trained yet
+    chosen_trial: int | None
+    chosen_params: dict[str, float | int | str] | None
+    val_score: float | None  # of the chosen trial, at its last epoch
+    test_score: float | None  # of the chosen trial: the result
+    tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
+    logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, whoever paid
+    teacher_paid: Costs | None = None  # the part of the teacher's training that this campaign paid
+    logits_paid: Costs | None = None  # the part of the teacher logits that this campaign paid
+    student_inference: InferenceRecord | None = None  # of the chosen student
+    teacher_inference: InferenceRecord | None = None
+    data_fingerprint: str | None  # hash of the images and labels trained and tested on
+    environment: Environment
+    created_at: str
+    updated_at: str
+    message: str | None = None
+    budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
+    metric: str = "accuracy"  # what every score of this campaign is
+    schema_version: int = SCHEMA_VERSION

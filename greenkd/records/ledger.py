@@ -1,0 +1,124 @@
+"""The ledger: one row per metered interval, and sums of rows."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from greenkd.records.enums import Phase, Source
+from greenkd.records.schema import SCHEMA_VERSION
+
+# Among the warnings of a row that no meter made: the campaign's share of what its command took outside the books.
+UNMETERED = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
+_FLOP_FIELDS = ("flops", "forward_flops")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SecondaryReading:
+    """What another meter said of the same interval, normalised to device energy at PUE 1."""
+
+    meter: str
+    method: str
+    cpu_kwh: float | None
+    gpu_kwh: float | None
+    ram_kwh: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The machine's state around a row: how far others' work may have disturbed it. Shares are in [0, 1]."""
+
+    load_before: float | None  # 1-minute load average
+    load_after: float | None
+    busy_share: float | None  # busy CPU time of the whole machine, of all CPU time
+    steal_share: float | None  # CPU time the hypervisor gave to others
+    pressure_share: float | None  # time in which some task waited for a CPU (Linux PSI)
+    cpu_temperature_c: float | None = None
+    gpu_temperature_c: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LedgerRow:
+    """One metered interval of one phase. Rows are increments: a total is the sum of its rows."""
+
+    campaign_id: str
+    phase: Phase
+    trial: int | None  # None: of the campaign or the teacher, not of one trial
+    attempt: int  # 0 for the first try
+    started_at: str  # ISO 8601, UTC
+    duration_s: float  # our own monotonic clock
+    cpu_s: float | None  # CPU seconds of the process and its children
+    energy_kwh: float | None  # at the device, PUE 1: the sum of the components below that are not None
+    cpu_kwh: float | None
+    gpu_kwh: float | None
+    ram_kwh: float | None
+    cpu_source: Source
+    gpu_source: Source
+    ram_source: Source
+    meter: str  # name and version, "codecarbon 3.3.2"
+    method: str  # counter, sampled_power, load_model, tdp_constant, cpu_time_model, simulated, none
+    scope: str  # process, machine or device
+    apportioned: bool  # True: a share of a longer reading; CPU energy divided by CPU seconds, the rest by seconds
+    pue: float
+    intensity_g_per_kwh: float | None
+    intensity_source: str
+    co2eq_g: float | None  # energy_kwh x pue x intensity_g_per_kwh
+    flops: float | None  # forward and backward as executed; 1 MAC = 2 FLOPs; convolutions and matrix products only
+    forward_flops: float | None  # the forward part alone, the way the paper counts
+    images: int  # training or evaluation images processed
+    status: str = "ok"  # ok, or invalid: an expected device read nothing, and energy_kwh is null
+    warnings: tuple[str, ...] = ()
+    sensor: str = ""  # what was read or assumed, in words
+    pue_source: str = ""
+    intensity_year: int | None = None
+    intensity_region: str = ""
+    intensity_is_default: bool | None = None  # True: nobody chose a country
+    cpu_time_kwh: float | None = None  # the CPU-time model, recorded beside every meter
+    secondary: tuple[SecondaryReading, ...] = ()  # meters that ran beside the one whose numbers stand above
+    resolution_share: float | None = None  # timing error bound: 2 x sensor period / length of the readings; >1 unusable
+    idle_w: float | None = None  # mean power of the last idle phase of this process; not subtracted from anything
+    machine: Machine | None = None  # None: not readable here
+    sharers: float | None = None  # metered processes a device's reading was divided among; None: not looked for
+    pid: int | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Costs:
+    """A sum over ledger rows. A sum with a missing part is None, not smaller."""
+
+    energy_kwh: float | None
+    co2eq_g: float | None
+    duration_s: float
+    cpu_s: float | None
+    flops: float | None
+    forward_flops: float | None
+
+
+def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
+    """Adds up ledger rows; a figure that one of the rows lacks is None in the sum. No rows sum to zero.
+
+    A row that processed no images has no FLOPs to count, so its missing FLOPs are 0, not unknown.
+    """
+    listed = list(rows)
+
+    def total(field: str) -> float | None:
+        values = [getattr(row, field) for row in listed if not (field in _FLOP_FIELDS and row.images == 0)]
+        return None if None in values else math.fsum(values)
+
+    return Costs(
+        energy_kwh=total("energy_kwh"),
+        co2eq_g=total("co2eq_g"),
+        duration_s=math.fsum(row.duration_s for row in listed),
+        cpu_s=total("cpu_s"),
+        flops=total("flops"),
+        forward_flops=total("forward_flops"),
+    )
+
+
+def scale_costs(costs: Costs, factor: float) -> Costs:
+    """Multiplies every figure; what is missing stays missing."""
+    scaled: dict[str, Any] = {
+        name: None if value is None else value * factor for name, value in dataclasses.asdict(costs).items()
+    }
+    return Costs(**scaled)

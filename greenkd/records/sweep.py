@@ -1,0 +1,75 @@
+"""What a sweep leaves above its campaigns: estimates, blocks of interleaved campaigns, commands."""
+
+import dataclasses
+
+from greenkd.records.schema import SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CostEstimate:
+    """What something will cost, before it is spent. The range is of CPU seconds; the rest scales with it."""
+
+    name: str  # a strategy, "teacher training", "teacher logits", "start-up", "total", "stochastic alone"
+    campaigns: int
+    trials: int  # that are still to be run
+    cpu_s: float
+    duration_s: float
+    energy_kwh: float | None
+    co2eq_g: float | None
+    low: float  # factor; of the cheapest among the single measurements behind the figure
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimateOutcome:
+    """What it did cost."""
+
+    finished_at: str
+    cpu_s: float
+    duration_s: float
+    energy_kwh: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimateRecord:
+    """`estimate.json` in a sweep's folder: what `estimate=true` said, and how good it was."""
+
+    sweep: str
+    created_at: str
+    campaign_ids: tuple[str, ...]
+    source: str  # calibration or earlier ledgers, in words
+    meter: str
+    rows: tuple[CostEstimate, ...]
+    total: CostEstimate
+    stochastic_alone: CostEstimate
+    outcome: EstimateOutcome | None = None  # None: not run to the end since
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlockRow:
+    """One block of campaigns that take turns, and the state of the machine before it."""
+
+    block: int
+    strategies: tuple[str, ...]  # in the order of their turns, "grid seed 0"
+    started_at: str
+    idle_w: float | None  # mean power of the idle window; None: none was measured
+    calibration_cpu_s: float | None  # of the fixed training steps
+    calibration_kwh: float | None
+    drift: float | None  # calibration_cpu_s over that of this command's first block, less 1
+    drifted: bool  # by more than a tenth: do not compare this block's trials with the first one's
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProcessRow:
+    """The window of one command, from the start of its process to the end of its last campaign."""
+
+    pid: int
+    command: str
+    started_at: str
+    duration_s: float
+    cpu_s: float  # of this process, without those it started
+    metered_s: float  # in ledger rows; the rest is unattributed
+    metered_cpu_s: float
+    schema_version: int = SCHEMA_VERSION

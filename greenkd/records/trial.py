@@ -1,0 +1,57 @@
+"""What a trial leaves: a row per epoch, the τ of each step, and how each attempt ended."""
+
+import dataclasses
+
+from greenkd.records.enums import TrialStatus
+from greenkd.records.schema import SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpochRow:
+    """One epoch of one attempt."""
+
+    trial: int | None  # None: the teacher
+    attempt: int
+    epoch: int  # zero-based
+    lr: float  # at the epoch's last step
+    tau_mean: float | None  # the student's τ, mean over the epoch's batches
+    train_loss: float
+    train_score: float
+    val_loss: float | None  # cross-entropy; None: not evaluated after this epoch
+    val_score: float | None
+    duration_s: float
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepsRow:
+    """τ and loss of every batch of one epoch."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    taus: tuple[float, ...]  # the student's τ of each step
+    losses: tuple[float, ...]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """One finished attempt at a trial. The score that selects a trial is `val_score`, at the last epoch."""
+
+    trial: int
+    attempt: int
+    status: TrialStatus
+    params: dict[str, float | int | str]  # the schedule's parameters, {"tau": 4.0}; {} where nothing is searched
+    epochs: int  # epochs trained, earlier attempts included
+    val_score: float | None
+    val_loss: float | None
+    train_loss: float | None
+    duration_s: float  # of this attempt, validation included
+    cpu_s: float | None
+    energy_kwh: float | None
+    co2eq_g: float | None
+    flops: float | None
+    started_at: str
+    cause: str | None = None  # why it failed, was pruned or interrupted
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,1 @@
+"""The teacher: trained once or given, and its outputs, live or stored."""

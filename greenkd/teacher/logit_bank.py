@@ -1,0 +1,217 @@
+"""The logit bank: the teacher's logits of each epoch, computed once and read back by every later training.
+
+All trainings of one seed see the same views in the same order, so the teacher says the same to each. The bank stores
+what it said, in the order of the batches, in safetensors files of some seconds of work each: trials that run side by
+side compute different files of an epoch at the same time, and of what is killed little is lost. In float32 a training
+with the bank equals one without it to the last bit (a teacher's forward pass does not depend on the number of threads,
+as a student's backward pass does). Its energy is a phase of its own, in a ledger of its own; how much of it a campaign
+would have paid alone follows from the number of images.
+"""
+
+import dataclasses
+import logging
+import math
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from greenkd.errors import StorageError
+from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
+from greenkd.teacher.live import LiveTeacher
+from greenkd.training.batches import Batch, BatchLoader, EpochPlan
+from greenkd.training.learner import TeacherOutputs
+from greenkd.training.safetensors_io import load_tensors, save_tensors
+from greenkd.training.stop_signals import StopFlag, holding
+from greenkd.training.trainer import PhaseTag
+
+log = logging.getLogger(__name__)
+LEDGER = "ledger.jsonl"
+
+Precision = Literal["float32", "float16"]
+_DTYPES = {"float32": torch.float32, "float16": torch.float16}
+
+# FLOPs of a file's computation, a few seconds on one CPU core: less is not worth a file, more is a long wait for those
+# who could compute the next one meanwhile. And no epoch needs more files than processes can share.
+_FLOPS_PER_FILE = 2e11
+_FILES_PER_EPOCH = 16
+
+
+class _Part(NamedTuple):
+    """Some batches of an epoch, which lie in one file."""
+
+    steps: range
+    rows: slice
+
+
+class LogitBank:
+    """Stored logits of one teacher on one stream of views.
+
+    Args:
+        folder: Where this stream's epochs lie; named by a hash of teacher, data, augmentation, seed and batch size.
+        teacher: Computes what is missing.
+        loader: The stream of views.
+        tag: Whom the computation is booked to.
+        num_classes: K.
+        stop: Asked between two batches of the computation.
+        precision: Of the stored numbers; what is read back is float32.
+    """
+
+    flops_per_image = 0.0
+
+    def __init__(
+        self,
+        folder: Path,
+        teacher: LiveTeacher,
+        loader: BatchLoader,
+        tag: PhaseTag,
+        num_classes: int,
+        stop: StopFlag,
+        precision: Precision = "float32",
+    ) -> None:
+        self._folder = folder
+        self._teacher = teacher
+        self._loader = loader
+        self._billing = dataclasses.replace(tag, phase=Phase.TEACHER_LOGITS, ledger=folder / LEDGER)
+        self._num_classes = num_classes
+        self._stop = stop
+        self._dtype = _DTYPES[precision]
+        self._parts = _parts(loader, teacher.flops_per_image)
+        self._epoch: Tensor | None = None
+
+    def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
+        """Reads the epoch's logits, after computing what nobody has; one epoch is in memory at a time."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.utime(self._folder)  # eviction takes the stream used longest ago
+        except OSError as error:
+            raise StorageError(
+                f"{self._folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
+            ) from error
+        logits = torch.empty(self._loader.samples, self._num_classes)
+        # First what is free, then what others were at meanwhile.
+        busy = [part for part in self._parts if not self._fill(logits, epoch, plan, part, wait=False)]
+        for part in busy:
+            self._fill(logits, epoch, plan, part, wait=True)
+        self._epoch = logits.to(plan.order.device)
+
+    def outputs(self, batch: Batch, rows: slice) -> TeacherOutputs:
+        """Returns the stored logits of one batch."""
+        if self._epoch is None:
+            raise RuntimeError("begin_epoch comes before outputs")
+        return TeacherOutputs(self._epoch[rows], None)
+
+    def _fill(self, logits: Tensor, epoch: int, plan: EpochPlan, part: _Part, *, wait: bool) -> bool:
+        """Fills one part's rows; False if another process is computing them and we do not wait."""
+        path = self._folder / f"epoch_{epoch:04d}_{part.steps.start:06d}.safetensors"
+        stored = self._read(path, part)
+        if stored is None:
+            lock = FileLock(self._folder / f"part_{part.steps.start:06d}.lock")
+            if not wait:
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    return False
+                lock.release()
+            with holding(lock, self._stop):
+                stored = self._read(path, part)  # by another process, meanwhile
+                if stored is None:
+                    stored = self._compute(path, plan, part)
+        logits[part.rows] = stored.float()
+        return True
+
+    def _read(self, path: Path, part: _Part) -> Tensor | None:
+        if not path.exists():
+            return None
+        try:
+            logits = load_tensors(path)[0]["logits"]
+        except (StorageError, KeyError) as error:
+            log.warning("%s; computing these logits again", error)
+            return None
+        if logits.shape != (part.rows.stop - part.rows.start, self._num_classes) or logits.dtype != self._dtype:
+            log.warning("%s: holds logits of another shape; computing them again", path)
+            return None
+        return logits
+
+    def _compute(self, path: Path, plan: EpochPlan, part: _Part) -> Tensor:
+        logits = torch.empty(part.rows.stop - part.rows.start, self._num_classes)
+        tag = self._billing
+        with tag.monitor.phase(tag.phase, ledger=tag.ledger) as metered:
+            for step in part.steps:
+                self._stop.check()
+                rows = self._loader.rows(step)
+                own = slice(rows.start - part.rows.start, rows.stop - part.rows.start)
+                logits[own] = self._teacher.outputs(self._loader.batch(plan, step), rows).logits.cpu()
+                images = rows.stop - rows.start
+                flops = images * self._teacher.flops_per_image
+                metered.add_work(images, flops=flops, forward_flops=flops)
+            logits = logits.to(self._dtype)
+            save_tensors(path, {"logits": logits}, {})
+        return logits
+
+
+def _parts(loader: BatchLoader, flops_per_image: float) -> list[_Part]:
+    """Divides an epoch into files; a function of teacher and stream alone, so that all processes divide alike."""
+    per_file = math.ceil(_FLOPS_PER_FILE / max(flops_per_image * loader.rows(0).stop, 1.0))
+    length = min(loader.steps, max(per_file, math.ceil(loader.steps / _FILES_PER_EPOCH)))
+    starts = range(0, loader.steps, length)
+    steps = [range(start, min(start + length, loader.steps)) for start in starts]
+    return [_Part(part, slice(loader.rows(part[0]).start, loader.rows(part[-1]).stop)) for part in steps]
+
+
+def bank_size_bytes(samples: int, num_classes: int, epochs: int, precision: Precision) -> int:
+    """Returns the size of all epochs of one stream."""
+    return _DTYPES[precision].itemsize * samples * num_classes * epochs
+
+
+def make_room(root: Path, needed: int, limit: int, keep: Path) -> None:
+    """Deletes the streams used longest ago until one of `needed` bytes fits under `limit` beside the others.
+
+    Args:
+        root: Where the streams lie.
+        needed: Size of the stream to be used, what is there of it included.
+        limit: Of all streams together.
+        keep: The stream to be used, never touched.
+    """
+    streams = {folder: _bytes(folder) for folder in root.glob("*") if folder.is_dir() and folder != keep}
+    present = sum(streams.values())
+    for folder in sorted(streams, key=lambda item: item.stat().st_mtime):
+        if present + needed <= limit:
+            return
+        for file in folder.glob("epoch_*.safetensors"):
+            file.unlink(missing_ok=True)
+        present -= streams[folder]
+        log.info("logit bank: removed %s to stay under the size limit", folder.name)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("epoch_*.safetensors"))
+
+
+def costs_alone(folder: Path, images: int) -> Costs | None:
+    """What a campaign that needs `images` teacher logits pays for them when it has no one to share them with.
+
+    The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images.
+    """
+    rows = _ledger(folder)
+    computed = sum(row.images for row in rows)
+    return scale_costs(sum_costs(rows), images / computed) if computed else None
+
+
+def costs_paid(folder: Path, campaign_id: str, since: str) -> Costs | None:
+    """What one campaign has really spent on the stream; None if nothing.
+
+    Args:
+        folder: The stream's.
+        campaign_id: The campaign's, which the same campaign in another sweep has too.
+        since: When it began, ISO 8601.
+    """
+    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= since[:19]]
+    return sum_costs(rows) if rows else None
+
+
+def _ledger(folder: Path) -> list[LedgerRow]:
+    return read_rows(folder / LEDGER, LedgerRow).rows

@@ -1,0 +1,1 @@
+"""What a training asks of the machine: device, threads, memory layout, allocator, determinism."""

@@ -1,0 +1,179 @@
+"""The report page: self-contained, escaped, traceable; in a real browser: sorts, fits, draws."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import analysis
+from analysis.views.figures import figures, write_picture
+from analysis.views.report import sort_key, trace
+from greenkd.records import CampaignStatus, StrategyKind
+from tests.analysis.sweeps import Plan, Trial, write_sweep
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a sweep with everything in it."""
+    root = write_sweep(tmp_path_factory.mktemp("sweep"), search=6, epochs=3, taus=(2, 4, 8, 12))
+    sweep = analysis.load(root)
+    return analysis.write_report(sweep, analysis.compare(sweep), root)
+
+
+def test_the_page_asks_the_network_for_nothing(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"""<(?:script|link|img)[^>]*(?:src|href)=["']https?:""", text)
+    assert "@import" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_every_figure_is_png_and_svg_with_an_alternative_text(page: Path) -> None:
+    names = {path.stem for path in (page.parent / "figures").glob("*.png")}
+    assert names == {path.stem for path in (page.parent / "figures").glob("*.svg")}
+    assert names == {
+        "accuracy-vs-co2", "accuracy-vs-tau", "cost-to-reach", "energy-by-phase", "inference", "pareto", "tau-trace",
+    }  # fmt: skip
+    alts = re.findall(r'<img class="figure".*? alt="([^"]*)"', page.read_text(encoding="utf-8"))
+    assert len(alts) == len(names)
+    assert all(len(alt) > 40 for alt in alts)
+
+
+def test_figures_are_the_same_file_twice(tmp_path: Path) -> None:
+    write_sweep(tmp_path, seeds=(0,), taus=(2, 4))
+    sweep = analysis.load(tmp_path)
+    comparison = analysis.compare(sweep)
+    first = next(figures(sweep, comparison))
+    again = next(figures(sweep, comparison))
+    one, two = (write_picture(picture, tmp_path / str(n))[1] for n, picture in enumerate((first, again)))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_text_of_records_is_shown_not_run(tmp_path: Path) -> None:
+    nasty = "</script><script>window.hacked=1</script><img src=x onerror=alert(1)>"
+    plans = [
+        Plan(
+            strategy=strategy,
+            kind=kind,
+            seed=seed,
+            trials=[Trial(tau=tau), Trial(tau=9.0)],
+            meter=nasty,
+            student="<b>s",
+        )
+        for seed in (0, 1)
+        for strategy, kind, tau in (("grid", StrategyKind.GRID, 4.0), ("optuna<script>", StrategyKind.SEARCH, 3.0))
+    ]
+    write_sweep(tmp_path, plans)
+    sweep = analysis.load(tmp_path)
+    text = analysis.write_report(sweep, analysis.compare(sweep), tmp_path).read_text(encoding="utf-8")
+    assert nasty not in text
+    assert "optuna<script>" not in text
+    assert "<b>s" not in text
+
+
+def test_the_trace_finds_records_that_are_gone(tmp_path: Path) -> None:
+    write_sweep(tmp_path, seeds=(0, 1), taus=(2, 4))
+    sweep = analysis.load(tmp_path)
+    comparison = analysis.compare(sweep)
+    tables = analysis.comparison_tables(sweep, comparison)
+    found = analysis.verdicts(comparison)
+    assert trace(sweep, tables, found, [], []).lost == ()
+    next(tmp_path.rglob("stochastic/*/campaign.json")).unlink()
+    assert any("stochastic" in text for text in trace(sweep, tables, found, [], []).lost)
+
+
+def test_a_sweep_that_has_only_begun_has_a_report_too(tmp_path: Path) -> None:
+    write_sweep(
+        tmp_path,
+        [Plan(strategy="grid", kind=StrategyKind.GRID, seed=0, trials=[], status=CampaignStatus.RUNNING, planned=19)],
+    )
+    sweep = analysis.load(tmp_path)
+    text = analysis.write_report(sweep, analysis.compare(sweep), tmp_path).read_text(encoding="utf-8")
+    assert "nothing to hold against each other yet" in text
+    assert "0 of 19 trials complete" in text
+
+
+def test_energy_that_was_not_measured_leaves_a_report(tmp_path: Path) -> None:
+    write_sweep(tmp_path, seeds=(0, 1), taus=(2, 4), watts=None)
+    sweep = analysis.load(tmp_path)
+    analysis.write_report(sweep, analysis.compare(sweep), tmp_path)
+    assert (tmp_path / "figures" / "cost-to-reach.svg").exists()  # against CPU time
+    assert not (tmp_path / "figures" / "pareto.svg").exists()
+
+
+def test_cells_sort_by_their_number() -> None:
+    assert [float(sort_key(text)) for text in ("−1.25 to +2.17", "2,257", "90.49 ± 0.21", "19.0×", "–")] == [
+        -1.25, 2257.0, 90.49, 19.0, -1e300,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of the system."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or name one in CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_the_page_works_in_a_browser(page: Path, browser: Any, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    tab = context.new_page()
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
+    tab.goto(page.resolve().as_uri())
+    tab.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    boxes = tab.evaluate("[...document.querySelectorAll('img.figure')].map(i => [i.naturalWidth, i.clientHeight])")
+    assert len(boxes) == 7
+    assert all(natural > 100 and height > 100 for natural, height in boxes)
+    drawn = tab.evaluate(
+        "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.scatterlayer .trace').length)"
+    )
+    assert len(drawn) == 3
+    assert all(drawn)
+
+    column = "Wh"
+    cells = f"""() => {{
+        const table = document.querySelector('#comparison table');
+        const at = [...table.tHead.rows[0].cells].findIndex(c => c.textContent.trim() === '{column}');
+        return [...table.tBodies[0].rows].map(r => parseFloat(r.cells[at].textContent));
+    }}"""
+    header = tab.locator("#comparison thead th", has_text=re.compile(rf"^{column}$"))
+    header.click()
+    tab.wait_for_selector("#comparison thead th[aria-sort=ascending]")
+    rising = tab.evaluate(cells)
+    header.click()
+    tab.wait_for_selector("#comparison thead th[aria-sort=descending]")
+    falling = tab.evaluate(cells)
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
+    assert rising != falling
+
+    tab.locator("#paper input[type=search]").fill("CIFAR-100")
+    tab.wait_for_function("document.querySelectorAll('#paper tbody tr').length === 6")
+
+    tab.locator("#comparison td.records a").first.click()
+    assert tab.evaluate("document.querySelector(':target')?.tagName") == "TR"
+
+    dark = tab.evaluate("document.documentElement.classList.contains('dark')")
+    assert dark == (scheme == "dark")
+    unnamed = tab.evaluate(
+        "[...document.querySelectorAll('img, .chart, .scroll')].filter(e => !(e.alt || e.ariaLabel)).length"
+    )
+    assert unnamed == 0
+    assert not complaints
+    context.close()

@@ -1,0 +1,357 @@
+"""What a campaign survives: failing trials, damaged files, full disks, others at work in the same folder."""
+
+import dataclasses
+import errno
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+
+from greenkd import records
+from greenkd.campaign import run_campaign
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.progress import read_state
+from greenkd.errors import ConfigError, StorageError, TeacherFailedError, TrainingInterruptedError
+from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, append_row, read_campaign, read_rows
+from greenkd.records import files as records_files
+from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.stop_signals import StopFlag
+from tests.campaigns import Campaign, StopAfter
+
+GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_every_s=0.001")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(tmp_path_factory.mktemp("reference"), *GRID)
+
+
+def stopped(root: Path, after: int) -> None:
+    with pytest.raises(TrainingInterruptedError):
+        Campaign(root, *GRID, stop=StopAfter(after))
+
+
+def folder_of(root: Path) -> Path:
+    (config,) = (root / "multirun").rglob("config.yaml")
+    return config.parent
+
+
+def assert_same(campaign: Campaign, reference: Campaign) -> None:
+    """The results are those of the undisturbed campaign, to the last bit."""
+    assert campaign.record.status is CampaignStatus.DONE
+    assert campaign.record.tests == reference.record.tests
+    assert campaign.record.chosen_trial == reference.record.chosen_trial
+    assert campaign.record.val_score == reference.record.val_score
+    rows = {(row.trial, row.epoch, row.train_loss, row.val_loss) for row in campaign.epochs}
+    assert rows == {(row.trial, row.epoch, row.train_loss, row.val_loss) for row in reference.epochs}
+    one, _ = load_tensors(campaign.folder / "student.safetensors")
+    other, _ = load_tensors(reference.folder / "student.safetensors")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+# Of the 54 steps of the grid, and of the bank's batches before them: teacher, bank, first and third trial.
+@pytest.mark.parametrize("after", [5, 20, 66])
+def test_a_stop_at_any_step_is_resumed_to_the_same_bits(reference: Campaign, tmp_path: Path, after: int) -> None:
+    stopped(tmp_path, after)
+    assert_same(Campaign(tmp_path, *GRID), reference)
+
+
+def test_a_failed_trial_is_retried_and_both_energies_stay(tmp_path: Path) -> None:
+    switch = tmp_path / "broken"
+    overrides = (*GRID, "objective._target_=tests.fragile.Fragile", f"+objective.switch={switch}")
+    overrides = (*overrides, *(f"~objective.{key}" for key in ("alpha", "reduction", "tau_squared")))
+    switch.write_text("bug")
+    failed = Campaign(tmp_path, *overrides)
+    assert failed.record.status is CampaignStatus.PARTIAL
+    assert [row.status for row in failed.trials] == [TrialStatus.COMPLETE, TrialStatus.FAILED, TrialStatus.COMPLETE]
+    assert failed.trials[1].cause == "RuntimeError: a bug of the user's"
+    assert "1 of 3 trials failed" in (failed.record.message or "")
+    assert read_state(failed.settings, failed.folder).state == (
+        "2 of 3 trials done, 1 failed (retry=failed runs them again)"
+    )
+    before = (failed.folder / "ledger.jsonl").read_bytes()
+    assert Campaign(tmp_path, *overrides).record == failed.record, "the plain command runs nothing"
+    assert (failed.folder / "ledger.jsonl").read_bytes() == before
+    for how, status in (("memory", TrialStatus.FAILED), ("nan", TrialStatus.FAILED), (None, TrialStatus.COMPLETE)):
+        if how:
+            switch.write_text(how)
+        else:
+            switch.unlink()
+        retried = Campaign(tmp_path, *overrides, "retry=failed")
+        assert retried.folder == failed.folder
+        assert retried.trials[-1].status is status
+    assert retried.record.status is CampaignStatus.DONE
+    assert [(row.trial, row.attempt) for row in retried.trials] == [(0, 0), (1, 0), (2, 0), (1, 1), (1, 2), (1, 3)]
+    assert {test.trial for test in retried.record.tests} == {0, 1, 2}
+    ledger = read_rows(retried.folder / "ledger.jsonl", LedgerRow).rows
+    spent = [row for row in ledger if row.trial == 1 and row.phase is Phase.STUDENT_TRAINING]
+    assert {row.attempt for row in spent} == {0, 1, 2, 3}
+    assert all(row.energy_kwh is not None for row in spent)
+    # The complete trials were tested once, before the retry.
+    tested = [row for row in ledger if row.phase is Phase.TEST]
+    assert sorted({(row.trial, row.attempt) for row in tested}) == [(0, 0), (1, 3), (2, 0)]
+    assert sum(row.images for row in tested) == 3 * 359
+
+
+def test_a_teacher_that_diverges_is_named_and_costs_no_trial(tmp_path: Path) -> None:
+    with pytest.raises(TeacherFailedError, match=r"teacher=small_cnn: its training failed .*the loss became"):
+        Campaign(tmp_path, *GRID, "training.teacher.lr=1e30")
+    assert not list(tmp_path.rglob("trials.jsonl"))
+    assert list(tmp_path.rglob("teachers/*/ledger.jsonl"))
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.write_bytes(content)
+
+
+def test_a_damaged_teacher_is_trained_again_to_the_same_bits(
+    reference: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 30)
+    (weights,) = tmp_path.rglob("teachers/*/weights.safetensors")
+    content = weights.read_bytes()
+    damage(weights)
+    with caplog.at_level(logging.WARNING):
+        assert_same(Campaign(tmp_path, *GRID), reference)
+    assert "teacher is damaged and will be trained again" in caplog.text
+    assert load_tensors(weights)[0].keys()
+    assert weights.read_bytes() == content
+    ledger = read_rows(weights.parent / "ledger.jsonl", LedgerRow).rows
+    assert {row.attempt for row in ledger} == {0, 1}
+
+
+def test_damaged_logits_are_computed_again(
+    reference: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 40)
+    stored = sorted(tmp_path.rglob("logits/*/epoch_*.safetensors"))
+    assert stored
+    for path in stored:
+        damage(path)
+    with caplog.at_level(logging.WARNING):
+        assert_same(Campaign(tmp_path, *GRID), reference)
+    assert "computing these logits again" in caplog.text
+
+
+def test_damaged_checkpoints_start_the_trial_afresh(
+    reference: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 66)
+    found = list(tmp_path.rglob("trials/*/checkpoint.safetensors*"))
+    assert len(found) == 2
+    for path in found:
+        damage(path)
+    with caplog.at_level(logging.WARNING):
+        assert_same(Campaign(tmp_path, *GRID), reference)
+    assert caplog.text.count("set aside as checkpoint.safetensors") == 2
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_damaged_study_is_built_anew_from_the_records(
+    reference: Campaign, tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 70)
+    database = folder_of(tmp_path) / "study.db"
+    finished = {row.trial for row in read_rows(database.with_name("trials.jsonl"), records.TrialRow).rows[:-1]}
+    assert finished
+    if content is None:
+        damage(database)
+    else:
+        database.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        campaign = Campaign(tmp_path, *GRID)
+    assert_same(campaign, reference)
+    assert [row.trial for row in campaign.trials if row.status is TrialStatus.COMPLETE] == [0, 1, 2], "none twice"
+    if content != b"":
+        assert "study.db.damaged" in caplog.text
+        assert database.with_name("study.db.damaged").exists()
+
+
+def test_a_locked_study_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenkd.temperature.study.LOCK_TIMEOUT_S", 0.2)
+    stopped(tmp_path, 70)
+    with sqlite3.connect(folder_of(tmp_path) / "study.db") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match=r"study\.db.*locked"):
+            Campaign(tmp_path, *GRID)
+    assert Campaign(tmp_path, *GRID).record.status is CampaignStatus.DONE
+
+
+def test_a_damaged_campaign_record_is_made_anew(
+    reference: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 70)
+    (folder_of(tmp_path) / "campaign.json").write_text('{"campaign_id": "')
+    with caplog.at_level(logging.WARNING):
+        assert_same(Campaign(tmp_path, *GRID), reference)
+    assert "campaign.json.damaged" in caplog.text
+
+
+def test_a_finished_campaign_whose_record_is_damaged_trains_nothing(reference: Campaign, tmp_path: Path) -> None:
+    done = Campaign(tmp_path, *GRID)
+    (done.folder / "campaign.json").write_text("{")
+    again = Campaign(tmp_path, *GRID)
+    assert len(again.trials) == 3
+    assert again.record.chosen_trial == reference.record.chosen_trial
+    assert again.record.test_score == reference.record.test_score
+
+
+@pytest.mark.parametrize("lost", ["removed", "damaged"])
+def test_lost_weights_of_the_chosen_trial_are_trained_again(
+    reference: Campaign, tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("greenkd.campaign.evaluation.choose_trial", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Campaign(tmp_path, *GRID)
+    chosen = reference.record.chosen_trial
+    (weights,) = tmp_path.rglob(f"trials/{chosen}/weights.safetensors")
+    weights.unlink() if lost == "removed" else damage(weights)
+    with caplog.at_level(logging.WARNING):
+        campaign = Campaign(tmp_path, *GRID)
+    assert_same(campaign, reference)
+    assert f"the weights of the chosen trial {chosen} are lost; training it again" in caplog.text
+    assert [(row.trial, row.attempt) for row in campaign.trials] == [(0, 0), (1, 0), (2, 0), (chosen, 1)]
+
+
+def test_a_choice_on_record_stays_and_nothing_is_tested_twice(
+    reference: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("greenkd.campaign.evaluation.measure_inference", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Campaign(tmp_path, *GRID)
+    record = read_campaign(folder_of(tmp_path) / "campaign.json")
+    assert record.status is CampaignStatus.RUNNING
+    assert record.chosen_trial == reference.record.chosen_trial
+    campaign = Campaign(tmp_path, *GRID)
+    assert_same(campaign, reference)
+    ledger = read_rows(campaign.folder / "ledger.jsonl", LedgerRow).rows
+    assert sum(row.images for row in ledger if row.phase is Phase.TEST) == 3 * 359
+
+
+def test_a_row_told_but_not_recorded_is_trained_again(reference: Campaign, tmp_path: Path) -> None:
+    stopped(tmp_path, 70)
+    trials = folder_of(tmp_path) / "trials.jsonl"
+    lines = trials.read_bytes().splitlines(keepends=True)
+    trials.write_bytes(b"".join(lines[1:]))  # trial 0 is lost
+    assert_same(Campaign(tmp_path, *GRID), reference)
+
+
+def test_torn_lines_are_reported_and_cost_nothing_else(
+    reference: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, 70)
+    folder = folder_of(tmp_path)
+    whole = {name: len((folder / name).read_bytes().splitlines()) for name in ("ledger.jsonl", "epochs.jsonl")}
+    for name in whole:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-9])
+    with caplog.at_level(logging.WARNING):
+        campaign = Campaign(tmp_path, *GRID)
+    assert caplog.text.count("a line was cut off and is left out") == 2
+    read = read_rows(folder / "ledger.jsonl", LedgerRow)
+    assert len(read.torn) == 1
+    assert len(read.rows) > whole["ledger.jsonl"]
+    assert campaign.record.test_score == reference.record.test_score
+
+
+def full_after(writes: int) -> Callable[[int, bytes], int]:
+    write, left = os.write, [writes]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    return limited
+
+
+@pytest.mark.parametrize("writes", [0, 9])
+def test_a_disk_that_fills_up_stops_the_campaign_and_loses_nothing(
+    reference: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(records_files.os, "write", full_after(writes))
+        with pytest.raises(StorageError, match=r"No space left on device.*free some space"):
+            Campaign(tmp_path, *GRID)
+    assert not any(row.status is TrialStatus.FAILED for row in _trial_rows(tmp_path)), "no trial is to blame"
+    assert_same(Campaign(tmp_path, *GRID), reference)
+
+
+def _trial_rows(root: Path) -> list[records.TrialRow]:
+    return [row for path in root.rglob("trials.jsonl") for row in read_rows(path, records.TrialRow).rows]
+
+
+def test_a_trial_that_another_process_holds_is_waited_for(reference: Campaign, tmp_path: Path) -> None:
+    """Another process has trial 1, writes its row and lets go: it is told to the study, and not trained again."""
+    stopped(tmp_path, 35)
+    folder = folder_of(tmp_path)
+    other = FileLock(folder / ".locks" / "trial_1.lock")
+    other.acquire()
+    (row,) = [row for row in reference.trials if row.trial == 1]
+
+    class Released(StopFlag):
+        """The wait for others asks for a stop: the moment at which the other process ends."""
+
+        def check(self) -> None:
+            if other.is_locked and {0, 2} <= {row.trial for row in _trial_rows(tmp_path)}:
+                append_row(folder / "trials.jsonl", dataclasses.replace(row, attempt=7, val_score=0.0))
+                other.release()
+
+    campaign = Campaign(tmp_path, *GRID, stop=Released())
+    assert campaign.record.status is CampaignStatus.DONE
+    assert [row.attempt for row in campaign.trials if row.trial == 1] == [7]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, reference: Campaign) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot be written .*hydra\.sweep\.dir"):
+        run_campaign(reference.settings, tmp_path / "file" / "campaign", StopFlag(), Reporter())
+    unusable = dataclasses.replace(reference.settings, cache_dir=tmp_path / "file" / "cache")
+    with pytest.raises(StorageError, match=r"cache_dir=<a folder you can write>"):
+        run_campaign(unusable, tmp_path / "campaign", StopFlag(), Reporter())
+
+
+def test_a_vanished_data_folder_is_named(tmp_path: Path) -> None:
+    from greenkd.errors import DataError
+
+    overrides = ("dataset=cifar10", f"data_dir={tmp_path / 'gone'}", "dataset.download=false")
+    with pytest.raises((DataError, ConfigError), match="gone"):
+        Campaign(tmp_path, *overrides)
+
+
+def test_the_record_of_another_configuration_is_refused_even_when_it_is_damaged(tmp_path: Path) -> None:
+    from tests.campaigns import settings
+
+    done = Campaign(tmp_path, "temperature=fixed")
+    (done.folder / "campaign.json").write_text("{")
+    other = settings(tmp_path, "temperature=fixed", "training.lr=0.05")
+    with pytest.raises(ConfigError, match=r"training\.lr: 0\.1 then, 0\.05 now"):
+        run_campaign(other, done.folder, StopFlag(), Reporter())
+
+
+def test_a_later_process_does_not_reopen_what_has_been_finished(reference: Campaign) -> None:
+    """It had begun before the campaign was finished, and has its own idea of the record."""
+    from greenkd.campaign.folder import CampaignFolder
+
+    folder = CampaignFolder(reference.folder, reference.settings)
+    stale = dataclasses.replace(reference.record, status=CampaignStatus.RUNNING, chosen_trial=None)
+    assert folder.begin(stale, retry=False) == reference.record
+    assert folder.update(student_network=None) == reference.record
+    assert json.loads((reference.folder / "campaign.json").read_text())["status"] == "done"

@@ -1,0 +1,228 @@
+"""CodeCarbon and CarbonTracker, driven by our meters: no network, no files, no chatter, the right number of joules."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from greenkd.energy import CarbonTracker, CodeCarbon, Meter, open_monitor
+from greenkd.energy.machine import processor_name
+from greenkd.records import LedgerRow, Phase, Source, read_rows
+from tests.energy.fakes import FakeClock
+
+REPOSITORY = Path(__file__).parents[3]
+FAKE_NVML = Path(__file__).parent / "fake_nvml"
+
+
+MIG = "MIG-11111111-0000-0000-0000-000000000000"
+
+
+def run(program: str, folder: Path, path: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    python_path = os.pathsep.join([str(FAKE_NVML), str(REPOSITORY)])
+    search = os.pathsep.join(filter(None, [path, os.environ["PATH"]]))
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, "PATH": search, "PYTHONPATH": python_path, "HOME": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+READ = """
+import socket, sys
+def refuse(*_arguments, **_keywords):
+    print("NETWORK", file=sys.stderr)
+    raise OSError("the network is cut off")
+socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
+
+import json, os, time
+from greenkd.energy import CarbonTracker, CodeCarbon
+
+def joules(component, before):
+    return None if component.joules is None else component.joules - before.joules
+
+def read(meter, wait):
+    outer = time.monotonic()
+    first = meter.snapshot()
+    inner = time.monotonic()
+    wait()
+    least = time.monotonic() - inner
+    second = meter.snapshot()
+    most = time.monotonic() - outer
+    print(json.dumps({
+        "cpu": joules(second.cpu, first.cpu), "gpu": joules(second.gpu, first.gpu), "least": least, "most": most,
+        "expected": sorted(meter.expected), "warnings": second.warnings,
+    }))
+"""
+
+
+@pytest.mark.parametrize("name", ["CodeCarbon", "CarbonTracker"])
+def test_no_network_no_files_no_chatter(name: str, tmp_path: Path) -> None:
+    done = run(READ + f"read({name}(), lambda: time.sleep(1.2))", tmp_path, FAKE_NVML_WATTS="")
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+    assert json.loads(done.stdout)["gpu"] is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["CodeCarbon", "CarbonTracker"])
+def test_the_gpus_of_this_process_are_read_and_added(name: str, tmp_path: Path) -> None:
+    # Numbers CarbonTracker resolves itself, and finding the processor takes it over a second each time.
+    numbers = {"1": 300} if name == "CodeCarbon" else {}
+    cases = {None: 400, **numbers, "GPU-10000000-aaaa-bbbb-cccc-000000000000": 300, MIG: 300, "": None}
+    program = f"""
+for visible in {list(cases)!r}:
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+    read({name}(), lambda: time.sleep(0.5))
+"""
+    lines = run(READ + program, tmp_path, path=str(FAKE_NVML)).stdout.splitlines()
+    for (visible, watts), line in zip(cases.items(), lines, strict=True):
+        read = json.loads(line)
+        if watts is None:
+            assert read["gpu"] is None
+            assert read["expected"] == ["cpu"]
+        else:
+            assert 0.95 * watts * read["least"] < read["gpu"] < 1.05 * watts * read["most"], visible
+            assert read["expected"] == ["cpu", "gpu"]
+        assert any("MIG slice" in warning for warning in read["warnings"]) == (visible == MIG)
+
+
+def test_a_gpu_codecarbon_does_not_find_is_absent_not_zero(tmp_path: Path) -> None:
+    # CodeCarbon looks for the program nvidia-smi before it asks the driver.
+    read = json.loads(run(READ + "read(CodeCarbon(), lambda: None)", tmp_path).stdout)
+    assert read["gpu"] is None
+    assert read["expected"] == ["cpu", "gpu"]
+
+
+def test_a_stray_configuration_of_codecarbon_changes_nothing(tmp_path: Path) -> None:
+    stray = tmp_path / ".codecarbon.config"
+    stray.write_text("[codecarbon]\npue=3\nforce_cpu_power=9999\noutput_methods=csv\n")
+    program = READ + "read(CodeCarbon(), lambda: sum(range(20_000_000)))"
+    read = json.loads(run(program, tmp_path, FAKE_NVML_WATTS="", CODECARBON_FORCE_CPU_POWER="9999").stdout)
+    assert 0 < read["cpu"] < 100
+    assert list(tmp_path.iterdir()) == [stray]
+
+
+@pytest.fixture(scope="module")
+def codecarbon() -> Meter:
+    return CodeCarbon(cpu_tdp_w=100.0 * (os.cpu_count() or 1), ram_w=7.0)
+
+
+def burn(seconds: float) -> None:
+    started = time.process_time()
+    while time.process_time() - started < seconds:
+        pass
+
+
+def test_codecarbon_charges_own_cpu_seconds(codecarbon: Meter) -> None:
+    # Bounds from clocks read inside and outside the two snapshots, so that a busy machine changes nothing.
+    outer_cpu, outer = time.process_time(), time.monotonic()
+    first = codecarbon.snapshot()
+    inner_cpu, inner = time.process_time(), time.monotonic()
+    burn(1.1)  # longer than CodeCarbon's own period of sampling, beside which a reading used to come out wrong
+    least_cpu, least = time.process_time() - inner_cpu, time.monotonic() - inner
+    second = codecarbon.snapshot()
+    most_cpu, most = time.process_time() - outer_cpu, time.monotonic() - outer
+    cpu = second.cpu.joules - first.cpu.joules  # type: ignore[operator]
+    ram = second.ram.joules - first.ram.joules  # type: ignore[operator]
+    assert 100 * (least_cpu - 0.03) < cpu < 100 * (most_cpu + 0.03)
+    assert 7 * least * 0.95 < ram < 7 * most * 1.05
+    assert (second.cpu.source, second.ram.source) == (Source.MODELLED, Source.CONSTANT)
+    assert second.gpu.source is Source.ABSENT
+    assert codecarbon.method == "load_model"
+
+
+def test_codecarbon_readings_in_quick_succession_lose_nothing(codecarbon: Meter) -> None:
+    readings = [codecarbon.snapshot()]
+    for _ in range(4):
+        burn(0.03)
+        readings.append(codecarbon.snapshot())
+    steps = [after.ram.joules - before.ram.joules for before, after in itertools.pairwise(readings)]  # type: ignore[operator]
+    assert min(steps) > 0
+
+
+def test_an_error_codecarbon_swallows_is_raised(codecarbon: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ValueError("inside")
+
+    monkeypatch.setattr(codecarbon._tracker, "_do_measurements", fail)  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="handed no data over"):
+        codecarbon.snapshot()
+
+
+def test_carbontracker_gives_what_its_own_tracker_gives_without_the_pue() -> None:
+    from carbontracker import constants
+    from carbontracker.components.component import create_components
+    from carbontracker.loggerutil import Logger
+    from carbontracker.tracker import CarbonTrackerThread
+
+    logger = Logger()
+    theirs = CarbonTrackerThread(
+        components=create_components("cpu", [os.getpid()], False, logger),
+        logger=logger,
+        ignore_errors=True,
+        delete=lambda: None,
+        update_interval=0.1,
+    )
+    clock = FakeClock()
+    ours = CarbonTracker(clock=clock)
+    before = ours.snapshot()
+    theirs.epoch_start()
+    time.sleep(0.3)
+    theirs.epoch_end()
+    clock.pass_time(theirs.epoch_times[-1])
+    after = ours.snapshot()
+    expected = theirs.total_energy_per_epoch()[-1] * 3.6e6 / constants.PUE_2023
+    theirs.stop()
+    assert after.cpu.joules - before.cpu.joules == pytest.approx(expected)  # type: ignore[operator]
+    assert after.cpu.source is Source.CONSTANT
+    assert ours.method == "tdp_constant"
+
+
+def test_both_side_by_side_in_one_row(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    config = {"_target_": "greenkd.energy.both", "primary": "codecarbon"}
+    with (
+        open_monitor(config, campaign_id="c", ledger=ledger) as monitor,
+        monitor.phase(Phase.STUDENT_TRAINING, trial=0),
+    ):
+        burn(0.3)
+    row = next(row for row in read_rows(ledger, LedgerRow).rows if row.trial == 0)
+    assert row.meter.startswith("codecarbon 3.")
+    (beside,) = row.secondary
+    assert beside.meter.startswith("carbontracker 2.")
+    assert beside.method == "tdp_constant"
+    assert beside.cpu_kwh is not None
+    assert beside.cpu_kwh > 0
+    assert beside.gpu_kwh is None
+    assert row.energy_kwh == pytest.approx(row.cpu_kwh + row.ram_kwh)  # type: ignore[operator]
+
+
+PROCESSOR = """
+from codecarbon.core import cpu
+its_own = cpu.detect_cpu_model
+asked = []
+def find():
+    asked.append(its_own())
+    return asked[-1]
+cpu.detect_cpu_model = find
+from greenkd.energy import CodeCarbon
+CodeCarbon()
+print(len(asked), cpu.TDP().model, asked)
+"""
+
+
+@pytest.mark.skipif(processor_name() is None, reason="the name in /proc/cpuinfo is Linux's, on x86")
+def test_codecarbon_is_told_the_processor_that_it_would_find(tmp_path: Path) -> None:
+    name = processor_name()
+    assert run(PROCESSOR, tmp_path).stdout.strip() == f"0 {name} [{name!r}]"

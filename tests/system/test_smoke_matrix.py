@@ -1,0 +1,134 @@
+"""Everything that conf/ ships runs, shrunk by `smoke=true`: options, experiments, objectives × strategies, networks.
+
+Campaigns run in this process, through the code that a user's command runs, with made-up images of the data set's shape.
+"""
+
+import functools
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from greenkd.campaign import run_campaign
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.settings import Settings, read_settings
+from greenkd.errors import ConfigError
+from greenkd.identity import campaign_folder
+from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, LedgerRow, Phase, StepsRow, TrialStatus, read_rows
+from greenkd.records import TrialRow as Trial
+from greenkd.training.stop_signals import StopFlag
+from tests.campaigns import ROOT, composed
+
+CONF = ROOT / "conf"
+EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
+TEMPERED = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
+WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+OBJECTIVES, STRATEGIES, NETWORKS = options("objective"), options("temperature"), options("student")
+EXPERIMENTS = options("experiment")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Teachers trained once per test process."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def smoke(cache: Path, *overrides: str) -> Settings:
+    fixed = ("smoke=true", "energy=none", "device=cpu", "threads=1", "data_dir=/nowhere")
+    return read_settings(composed(*fixed, *overrides) | {"cache_dir": str(cache)})
+
+
+def run(settings: Settings, root: Path) -> CampaignRecord:
+    """Runs a campaign and checks what every finished one has to have."""
+    folder = root / campaign_folder(settings.config)
+    record = run_campaign(settings, folder, StopFlag(), Reporter())
+    trials = read_rows(folder / "trials.jsonl", Trial).rows
+    epochs = read_rows(folder / "epochs.jsonl", EpochRow).rows
+    ledger = read_rows(folder / "ledger.jsonl", LedgerRow).rows
+    planned = settings.strategy.planned_trials()
+    assert record.status is CampaignStatus.DONE, record.message
+    assert [row.status for row in trials] == [TrialStatus.COMPLETE] * planned
+    assert len(epochs) == planned * EPOCHS
+    assert record.test_score in [hits / TEST_IMAGES for hits in range(TEST_IMAGES + 1)]
+    trained = sum(row.images for row in ledger if row.phase is Phase.STUDENT_TRAINING)
+    assert trained == planned * EPOCHS * TRAINING_IMAGES
+    assert all(tensor.isfinite().all() for tensor in load_file(folder / "student.safetensors").values())
+    assert record.student_inference is not None
+    assert record.student_inference.images == TEST_IMAGES
+    assert (record.teacher_result is None) == (record.teacher_inference is None)
+    return record
+
+
+@functools.cache
+def trains_more_than_once(strategy: str) -> bool:
+    return read_settings(composed(f"temperature={strategy}", "objective=kd")).strategy.planned_trials() > 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_runs_under_every_strategy(objective: str, strategy: str, cache: Path, tmp_path: Path) -> None:
+    choice = (f"objective={objective}", f"temperature={strategy}", "student=tiny_cnn", "teacher=small_cnn")
+    searches = trains_more_than_once(strategy)
+    if searches and objective not in TEMPERED:
+        with pytest.raises(ConfigError, match="has no temperature"):
+            smoke(cache, *choice)
+        return
+    settings = smoke(cache, *choice)
+    assert settings.strategy.planned_trials() == (2 if searches else 1)
+    record = run(settings, tmp_path)
+    assert (record.teacher_result is None) == (objective in WITHOUT_TEACHER)
+    steps = read_rows(tmp_path / campaign_folder(settings.config) / "steps.jsonl", StepsRow).rows
+    varies = objective in TEMPERED and strategy in ("stochastic", "schedule")
+    assert [len(set(row.taus)) > 1 for row in steps] == [True] * (EPOCHS if varies else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_path: Path) -> None:
+    # CRD uses the features before the last layer as well as the logits.
+    record = run(
+        smoke(cache, "dataset=cifar10", "objective=crd", f"student={network}", "teacher=tiny_cnn", "temperature=fixed"),
+        tmp_path,
+    )
+    assert record.student_network is not None
+    assert record.student_network.parameters > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
+    settings = smoke(cache, f"experiment={experiment}")
+    record = run(settings, tmp_path)
+    assert record.dataset == settings.name("dataset")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["crd", "dml"])
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith("paper")])
+def test_the_papers_other_methods_run_on_its_experiments(
+    experiment: str, objective: str, cache: Path, tmp_path: Path
+) -> None:
+    settings = smoke(cache, f"experiment={experiment}", f"objective={objective}", "temperature=stochastic")
+    assert run(settings, tmp_path).objective == objective
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [(group, option) for group in ("dataset", "teacher", "student", "training", "energy") for option in options(group)],
+)
+def test_every_option_is_accepted_as_it_is(group: str, option: str) -> None:
+    own = ("energy.recording=/nowhere.jsonl",) if option == "replay" else ()
+    config = composed(f"{group}={option}", "data_dir=/nowhere", *own)
+    assert read_settings(config).config[group] == config[group]
+
+
+@pytest.mark.parametrize("dataset", options("dataset"))
+def test_every_data_set_has_a_smoke_run_without_files(dataset: str, cache: Path, tmp_path: Path) -> None:
+    record = run(smoke(cache, f"dataset={dataset}", "objective=none", "temperature=fixed"), tmp_path)
+    assert record.dataset == dataset

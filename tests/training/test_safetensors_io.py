@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from greenkd.errors import ConfigError, StorageError
+from greenkd.training.safetensors_io import load_network, load_tensors, save_tensors
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    return dict(network.state_dict())
+
+
+def test_round_trip_keeps_every_bit_and_the_metadata(tmp_path: Path) -> None:
+    saved = tensors()
+    save_tensors(tmp_path / "a.safetensors", saved, {"epoch": 3})
+    loaded, meta = load_tensors(tmp_path / "a.safetensors")
+    assert meta == {"epoch": 3}
+    assert loaded.keys() == saved.keys()
+    assert all(torch.equal(loaded[name], saved[name]) for name in saved)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_file_is_recognised(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, tensors(), {})
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[-3] ^= 1
+    path.write_bytes({"cut": content[:-5], "flipped": content, "empty": b""}[damage])
+    with pytest.raises(StorageError, match=r"a\.safetensors"):
+        load_tensors(path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        save_tensors(tmp_path / "file" / "a.safetensors", tensors(), {})
+
+
+def test_weights_for_another_number_of_classes_are_refused() -> None:
+    given = dict(nn.Linear(4, 10).state_dict())
+    with pytest.raises(ConfigError, match=r"teacher: weight has shape \[10, 4\].*\[7, 4\].*classes"):
+        load_network(nn.Linear(4, 7), given, "teacher")
+    with pytest.raises(ConfigError, match=r"has no 0\.weight"):
+        load_network(nn.Sequential(nn.Linear(4, 10)), given, "teacher")
