@@ -22,7 +22,8 @@ from greenkd.campaign.teacher import load_or_train_teacher, make_teacher_source
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workers.pool import WorkerPool
 from greenkd.collector import collect_normally
-from greenkd.energy import EnergyMonitor, Flops, open_monitor
+from greenkd.energy import EnergyMonitor, open_monitor
+from greenkd.energy.flops import Flops
 from greenkd.errors import BudgetSpentError, ConfigError
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, TrialStatus
 from greenkd.teacher.cache import Teacher, teacher_paid

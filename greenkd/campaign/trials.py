@@ -12,7 +12,7 @@ from torch import Tensor
 
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.settings import Settings
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.errors import StorageError, TrainingInterruptedError
 from greenkd.objectives import Setup
 from greenkd.records import Phase, TrialRow

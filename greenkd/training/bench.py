@@ -10,7 +10,8 @@ from torch import nn
 
 from greenkd.components import build
 from greenkd.data import Dataset, DatasetOptions, Images, stratified_split
-from greenkd.energy import EnergyMonitor, Flops, count_flops
+from greenkd.energy import EnergyMonitor
+from greenkd.energy.flops import Flops, count_flops
 from greenkd.errors import ConfigError
 from greenkd.streams import stream_seed
 from greenkd.training.backend.cpu_layout import quicken_on_cpu

@@ -71,7 +71,7 @@ def _make_steps(group: Sequence[Fit], until: int) -> dict[int, Exception]:
     first = group[0]
     epoch, loader, teacher, tag = first.position.epoch, first.loader, first.teacher, first.tag
     trials = {_trial(fit): fit.tag.attempt for fit in group}
-    with tag.monitor.side_by_side(tag.phase, trials=trials) as metered:
+    with tag.monitor.joint_phase(tag.phase, trials=trials) as metered:
         plan = loader.plan(epoch)
         if teacher is not None:
             teacher.begin_epoch(epoch, plan)

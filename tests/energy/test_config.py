@@ -16,7 +16,7 @@ CONF = Path(__file__).parents[2] / "conf" / "energy"
 SIMULATED = {"_target_": "greenkd.energy.Simulated", "cpu_watts": 20.0}
 
 
-def test_a_book_from_a_configuration(tmp_path: Path) -> None:
+def test_a_monitor_from_a_configuration(tmp_path: Path) -> None:
     ledger = tmp_path / "new" / "ledger.jsonl"
     config = {**SIMULATED, "country": "FRA", "pue": 1.2}
     with (
@@ -97,8 +97,8 @@ with open_monitor(config, campaign_id="c", ledger=Path({str(ledger)!r})) as moni
         assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    booked = read_rows(ledger, LedgerRow).rows
-    assert sum(row.energy_kwh or 0 for row in booked if row.trial == 0) > 0
+    recorded = read_rows(ledger, LedgerRow).rows
+    assert sum(row.energy_kwh or 0 for row in recorded if row.trial == 0) > 0
 
 
 def test_eight_processes_writing_one_ledger_lose_no_row(tmp_path: Path) -> None:
