@@ -150,7 +150,7 @@ def _open_meter(meter_config: str, watts_per_thread: float) -> tuple[Meter, Shar
         return meter, None
     try:
         sharers = Sharers(meter.shared)
-    except OSError:  # no writable temporary folder: rows then say that nobody was looked for
+    except OSError:  # no writable temporary folder: the rows then have no number of sharers
         return meter, None
     atexit.register(sharers.close)
 

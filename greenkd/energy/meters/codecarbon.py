@@ -60,7 +60,7 @@ class CodeCarbon:
         rapl = rapl_is_readable()
         self.scope = "machine" if rapl else "process"
 
-        # Every setting is given, so that a .codecarbon.config lying about or a CODECARBON_ variable changes nothing.
+        # Every setting is given, so that neither a .codecarbon.config file nor a CODECARBON_ variable changes anything.
         self._taker = _Taker()
         self._tracker = package.OfflineEmissionsTracker(
             project_name="greenkd",
@@ -117,7 +117,7 @@ class CodeCarbon:
         """Measures what has passed since the last reading.
 
         Raises:
-            RuntimeError: CodeCarbon swallowed an error of its own.
+            RuntimeError: The tracker gave no data; CodeCarbon hides its own errors.
         """
         time.sleep(max(0.0, self._read_at_s + _STALE_S - time.monotonic()))
 

@@ -32,7 +32,7 @@ class _Domain:
     total_uj: int = 0
 
     def advance(self) -> None:
-        """Reads the counter; one wrap-around since the last reading is made good."""
+        """Reads the counter; one wrap-around since the last reading is accounted for."""
         value_uj = _number(self.path / "energy_uj")
         step_uj = value_uj - self.last_uj
 
