@@ -147,9 +147,9 @@ def _plan(
         planned.append(
             _Planned(
                 settings,
-                state.planned - state.over,
+                state.planned - state.ended,
                 known[settings.setting_id],
-                1 if settings.interleaving else max(1, min(processes, state.planned - state.over)),
+                1 if settings.interleaving else max(1, min(processes, state.planned - state.ended)),
                 teacher if teacher is not None and not _is_trained(settings, teacher) else None,
                 _logits(settings, context, teacher),
             )

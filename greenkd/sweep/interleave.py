@@ -76,7 +76,7 @@ def take_turns(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> di
             state = read_state(settings, own)
             campaign = stack.enter_context(Campaign(settings, own, stop, Reporter(), data, takes_turns=True))
             name = f"{settings.name('temperature')} seed {settings.seed}"
-            turns = _Turns(name, own, campaign, state.planned - state.over)
+            turns = _Turns(name, own, campaign, state.planned - state.ended)
             if _attempt(turns, _prepare, outcomes):
                 running.append(turns)
         machine = _Machine(first, folder.parents[4], interleaving, stop) if running else None
