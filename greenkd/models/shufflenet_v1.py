@@ -35,6 +35,7 @@ class _ShuffleBlock(nn.Module):
         self.conv3 = nn.Conv2d(middle, branch, 1, groups=_GROUPS, bias=False)
         self.bn3 = nn.BatchNorm2d(branch)
         self.relu = nn.ReLU(inplace=True)
+
         self.shortcut = nn.AvgPool2d(3, stride=2, padding=1) if stride == 2 else nn.Identity()
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -62,9 +63,11 @@ class ShuffleNetV1(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, _STEM, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM)
         self.relu = nn.ReLU(inplace=True)
+
         self.layer1 = _stage(_STEM, 240, blocks=4)
         self.layer2 = _stage(240, 480, blocks=8)
         self.layer3 = _stage(480, 960, blocks=4)
+
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(960, num_classes)
 
