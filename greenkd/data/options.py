@@ -93,14 +93,12 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def _parted(config: Mapping[str, Any]) -> tuple[DatasetOptions, dict[str, Any]]:
-    """Returns the keys that every data set has as options, and those of the target with `_target_` itself."""
+    """Parts the common keys from the target's own."""
     common = {field.name for field in dataclasses.fields(DatasetOptions)}
-
     try:
         options = DatasetOptions(**{key: value for key, value in config.items() if key in common})
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, "dataset")) from error
-
     return options, {key: value for key, value in config.items() if key not in common}
 
 
