@@ -3,7 +3,7 @@
 import torch
 
 from greenkd.campaign.settings import Settings
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.objectives import Setup
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner

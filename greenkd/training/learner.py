@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.objectives import LossInputs, Objective
 from greenkd.streams import stream_seed
 from greenkd.tasks import Task

@@ -8,7 +8,7 @@ from torch import nn
 
 from greenkd.components import build
 from greenkd.data import Dataset
-from greenkd.energy import Flops, count_flops
+from greenkd.energy.flops import Flops, count_flops
 from greenkd.errors import ConfigError
 from greenkd.streams import stream_seed
 from greenkd.tasks import Task

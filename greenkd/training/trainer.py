@@ -138,7 +138,7 @@ def _joint_phase(group: Sequence[Training]) -> Iterator[list[PhaseHandle]]:
     attempts = {training.tag.trial: training.tag.attempt for training in group if training.tag.trial is not None}
     if len(attempts) < len(group):
         raise ValueError("only trials can be trained in a group: the ledger tells them apart by their numbers")
-    with first.context.monitor.side_by_side(first.tag.phase, trials=attempts) as handles:
+    with first.context.monitor.joint_phase(first.tag.phase, trials=attempts) as handles:
         yield list(handles.values())
 
 

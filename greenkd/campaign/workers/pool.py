@@ -23,7 +23,7 @@ from typing import Self
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.workers.fork_server import can_fork, fork_worker
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.records import TrialRow
 
 log = logging.getLogger("greenkd")
