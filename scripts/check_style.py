@@ -139,9 +139,9 @@ def check_paragraphs(sources: Sequence[Source]) -> Iterator[Finding]:
             shares.append((len(inside & blank) / len(inside), source))
 
     if total_blank < BLANK_SHARE * total:
-        whole = f"{total_blank / total:.1%} of all lines inside functions are blank, {BLANK_SHARE:.0%} are asked for"
+        over_all = f"{total_blank / total:.1%} of all lines inside functions are blank, {BLANK_SHARE:.0%} are asked for"
         for share, source in sorted(shares, key=lambda entry: (entry[0], -len(entry[1].lines)))[:WORST_FILES]:
-            yield Finding(source.file, 1, f"{share:.1%} of the lines inside functions are blank ({whole})")
+            yield Finding(source.file, 1, f"{share:.1%} of the lines inside functions are blank ({over_all})")
 
 
 def check_length(source: Source) -> Iterator[Finding]:
@@ -157,9 +157,9 @@ def check_words(source: Source) -> Iterator[Finding]:
     for line, text in sorted(_texts(source)):
         for word in sorted(set(re.findall(r"\w+", text))):
             parts = {part.lower() for part in _PART.findall(word)}
-            found = {NAMES[word]} if word in NAMES else {WORDS[part] for part in parts if part in WORDS}
-            if found and word not in allowed:
-                yield Finding(source.file, line, f"{word!r}: write {'; '.join(sorted(found))}")
+            replacements = {NAMES[word]} if word in NAMES else {WORDS[part] for part in parts if part in WORDS}
+            if replacements and word not in allowed:
+                yield Finding(source.file, line, f"{word!r}: write {'; '.join(sorted(replacements))}")
 
 
 def _texts(source: Source) -> Iterator[tuple[int, str]]:

@@ -40,7 +40,7 @@ class CRD(Objective):
         ce_weight: Weight w_ce of the cross-entropy.
         kl_weight: Weight w_kl of the distillation term; 0 is the source's CRD alone, where τ has no effect.
         crd_weight: Weight w_crd of the contrast; 0.8 in the source's commands.
-        negatives: K, 16384 in the source; cut as said above.
+        negatives: K, 16384 in the source; cut as described above.
         nce_temperature: T, 0.07 in the source.
         momentum: Share of a bank entry that is kept in a step, 0.5 in the source.
         embedding_size: d, 128 in the source.
@@ -191,7 +191,7 @@ class CRD(Objective):
     def _normalise_once(self, student_scores: Tensor, teacher_scores: Tensor, drawn: Tensor, rows: Tensor) -> None:
         """Sets log Z at the first batch.
 
-        Later batches of the first epoch compute it in vain: asking whether it is set would make the host wait.
+        Later batches of the first epoch compute it too, and drop it: asking whether it is set would make the host wait.
         """
         seen = drawn.scatter_add(1, rows[:, None], torch.ones_like(drawn[:, :1]))
         scale = math.log(len(self.bank_row) / (len(rows) * (self.negative_count + 1)))
