@@ -267,7 +267,12 @@ class Campaign:
         self._teacher = prepare_teacher(context)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
-        self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
+        learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
+        if learner.objective.flops() is None:
+            self._reporter.note(
+                f"  objective {settings.name('objective')} does not state its FLOPs: matrix products in it are in no "
+                "count; give it a method flops(), see docs/objectives.md"
+            )
 
         self._queue = TrialQueue(context, self._runner, self._placement.together)
         if settings.retry == "failed":

@@ -4,7 +4,7 @@ import torch
 
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
-from greenkd.objectives import Setup
+from greenkd.objectives import NO_MATRIX_PRODUCTS, Setup
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 
@@ -38,12 +38,13 @@ def build_learner(settings: Settings, context: TrainingContext, teacher_feature_
         )
     )
 
-    # What a step costs, the objective's own networks included
+    # What a step costs, the objective's own networks and arithmetic included
     student_flops = networks.flops(network)
     other_flops = [networks.flops(other) for other in objective.networks()]
+    loss_flops = objective.flops() or NO_MATRIX_PRODUCTS  # one that states none is named by the campaign
     flops = Flops(
-        forward=student_flops.forward + sum(other.forward for other in other_flops),
-        training=student_flops.training + sum(other.training for other in other_flops),
+        forward=student_flops.forward + sum(other.forward for other in other_flops) + loss_flops.forward,
+        training=student_flops.training + sum(other.training for other in other_flops) + loss_flops.training,
     )
 
     return Learner(

@@ -1,6 +1,6 @@
 """Objectives: the loss that turns student outputs, teacher outputs, labels and τ into a number."""
 
-from greenkd.objectives.base import LossInputs, Objective, Setup
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.crd import CRD
 from greenkd.objectives.cross_entropy import CrossEntropy
 from greenkd.objectives.divergence import Reduction, softened_kl
@@ -16,8 +16,10 @@ __all__ = [
     "DKD",
     "DML",
     "KD",
+    "NO_MATRIX_PRODUCTS",
     "CrossEntropy",
     "LabelSmoothing",
+    "LossFlops",
     "LossInputs",
     "Objective",
     "Reduction",

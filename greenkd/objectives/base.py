@@ -45,6 +45,22 @@ class Setup:
     epochs: int = 1  # of the whole training
 
 
+@dataclass(frozen=True, slots=True)
+class LossFlops:
+    """FLOPs of an objective's own arithmetic for one training image, besides student, teacher and `networks`.
+
+    Counted as everywhere: 1 multiply-accumulate = 2 FLOPs, convolutions and matrix products only. Softmax, logarithms
+    and sums over classes are neither, so most objectives have none.
+    """
+
+    forward: float
+    training: float  # forward and backward
+
+
+NO_MATRIX_PRODUCTS = LossFlops(forward=0.0, training=0.0)
+"""What an objective states that works on logits element by element."""
+
+
 class Objective(nn.Module, ABC):
     """Turns student outputs, teacher outputs, labels and τ into one number to minimise.
 
@@ -78,6 +94,15 @@ class Objective(nn.Module, ABC):
     def networks(self) -> list[nn.Module]:
         """Returns the networks that run on every image besides student and teacher, for the FLOP count."""
         return []
+
+    def flops(self) -> LossFlops | None:
+        """States what the loss itself costs per training image; asked after `setup`.
+
+        Returns:
+            The FLOPs of its matrix products and convolutions; None where nobody has stated them. Then they are not in
+            the counts, and the campaign says so.
+        """
+        return None
 
     @abstractmethod
     def forward(self, batch: LossInputs) -> Tensor:

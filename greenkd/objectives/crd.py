@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import LossInputs, Objective, Setup, present
+from greenkd.objectives.base import LossFlops, LossInputs, Objective, Setup, present
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
 from greenkd.objectives.negatives import draw_integers
 from greenkd.streams import stream_seed
@@ -119,6 +119,16 @@ class CRD(Objective):
         self.register_buffer("bank_row", bank_row, persistent=False)
         self.register_buffer("class_start", sizes.cumsum(0) - sizes, persistent=False)
         self.register_buffer("class_size", sizes, persistent=False)
+
+    def flops(self) -> LossFlops:
+        """States the two projections and the scores of the two embeddings against the banks."""
+        student, teacher = self.student_projection.in_features, self.teacher_projection.in_features
+        scores = 2 * len(self.bank_row) * self.embedding_size
+
+        # Backward: embeddings, projections and the student's features take a gradient; banks and the teacher do not.
+        forward_macs = scores + (student + teacher) * self.embedding_size
+        backward_macs = scores + (2 * student + teacher) * self.embedding_size
+        return LossFlops(forward=2.0 * forward_macs, training=2.0 * (forward_macs + backward_macs))
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim; moves the bank entries of the batch's images."""

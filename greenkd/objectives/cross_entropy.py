@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import LossInputs, Objective
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -11,6 +11,10 @@ class CrossEntropy(Objective):
 
     The student trained this way is the "base" row of every distillation table. τ has no meaning here.
     """
+
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""

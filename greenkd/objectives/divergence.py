@@ -36,6 +36,11 @@ def kl_of_log_probabilities(log_student: Tensor, log_teacher: Tensor, reduction:
     return divergence if reduction == "batchmean" else divergence / log_student.shape[1]
 
 
+def squared_tau(tau_student: Tensor, tau_teacher: Tensor, like: Tensor) -> Tensor:
+    """Returns τ_student·τ_teacher, 0-dim, in the precision of `like`: τ is float32, the loss may be float64."""
+    return tau_student.to(like.dtype) * tau_teacher.to(like.dtype)
+
+
 def softened_kl(
     student_logits: Tensor,
     teacher_logits: Tensor,
@@ -66,4 +71,4 @@ def softened_kl(
     log_student = F.log_softmax(full_precision(student_logits) / tau_student, dim=1)
 
     divergence = kl_of_log_probabilities(log_student, log_teacher, reduction)
-    return divergence * (tau_student * tau_teacher) if tau_squared else divergence
+    return divergence * squared_tau(tau_student, tau_teacher, divergence) if tau_squared else divergence

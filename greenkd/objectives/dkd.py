@@ -7,8 +7,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from greenkd.objectives.base import LossInputs, Objective, Setup, present
-from greenkd.objectives.divergence import Weight, cross_entropy, full_precision, kl_of_log_probabilities
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup, present
+from greenkd.objectives.divergence import (
+    Weight,
+    cross_entropy,
+    full_precision,
+    kl_of_log_probabilities,
+    squared_tau,
+)
 
 
 class DKD(Objective):
@@ -46,6 +52,10 @@ class DKD(Objective):
         if self.warmup_epochs is None:
             self.warmup_epochs = round(setup.epochs / 12)
 
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
+
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         teacher_logits = present(batch.teacher_logits, "teacher_logits")
@@ -57,7 +67,8 @@ class DKD(Objective):
         )
 
         warmup = min(1.0, (batch.epoch + 1) / self.warmup_epochs) if self.warmup_epochs else 1.0
-        distillation = (batch.tau_student * batch.tau_teacher) * (self.alpha * target + self.beta * non_target)
+        squared = squared_tau(batch.tau_student, batch.tau_teacher, target)
+        distillation = squared * (self.alpha * target + self.beta * non_target)
         return cross_entropy(batch.student_logits, batch.labels) + warmup * distillation
 
 

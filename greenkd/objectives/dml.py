@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from greenkd.objectives.base import LossInputs, Objective, Setup
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
 
 
@@ -44,6 +44,10 @@ class DML(Objective):
     def networks(self) -> list[nn.Module]:
         """Returns the peer: it runs on every image as the student does, and its FLOPs count like the student's."""
         return [self.peer]
+
+    def flops(self) -> LossFlops:
+        """States none: the peer is one of `networks`, and the loss has no matrix product."""
+        return NO_MATRIX_PRODUCTS
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the sum of both networks' losses, 0-dim."""

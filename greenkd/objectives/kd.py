@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import LossInputs, Objective, present
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, present
 from greenkd.objectives.divergence import Fraction, Reduction, cross_entropy, softened_kl
 
 
@@ -30,6 +30,10 @@ class KD(Objective):
         self.alpha = alpha
         self.reduction: Reduction = reduction
         self.tau_squared = tau_squared
+
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import LossInputs, Objective, Setup
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -38,6 +38,10 @@ class LabelSmoothing(Objective):
                 f"objective.smoothing={self.smoothing}: must be below {limit:.4g} (1 − 1/{setup.num_classes} classes), "
                 "or a wrong class weighs as much as the label; the usual value is 0.1"
             )
+
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import LossInputs, Objective, Setup
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Fraction, Reduction, Weight, cross_entropy, full_precision
 
 
@@ -66,6 +66,10 @@ class TfKDReg(Objective):
                 "favour the label; the usual value is 0.99"
             )
 
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
+
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         logits = full_precision(batch.student_logits)
@@ -73,10 +77,10 @@ class TfKDReg(Objective):
         log_p = F.log_softmax(logits / batch.tau_student if self.soften_student else logits, dim=1)
         log_p_label = log_p.gather(1, batch.labels[:, None]).sum()
 
-        # The virtual teacher's two values a and b, from their log-odds.
+        # The virtual teacher's two values a and b, from their log-odds, in the precision of the logits.
         others = math.log(classes - 1)
         other_probability = (1 - self.true_class_probability) / (classes - 1)
-        margin = (self.true_class_probability - other_probability) / batch.tau_teacher - others
+        margin = (self.true_class_probability - other_probability) / batch.tau_teacher.to(logits.dtype) - others
         log_a = F.logsigmoid(margin)
         log_b = F.logsigmoid(-margin) - others
         a, b = torch.exp(log_a), torch.exp(log_b)

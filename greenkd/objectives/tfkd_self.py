@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import LossInputs, Objective, present
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, present
 from greenkd.objectives.divergence import Fraction, Reduction, Weight, cross_entropy, softened_kl
 
 
@@ -32,6 +32,10 @@ class TfKDSelf(Objective):
         self.alpha = alpha
         self.multiplier = multiplier
         self.reduction: Reduction = reduction
+
+    def flops(self) -> LossFlops:
+        """States none: there is no matrix product in the loss."""
+        return NO_MATRIX_PRODUCTS
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""

@@ -31,7 +31,7 @@ class Learner:
         objective: Set up, on the device.
         task: Says what counts as a hit.
         recipe: Learning rate, precision, optimiser.
-        flops: Of one image in training, what the objective runs besides (a peer) included.
+        flops: Of one image in training, the objective's own (a peer, matrix products of the loss) included.
         evaluation_flops: Of one image in evaluation: the network's forward pass alone.
         seed: Seed of dropout.
         steps_per_epoch: Batches per epoch.

@@ -7,6 +7,7 @@ import pytest
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
+from greenkd.objectives import CrossEntropy, Objective
 from greenkd.records import CampaignRecord, LedgerRow, Phase, read_rows
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import composed
@@ -64,10 +65,17 @@ def test_student_with_stored_logits(tmp_path: Path) -> None:
     assert record.student_inference.costs.flops == TEST * STUDENT
 
 
-@pytest.mark.parametrize("objective", ["crd", "kd"])
-def test_student_with_the_teacher_beside_it(objective: str, tmp_path: Path) -> None:
+# CRD in multiply-accumulates: 16 features of the student and 64 of the teacher are projected to 128 numbers, and each
+# of the two embeddings is scored against a bank of the 6 images; backward, bank and teacher take no gradient.
+SCORES, STUDENT_PROJECTION, TEACHER_PROJECTION = 2 * 128 * TRAIN, 16 * 128, 64 * 128
+CONTRAST = 2 * (SCORES + STUDENT_PROJECTION + TEACHER_PROJECTION)
+CONTRAST_TRAINING = 2 * (2 * SCORES + 3 * STUDENT_PROJECTION + 2 * TEACHER_PROJECTION)
+
+
+@pytest.mark.parametrize(("objective", "forward", "training"), [("crd", CONTRAST, CONTRAST_TRAINING), ("kd", 0, 0)])
+def test_student_with_the_teacher_beside_it(objective: str, forward: int, training: int, tmp_path: Path) -> None:
     run(tmp_path, f"objective={objective}", "training.bank=false")
-    both = images_times(EPOCHS * TRAIN, STUDENT_TRAINING + TEACHER, STUDENT + TEACHER)
+    both = images_times(EPOCHS * TRAIN, STUDENT_TRAINING + TEACHER + training, STUDENT + TEACHER + forward)
     assert booked(tmp_path, Phase.STUDENT_TRAINING, 0) == both
     assert booked(tmp_path, Phase.TEACHER_LOGITS, None) == (0, 0, 0)
 
@@ -80,3 +88,18 @@ def test_a_peer_is_trained_but_not_evaluated(tmp_path: Path) -> None:
     assert booked(tmp_path, Phase.VALIDATION, 0) == images_times(EPOCHS * VALIDATION, STUDENT, STUDENT)
     assert booked(tmp_path, Phase.TEST, 0) == images_times(TEST, STUDENT, STUDENT)
     assert record.teacher_inference is None
+
+
+class SilentLoss(CrossEntropy):
+    """An objective of a user's own that does not state its FLOPs."""
+
+    flops = Objective.flops  # type: ignore[assignment]
+
+
+def test_an_objective_that_states_none_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run(tmp_path / "stated", "objective=none")
+    assert "does not state its FLOPs" not in caplog.text
+    run(tmp_path / "silent", "objective=none", f"objective._target_={__name__}.SilentLoss", "objective.name=mine")
+    assert "objective mine does not state its FLOPs" in caplog.text
+    assert booked(tmp_path / "silent", Phase.STUDENT_TRAINING, 0)[1] == EPOCHS * TRAIN * STUDENT_TRAINING

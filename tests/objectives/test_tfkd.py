@@ -38,18 +38,20 @@ def virtual_teacher(labels: torch.Tensor, tau: float, correct: float = 0.99) -> 
     return probabilities(table, tau)
 
 
-@pytest.mark.parametrize("tau", [0.5, 1.0, 20.0, 100.0])
+@pytest.mark.parametrize("tau", [0.5, 1.0, 2.7, 20.0, 100.0])
 @pytest.mark.parametrize("soften_student", [False, True])
 @pytest.mark.parametrize("reduction", ["element_mean", "batchmean"])
 def test_reg_equals_the_formula_of_the_source(tau: float, soften_student: bool, reduction: str) -> None:
     batch = make_batch(tau_teacher=torch.tensor(tau), tau_student=torch.tensor(3.0))
     student = array(batch.student_logits)
-    teacher = virtual_teacher(batch.labels, tau)
+    teacher = virtual_teacher(batch.labels, batch.tau_teacher.item())
     divergence = kl_sum(teacher, probabilities(student, 3.0 if soften_student else 1.0))
     divergence /= student.size if reduction == "element_mean" else len(student)
     expected = 0.9 * ce_mean(student, batch.labels) + 0.1 * 100 * divergence
     objective = TfKDReg(alpha=0.1, multiplier=100.0, soften_student=soften_student, reduction=reduction)  # type: ignore[arg-type]
-    assert objective(batch).item() == pytest.approx(expected, rel=1e-6)
+    loss = objective(batch)
+    assert loss.dtype == torch.float64
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_reg_vanishes_where_the_student_is_the_virtual_teacher() -> None:
