@@ -38,6 +38,13 @@ NOT_IDENTITY = (
     "schedule",  # the name of `order` in greenkd 0.1
     "interleaving",
 )
+# Settings that earlier versions did not have, with the value that does what those did. At that value they are no part
+# of an identity: campaigns and teachers of earlier versions keep their ids.
+ADDED_SETTINGS: Mapping[str, Any] = {
+    "training.teacher.batch_size": None,
+    "student.init": "torchvision",
+    "teacher.init": "torchvision",
+}
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")
 
@@ -66,6 +73,21 @@ def campaign_id(config: Mapping[str, Any]) -> str:
 def setting_id(config: Mapping[str, Any]) -> str:
     """Hashes the same settings less strategy and seed: equal for campaigns that may be compared."""
     return _digest(config, NOT_IDENTITY + NOT_SETTING)
+
+
+def is_as_before(key: str, value: object) -> bool:
+    """Tells whether a setting is one that earlier versions did not have, at the value that does what those did."""
+    return key in ADDED_SETTINGS and value == ADDED_SETTINGS[key]
+
+
+def network_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the part of a network's group that its weights are a function of; the name is none.
+
+    Args:
+        config: The group `teacher` or `student`.
+    """
+    kept = {key: value for key, value in config.items() if not is_as_before(f"teacher.{key}", value)}
+    return kept | {"name": None}
 
 
 def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
@@ -109,6 +131,6 @@ def _digest(config: Mapping[str, Any], left_out: tuple[str, ...]) -> str:
     kept = {
         key: value
         for key, value in flatten(config)
-        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
+        if not any(key == name or key.startswith(f"{name}.") for name in left_out) and not is_as_before(key, value)
     }
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]

@@ -37,6 +37,7 @@ class NetworkCard:
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
         num_classes: Length of the logits that they are counted with.
         accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
 
     name: str
@@ -50,6 +51,7 @@ class NetworkCard:
     input_shape: tuple[int, int, int] = (3, 32, 32)
     num_classes: int = 100
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    differences: str = ""
 
     @property
     def summary(self) -> str:
@@ -80,6 +82,9 @@ class NetworkCard:
             f"{self.parameters:,} parameters, {_megas(self.macs)} MMAC ({size})",
             *(f"{percent:.2f} % on CIFAR-100 alone ({source})" for source, percent in self.accuracy.items()),
         ]
+
+        if self.differences:
+            lines.append(f"Differences from the source: {self.differences}")
 
         if self.arguments:
             settings = (f"student.{argument}={default}" for argument, default in self.arguments.items())

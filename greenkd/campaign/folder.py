@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, DamagedRecordError, StorageError
-from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.identity import ADDED_SETTINGS, NOT_IDENTITY, flatten
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -120,7 +120,9 @@ class CampaignFolder:
         return [
             f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
             for key in sorted(before.keys() | now.keys())
-            if before and before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
+            if before
+            and before.get(key, ADDED_SETTINGS.get(key)) != now.get(key, ADDED_SETTINGS.get(key))
+            and not key.startswith(NOT_IDENTITY)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:

@@ -1,7 +1,8 @@
 """Floating-point operations of a network, counted once on the meta device: no memory, no arithmetic, no energy.
 
 Convention: 1 multiply-accumulate = 2 FLOPs; convolutions and matrix products only (no normalisation, activation or
-pooling, which FLOP counters disagree on by up to 9 %).
+pooling: FLOP counters disagree on these, and batch norms alone add up to 12.9 % to a network's multiply-accumulates
+where each of their four operations counts as one; `python -m scripts.flop_conventions` prints both).
 """
 
 import copy

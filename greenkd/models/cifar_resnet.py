@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from greenkd.models.initial_weights import InitialWeights
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import require_image_size
 
@@ -201,17 +202,30 @@ def resnet32x4(num_classes: int, in_channels: int = 3, image_size: int = 32) -> 
     macs=5_387_358_208,
     teacher="resnext29",
     student="mobilenet_v2",
+    differences="Tf-KD's last layer has other initial weights: `init=source`",
     accuracy={"Tf-KD: Yuan et al., CVPR 2020, 200 epochs": 81.03},
 )
-def resnext29(num_classes: int, in_channels: int = 3, image_size: int = 32) -> nn.Module:
+def resnext29(
+    num_classes: int, in_channels: int = 3, image_size: int = 32, init: InitialWeights = "torchvision"
+) -> nn.Module:
     """ResNeXt-29, 8×64d: three stages of three bottlenecks, cardinality 8, 64 channels per group.
 
     Xie et al., "Aggregated Residual Transformations for Deep Neural Networks", CVPR 2017, section 5.3.
+
+    Args:
+        num_classes: Length of the logits.
+        in_channels: Channels of the images.
+        image_size: Pixels per side.
+        init: `source` draws the last layer from N(0, 2/fan_in) without a bias, as the code of Tf-KD does.
     """
     require_image_size("resnext29", image_size, _MINIMUM)
 
     widths = (64, 64, 128, 256)
-    return CifarResNet(29, widths, num_classes, in_channels, block=Bottleneck, groups=8, width_per_group=64)
+    network = CifarResNet(29, widths, num_classes, in_channels, block=Bottleneck, groups=8, width_per_group=64)
+    if init == "source":
+        nn.init.kaiming_normal_(network.fc.weight)
+        nn.init.zeros_(network.fc.bias)
+    return network
 
 
 def _cifar_resnet(

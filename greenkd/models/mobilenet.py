@@ -9,6 +9,7 @@ import torchvision
 from pydantic import Field
 from torch import nn
 
+from greenkd.models.initial_weights import InitialWeights, reset_to_pytorch_defaults
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 
@@ -33,6 +34,8 @@ _TIAN = [
     macs=63_763_520,
     teacher="resnet18",
     student="mobilenet_v2",
+    differences="Tf-KD's and Rafat et al.'s expand the first block by one, have biases before batch norms, and other "
+    "initial weights: `init=source`",
     accuracy={"Tf-KD: Yuan et al., CVPR 2020, 200 epochs": 68.38},
 )
 def mobilenet_v2(
@@ -40,6 +43,7 @@ def mobilenet_v2(
     in_channels: int = 3,
     image_size: int = 32,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    init: InitialWeights = "torchvision",
 ) -> nn.Module:
     """MobileNetV2 at full width with the stem and strides of Rafat et al.: their first student.
 
@@ -52,6 +56,7 @@ def mobilenet_v2(
         in_channels: Channels of the images.
         image_size: Pixels per side.
         dropout: Before the linear layer; torchvision's default is 0.2, their code has none.
+        init: `source` draws PyTorch's default weights, as their code and Tf-KD's does.
     """
     require_image_size("mobilenet_v2", image_size, _MINIMUM)
 
@@ -61,6 +66,8 @@ def mobilenet_v2(
 
     stem = replace_stem(network, "features.0.0", in_channels=in_channels, kernel_size=1, padding=1)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out")
+    if init == "source":
+        reset_to_pytorch_defaults(network)
     return _out_of_place(network)
 
 
@@ -69,6 +76,7 @@ def mobilenet_v2(
     macs=6_458_112,
     teacher="resnet50",
     student="resnet20",
+    differences="RepDistiller's has ReLU instead of ReLU6 and expands the first block by one (288 parameters more)",
     accuracy={"Tian et al., ICLR 2020, 240 epochs": 64.6},
 )
 def mobilenet_v2_half(

@@ -28,6 +28,7 @@ def register_network(
     input_shape: tuple[int, int, int] = (3, 32, 32),
     num_classes: int = 100,
     accuracy: Mapping[str, float] = MappingProxyType({}),
+    differences: str = "",
 ) -> Callable[[Constructor], Constructor]:
     """Declares the function below it as a network.
 
@@ -44,6 +45,7 @@ def register_network(
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
         num_classes: Length of the logits that they are counted with.
         accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        differences: What the code behind these accuracies does otherwise; empty where nothing is known.
 
     Raises:
         ValueError: Another network has the name.
@@ -68,6 +70,7 @@ def register_network(
             input_shape=input_shape,
             num_classes=num_classes,
             accuracy=dict(accuracy),
+            differences=differences,
         )
         return build
 

@@ -21,6 +21,8 @@ _MINIMUM = 8  # three stages halve the image
     macs=45_094_272,
     teacher="resnet18",
     student="mobilenet_v2",
+    differences="Tf-KD's and Rafat et al.'s have no ReLU after the stem, biases, and a wider middle in the three "
+    "blocks that halve the image; RepDistiller's is ours with `stem_kernel=1`",
     accuracy={
         "Tf-KD: Yuan et al., CVPR 2020, 200 epochs": 70.34,
         "Tian et al., ICLR 2020, 240 epochs, stem_kernel=1": 71.82,

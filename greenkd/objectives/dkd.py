@@ -29,7 +29,7 @@ class DKD(Objective):
     Args:
         alpha: Weight α of the target-class part; 1 in the source.
         beta: Weight β of the other classes' part; 8 in the source for resnet32x4 → resnet8x4,
-            6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20.
+            6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20, and 8 by default.
         warmup_epochs: Length of the rise; 0 for none. None: a twelfth of the training, as the source's 20 of 240
             epochs, so that a short training does not end before its distillation has begun.
 

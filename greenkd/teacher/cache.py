@@ -18,6 +18,7 @@ from filelock import FileLock
 from torch import nn
 
 from greenkd.errors import StorageError, TeacherFailedError, TrainingDivergedError
+from greenkd.identity import network_identity
 from greenkd.objectives import CrossEntropy
 from greenkd.records import (
     Costs,
@@ -89,7 +90,7 @@ def teacher_key(context: TrainingContext, config: Mapping[str, Any], recipe: Rec
     content = {
         "data": context.data.dataset.fingerprint,
         "options": dataclasses.asdict(context.data.options) | {"name": None},
-        "network": dict(config) | {"name": None},
+        "network": network_identity(config),
         "recipe": dataclasses.asdict(recipe) | {"validate_every": None},
         "seed": seed,
     }

@@ -94,6 +94,7 @@ class TeacherTraining:
     seed: int = 0
     epochs: Whole | None = None
     lr: Rate | None = None
+    batch_size: Annotated[int, Field(ge=2)] | None = None
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=_STRICT)
@@ -128,8 +129,8 @@ class TrainingOptions:
     deterministic: bool
 
     def teacher_recipe(self) -> Recipe:
-        """The student's recipe with the teacher's epochs and learning rate."""
-        changes = {"epochs": self.teacher.epochs, "lr": self.teacher.lr}
+        """The student's recipe with the teacher's epochs, learning rate and batch size."""
+        changes = {name: getattr(self.teacher, name) for name in ("epochs", "lr", "batch_size")}
         fields = {name: getattr(self.recipe, name) for name in Recipe.__dataclass_fields__}
         return Recipe(**(fields | {key: value for key, value in changes.items() if value is not None}))
 

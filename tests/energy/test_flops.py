@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torchinfo
@@ -5,6 +8,7 @@ import torchvision
 from torch import nn
 
 from greenkd.energy.flops import builtin_backward_is_right, count_flops
+from scripts import flop_conventions
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"])
@@ -43,6 +47,19 @@ def test_backward_of_a_transposed_convolution() -> None:
 def test_mobilenet_trains_at_three_times_its_forward() -> None:
     flops = count_flops(torchvision.models.mobilenet_v2(num_classes=10), (3, 32, 32), backward=True)
     assert flops.training / flops.forward == pytest.approx(2.96, abs=0.01)
+
+
+def test_the_page_quotes_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["flop_conventions", "mobilenet_v2", "mobilenet_v2_half", "resnet20"])
+    flop_conventions.main()
+    full, half, plain = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
+    page = (Path(__file__).parents[2] / "docs" / "energy.md").read_text(encoding="utf-8")
+    said = page.split("## FLOPs")[1].split("\n## ")[0].replace("\n", " ")
+    assert f"{float(full[2]):.1f} times its forward pass instead of {full[1]}" in said
+    assert f"up to {half[3]} % more" in said
+    assert f"{plain[3]} % for `resnet20`" in said
 
 
 def test_the_network_is_left_as_it_was() -> None:

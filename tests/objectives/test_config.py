@@ -14,7 +14,7 @@ from .batches import array, ce_mean, make_batch
 
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
 OPTIONS = ["crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self"]
-VARIANTS = ["kd_paper"]  # other settings of one of these
+VARIANTS = ["crd_alone", "kd_paper"]  # other settings of one of these
 
 
 def option(name: str) -> dict[str, object]:
@@ -32,6 +32,7 @@ def test_variant_changes_settings_of_an_option(name: str) -> None:
     values: dict[str, object] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     [base, own] = values.pop("defaults")
     assert own == "_self_"
+    assert values.pop("name", base) in (base, name)
     assert isinstance(build({**option(base), **values}, where="objective", expect=Objective), Objective)
 
 
