@@ -62,7 +62,7 @@ def commands(page: Path) -> list[str]:
     """Returns the full commands for a published recipe that a page names, without what a shell would expand."""
     text = page.read_text(encoding="utf-8").replace("\\\n#", " ")
     named = re.findall(r"python run\.py ((?:-m )?[^`\n]*)", text)
-    return [command for command in named if "<" not in command and "tfkd" in command + page.stem]
+    return [command for command in named if "<" not in command and re.search("(training|experiment)=tfkd", command)]
 
 
 @pytest.mark.parametrize("command", sorted({command for page in PAGES for command in commands(page)}))
