@@ -57,19 +57,21 @@ class Pricing:
     price: float | None = None
 
     def ledger(self, ledger: pd.DataFrame) -> pd.DataFrame:
-        """The ledger with its grams worked out anew."""
+        """Returns the ledger frame with its grams worked out anew."""
         if self.pue is None and self.intensity_g_per_kwh is None:
             return ledger
+
         changed: dict[str, float | str] = {}
         if self.pue is not None:
             changed["pue"] = self.pue
         if self.intensity_g_per_kwh is not None:
             changed |= {"intensity_g_per_kwh": self.intensity_g_per_kwh, "intensity_source": self.intensity_source}
+
         priced = ledger.assign(**changed)
         return priced.assign(co2eq_g=priced["energy_kwh"] * priced["pue"] * priced["intensity_g_per_kwh"])
 
     def costs(self, costs: Costs | None, *, pue: float, intensity_g_per_kwh: float) -> Costs | None:
-        """A recorded sum with its grams worked out anew.
+        """Returns a recorded sum with its grams worked out anew.
 
         Args:
             costs: The sum, energy at the device.
@@ -78,6 +80,7 @@ class Pricing:
         """
         if costs is None or (self.pue is None and self.intensity_g_per_kwh is None):
             return costs
+
         factor = (pue if self.pue is None else self.pue) * (
             intensity_g_per_kwh if self.intensity_g_per_kwh is None else self.intensity_g_per_kwh
         )
@@ -94,6 +97,12 @@ def make_pricing(
 ) -> Pricing:
     """Checks the options and looks the country up.
 
+    Args:
+        country: ISO code or English name of the country whose carbon intensity is to be used.
+        intensity: Carbon intensity, g CO₂eq per kWh, instead of a country's.
+        pue: Power usage effectiveness, 1 or more.
+        price: Money per kWh at the meter of the building, in any currency.
+
     Raises:
         AnalysisError: An unknown country, a country beside an intensity, a PUE below 1, a negative figure.
     """
@@ -102,15 +111,17 @@ def make_pricing(
     for name, value, least in (("intensity", intensity, 0.0), ("pue", pue, 1.0), ("price", price, 0.0)):
         if value is not None and not (least <= value < math.inf):
             raise AnalysisError(f"--{name} {value:g} is out of range: it is a number of at least {least:g}")
+
     if country is not None:
-        found = country_intensity(country)
-        return Pricing(pue=pue, intensity_g_per_kwh=found.g_per_kwh, intensity_source=str(found), price=price)
+        of_country = country_intensity(country)
+        source = str(of_country)
+        return Pricing(pue=pue, intensity_g_per_kwh=of_country.g_per_kwh, intensity_source=source, price=price)
     source = "" if intensity is None else "set on the command line"
     return Pricing(pue=pue, intensity_g_per_kwh=intensity, intensity_source=source, price=price)
 
 
 def country_intensity(country: str) -> Intensity:
-    """Looks a country up by its ISO code (FRA or FR) or its English name.
+    """Returns the intensity of a country, by its ISO code (FRA or FR) or its English name.
 
     Raises:
         AnalysisError: No installed table knows it.
@@ -119,6 +130,7 @@ def country_intensity(country: str) -> Intensity:
     known = _intensities()
     if wanted in known:
         return known[wanted]
+
     names = sorted(key for key in known if len(key) > 3)
     close = difflib.get_close_matches(wanted, names, n=3) or difflib.get_close_matches(wanted, sorted(known), n=3)
     hint = f"; did you mean {', '.join(sorted({known[key].country for key in close}))}?" if close else ""
@@ -130,15 +142,16 @@ def country_intensity(country: str) -> Intensity:
 @functools.cache
 def _intensities() -> dict[str, Intensity]:
     """Intensities by alpha-3 code, alpha-2 code and name; codecarbon's table, carbontracker's where it has none."""
-    found: dict[str, Intensity] = {}
+    known: dict[str, Intensity] = {}
     for aliases, intensity in (*_codecarbon(), *_carbontracker()):
-        first = found.get(intensity.country, intensity)
+        first = known.get(intensity.country, intensity)
         for alias in aliases:
-            found.setdefault(alias.upper(), first)
-    return found
+            known.setdefault(alias.upper(), first)
+    return known
 
 
 def _table(package: str) -> Path | None:
+    """Returns the table that a package ships, found without importing the package; None where it is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -154,6 +167,7 @@ def _codecarbon() -> Iterator[tuple[tuple[str, ...], Intensity]]:
     path = _table("codecarbon")
     if path is None:
         return
+
     for code, row in json.loads(path.read_text(encoding="utf-8")).items():
         if isinstance(row, dict) and row.get("carbon_intensity") is not None:
             intensity = Intensity(
@@ -170,6 +184,7 @@ def _carbontracker() -> Iterator[tuple[tuple[str, ...], Intensity]]:
     path = _table("carbontracker")
     if path is None:
         return
+
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["Code"] and row["Carbon intensity of electricity (gCO2eq/kWh)"]:
