@@ -14,11 +14,12 @@ from hydra import compose, initialize_config_dir
 from torch.nn import functional as F
 
 from greenkd import models
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
+from greenkd.configuration import register_configuration
 from greenkd.energy.machine import processor_name
-from greenkd.identity import plain, register_resolver
+from greenkd.identity import plain
 from greenkd.records import CampaignRecord, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.stop_signals import StopFlag
@@ -107,7 +108,7 @@ def campaign(folder: Path, images: int, *overrides: str) -> Campaign:
         images: Training images, a multiple of 10; about a tenth as many validate.
         overrides: As on the command line.
     """
-    register_resolver()
+    register_configuration()
     per_class, validation = images // CLASSES, validation_images(images) // CLASSES
     with initialize_config_dir(CONF, version_base="1.3"):
         config = plain(

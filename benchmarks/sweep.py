@@ -41,10 +41,10 @@ from benchmarks.pairs import (
     teacher_weights,
     validation_images,
 )
-from greenkd.campaign import start_fork_server
+from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.collector import collect_rarely
-from greenkd.energy import count_flops
-from greenkd.models.channel_shuffle import Interleaved
+from greenkd.energy.flops import count_flops
+from greenkd.models.channel_shuffle import ShuffleUnit
 
 
 class Pictures(Dataset[Any]):
@@ -99,7 +99,7 @@ def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, work
 
 def _with_torchvisions_blocks(student: nn.Module) -> nn.Module:
     for module in student.modules():
-        if isinstance(module, Interleaved):
+        if isinstance(module, ShuffleUnit):
             module.__class__ = InvertedResidual
     return student
 

@@ -16,7 +16,7 @@ from greenkd.errors import ConfigError, NoTemperatureError
 from greenkd.identity import campaign_id, setting_id
 from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
-from greenkd.training.bench import NETWORK_KEYS
+from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
 GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training", "energy")

@@ -11,10 +11,11 @@ from pathlib import Path
 import optuna
 import torch
 
-from greenkd.campaign import open_bench, stream_key
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.teacher import stream_key
+from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.campaign.workers.fork_server import can_fork, load
 from greenkd.energy import EnergyMonitor, open_monitor, read_config
 from greenkd.energy.unmetered import since_process_start
@@ -31,8 +32,8 @@ from greenkd.records import (
 )
 from greenkd.teacher.cache import teacher_key
 from greenkd.training.backend.device import resolve_device
-from greenkd.training.backend.placement import side_by_side
-from greenkd.training.bench import Bench
+from greenkd.training.backend.placement import place_trials
+from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
 LEDGER = "calibration.jsonl"
@@ -112,7 +113,7 @@ def _plan(
     """
     planned: list[_Planned] = []
     known: dict[str, Rates] = {}
-    benches: dict[str, Bench] = {}
+    contexts: dict[str, TrainingContext] = {}
     start = NO_WORK
     load()
     loaded = _now() if can_fork(device.type) else NO_WORK  # a forked helper need not load it again
@@ -122,39 +123,39 @@ def _plan(
         if state.state == "done":
             continue
         data = repr((settings.config["dataset"], settings.smoke))
-        if data not in benches:
-            before = _now() if benches else NO_WORK
-            benches[data] = open_bench(settings, device, monitor, stop)
+        if data not in contexts:
+            before = _now() if contexts else NO_WORK
+            contexts[data] = open_training_context(settings, device, monitor, stop, DataCache())
             if not known:
                 with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
-                    Calibrator(settings, benches[data], Path(scratch)).warm_up()
+                    Calibrator(settings, contexts[data], Path(scratch)).warm_up()
             after = _now()
             start += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
-        bench = benches[data]
+        context = contexts[data]
         if settings.setting_id not in known:
             rates = from_records(settings, sweep.parent, here)
             if rates is None:
                 with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
-                    calibration = Calibrator(settings, bench, Path(scratch)).run()
+                    calibration = Calibrator(settings, context, Path(scratch)).run()
                 monitor.flush()
                 booked = [row for row in read_rows(sweep / LEDGER, LedgerRow).rows if row.pid == os.getpid()]
-                rates = from_calibration(calibration, settings, bench, booked)
+                rates = from_calibration(calibration, settings, context, booked)
             known[settings.setting_id] = rates
         training, trials = settings.training, settings.strategy.planned_trials()
-        processes = side_by_side(training.parallel_trials, training.parallel_mode, trials, device).processes
-        teacher = _teacher(settings, bench)
+        processes = place_trials(training.parallel_trials, training.parallel_mode, trials, device).processes
+        teacher = _teacher(settings, context)
         planned.append(
             _Planned(
                 settings,
-                state.planned - state.over,
+                state.planned - state.ended,
                 known[settings.setting_id],
-                1 if settings.interleaving else max(1, min(processes, state.planned - state.over)),
+                1 if settings.interleaving else max(1, min(processes, state.planned - state.ended)),
                 teacher if teacher is not None and not _is_trained(settings, teacher) else None,
-                _logits(settings, bench, teacher),
+                _logits(settings, context, teacher),
             )
         )
     helper = Work(start.cpu_s - loaded.cpu_s, start.duration_s - loaded.duration_s)
-    return planned, start, helper.times(1 / max(len(benches), 1))
+    return planned, start, helper.times(1 / max(len(contexts), 1))
 
 
 def _now() -> Work:
@@ -162,22 +163,22 @@ def _now() -> Work:
     return Work(taken.cpu_s, taken.duration_s)
 
 
-def _teacher(settings: Settings, bench: Bench) -> str | None:
+def _teacher(settings: Settings, context: TrainingContext) -> str | None:
     source = settings.objective().teacher
     if source is None or settings.config[source].get("weights"):
         return None
     training = settings.training
-    return teacher_key(bench, settings.config[source], training.teacher_recipe(), training.teacher.seed)
+    return teacher_key(context, settings.config[source], training.teacher_recipe(), training.teacher.seed)
 
 
 def _is_trained(settings: Settings, key: str) -> bool:
     return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
 
 
-def _logits(settings: Settings, bench: Bench, teacher: str | None) -> tuple[str, float] | None:
+def _logits(settings: Settings, context: TrainingContext, teacher: str | None) -> tuple[str, float] | None:
     if settings.objective().teacher is None or not settings.training.bank:
         return None
-    key = stream_key(settings, bench, teacher or f"given {settings.config['teacher'].get('weights')}")
+    key = stream_key(settings, context.data, teacher or f"given {settings.config['teacher'].get('weights')}")
     epochs = settings.training.recipe.epochs
     files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
     return key, 1 - min(len({file.name.split("_")[1][:4] for file in files}), epochs) / epochs

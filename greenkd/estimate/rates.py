@@ -25,7 +25,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.training.bench import Bench
+from greenkd.training.context import TrainingContext
 
 # CPU seconds repeat within 4 % on a busy machine; a range narrower than this would promise too much.
 _LEAST_SPREAD = 0.1
@@ -90,18 +90,20 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
     return sum(kwh for kwh, _ in pairs) / below if below else None
 
 
-def from_calibration(calibration: Calibration, settings: Settings, bench: Bench, rows: Sequence[LedgerRow]) -> Rates:
+def from_calibration(
+    calibration: Calibration, settings: Settings, context: TrainingContext, rows: Sequence[LedgerRow]
+) -> Rates:
     """Puts timed pieces together.
 
     Args:
         calibration: The pieces.
         settings: Whose.
-        bench: Their data.
+        context: Their data.
         rows: What the meter said meanwhile.
     """
     recipe, teacher = settings.training.recipe, calibration.teacher
-    images = len(bench.test)
-    samples = bench.loader(settings.seed, recipe.batch_size).samples
+    images = len(context.data.test)
+    samples = context.data.loader(settings.seed, recipe.batch_size).samples
     window = 0.0 if settings.smoke else WINDOW_S
     end = _inference(calibration.student_evaluation, images, window)
     if teacher is not None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenkd.energy.unmetered import Seconds, metered, outside_row, process_started_at, since_process_start
+from greenkd.energy.unmetered import Seconds, process_started_at, recorded, since_process_start, unmetered_row
 from greenkd.estimate.outcome import describe_outcome, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
 
@@ -27,15 +27,15 @@ def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[
     own = {folder: rows for folder, rows in own.items() if rows}
     whole = since_process_start()
     rest = Seconds(
-        max(whole.duration_s - metered.duration_s, 0.0),
-        max(whole.cpu_s - metered.cpu_s, 0.0),
+        max(whole.duration_s - recorded.duration_s, 0.0),
+        max(whole.cpu_s - recorded.cpu_s, 0.0),
     )
     for folder, rows in own.items():
-        row = outside_row(rows, Seconds(rest.duration_s / len(own), rest.cpu_s / len(own)))
+        row = unmetered_row(rows, Seconds(rest.duration_s / len(own), rest.cpu_s / len(own)))
         if row is not None:
             append_row(folder / "ledger.jsonl", row)
-            metered.duration_s += row.duration_s
-            metered.cpu_s += row.cpu_s or 0.0
+            recorded.duration_s += row.duration_s
+            recorded.cpu_s += row.cpu_s or 0.0
     if own:
         end = since_process_start()
         process = ProcessRow(
@@ -44,8 +44,8 @@ def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[
             started_at=process_started_at(),
             duration_s=end.duration_s,
             cpu_s=end.cpu_s,
-            metered_s=metered.duration_s,
-            metered_cpu_s=metered.cpu_s,
+            metered_s=recorded.duration_s,
+            metered_cpu_s=recorded.cpu_s,
         )
         append_row(sweep / "processes.jsonl", process)
     settled = settle(sweep)

@@ -73,9 +73,9 @@ def run_job(config: DictConfig) -> str:
         The campaign's status, or how it ended otherwise. Only an interruption ends the process: the campaigns after
         one that cannot go on are still run.
     """
-    from greenkd.campaign import start_fork_server
     from greenkd.campaign.console import Reporter
     from greenkd.campaign.settings import read_settings
+    from greenkd.campaign.workers.fork_server import start_fork_server
     from greenkd.records import CampaignStatus
     from greenkd.training.stop_signals import stop_on_signals
 
@@ -118,7 +118,7 @@ def _is_launched() -> bool:
 
 def _run(settings: "Settings", folder: Path, stop: "StopFlag", reporter: "Reporter") -> "CampaignRecord":
     """Runs one campaign; the first of campaigns that take turns runs them all."""
-    from greenkd.campaign import run_campaign
+    from greenkd.campaign.campaign import run_campaign
     from greenkd.sweep.interleave import take_turns
 
     if settings.interleaving is None or folder.resolve() not in {own.resolve() for _, own in _campaigns}:

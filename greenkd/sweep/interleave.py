@@ -11,17 +11,18 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from greenkd.campaign import campaign_in_turns, open_bench
+from greenkd.campaign.campaign import Campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import Interleaving, Settings
+from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor, open_monitor
 from greenkd.energy.unmetered import watts
 from greenkd.errors import GreenkdError, TrainingInterruptedError
@@ -42,12 +43,12 @@ Outcome = CampaignRecord | Exception
 
 
 @dataclasses.dataclass
-class _Running:
-    """A campaign between two of its turns."""
+class _Turns:
+    """A campaign that takes turns with others."""
 
     name: str
     folder: Path
-    turns: Generator[None, None, CampaignRecord]
+    campaign: Campaign
     due: int  # trials still to be run
 
 
@@ -69,13 +70,15 @@ def take_turns(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> di
     assert interleaving is not None
     outcomes: dict[Path, Outcome] = {}
     with contextlib.ExitStack() as stack:
-        running: list[_Running] = []
+        running: list[_Turns] = []
+        data = DataCache()
         for settings, own in campaigns:
             state = read_state(settings, own)
-            turns = campaign_in_turns(settings, own, stop, Reporter())
-            stack.callback(turns.close)
+            campaign = stack.enter_context(Campaign(settings, own, stop, Reporter(), data, takes_turns=True))
             name = f"{settings.name('temperature')} seed {settings.seed}"
-            running += _advance(_Running(name, own, turns, state.planned - state.over), outcomes)
+            turns = _Turns(name, own, campaign, state.planned - state.ended)
+            if _attempt(turns, _prepare, outcomes):
+                running.append(turns)
         machine = _Machine(first, folder.parents[4], interleaving, stop) if running else None
         drawn = draw_blocks([each.due for each in running], first.seed)
         # Turns that nobody foresaw (a trial whose weights were lost) come in further blocks, all together.
@@ -87,23 +90,47 @@ def take_turns(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> di
             if left:
                 machine.before(number, [each.name for each in left])
             for each in left:
-                _advance(each, outcomes)
+                _attempt(each, _take_turn, outcomes)
     return outcomes
 
 
-def _advance(campaign: _Running, outcomes: dict[Path, Outcome]) -> list[_Running]:
-    """Gives a campaign one turn; returns it if it wants another."""
+def _attempt(turns: _Turns, work: Callable[[Campaign], CampaignRecord | None], outcomes: dict[Path, Outcome]) -> bool:
+    """Lets a campaign do something; returns False if it has ended, with the outcome taken down."""
     try:
-        next(campaign.turns)
-    except StopIteration as end:
-        outcomes[campaign.folder.resolve()] = end.value
-        return []
+        outcome: Outcome | None = work(turns.campaign)
     except TrainingInterruptedError:
         raise
     except (GreenkdError, OSError, RuntimeError) as error:
-        outcomes[campaign.folder.resolve()] = error
-        return []
-    return [campaign]
+        outcome = error
+    if outcome is None:
+        return True
+    turns.campaign.close()
+    outcomes[turns.folder.resolve()] = outcome
+    return False
+
+
+def _prepare(campaign: Campaign) -> CampaignRecord | None:
+    """Prepares a campaign; returns its record if it has nothing to train."""
+    campaign.prepare()
+    if campaign.trials_are_over():
+        return _finish(campaign)
+    campaign.pause()
+    return None
+
+
+def _take_turn(campaign: Campaign) -> CampaignRecord | None:
+    """Gives a campaign one trial; returns its record if that was the last."""
+    campaign.resume()
+    if not campaign.run_next_trial() or campaign.trials_are_over():
+        return _finish(campaign)
+    campaign.pause()
+    return None
+
+
+def _finish(campaign: Campaign) -> CampaignRecord:
+    while campaign.run_next_trial():  # a chosen trial whose weights are lost is trained again
+        pass
+    return campaign.finish()
 
 
 def draw_blocks(turns: Sequence[int], seed: int) -> list[list[int]]:
@@ -192,14 +219,14 @@ class _FixedWork:
     """Training steps of the student, always the same number of the same batches."""
 
     def __init__(self, settings: Settings, device: torch.device, monitor: EnergyMonitor, stop: StopFlag) -> None:
-        bench = open_bench(settings, device, monitor, stop)
+        context = open_training_context(settings, device, monitor, stop, DataCache())
         recipe = settings.training.recipe
-        network = bench.network(settings.config["student"], "student", settings.seed)
-        self._loader = bench.loader(settings.seed, recipe.batch_size)
+        network = context.networks.build(settings.config["student"], "student", settings.seed)
+        self._loader = context.data.loader(settings.seed, recipe.batch_size)
         self._plan = self._loader.plan(0)
-        flops = bench.flops(network)
+        flops = context.networks.flops(network)
         self._learner = Learner(
-            network, CrossEntropy(), recipe, flops, flops.forward, settings.seed, self._loader.steps
+            network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, self._loader.steps
         )
         self._tau = torch.ones((), device=device)
         self._threads, self._step_flops = settings.threads, flops.training * recipe.batch_size

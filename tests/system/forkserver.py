@@ -22,6 +22,7 @@ HEAVY = (
     "greenkd.campaign",
     "greenkd.energy.cross_check",
     "greenkd.estimate.calibration",
+    "greenkd.models",
     "greenkd.sweep.closing",
     "greenkd.sweep.interleave",
     "greenkd.sweep.command",
