@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
     """Finds a public name when it is first used.
 
     This is the only late import of the analysis. `--help` and wrong options need not wait for pandas and scipy
-    (0.8 s); the table at the end of a sweep need not wait for matplotlib and what else the report takes (0.4 s).
+    (0.9 s); the table at the end of a sweep need not wait for matplotlib and what else the report takes (0.4 s).
     """
     if name.startswith("_"):
         raise AttributeError(f"module 'analysis' has no attribute {name!r}")

@@ -9,7 +9,7 @@ import analysis
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
-and objective: what each strategy cost, what accuracy it bought, and a verdict with its uncertainty. Writes
+and objective: what each strategy cost, what score it bought, and a verdict with its uncertainty. Writes
 comparison.csv, comparison.md, comparison.tex and verdict.csv into the sweep's folder. Nothing is trained."""
 
 _EPILOG = """\

@@ -105,6 +105,7 @@ def _tuning_costs(record: CampaignRecord, row: dict[str, Any], from_ledger: dict
     logits = dict.fromkeys(columns.COST_COLUMNS, 0.0)
     if record.logits_costs is not None:
         logits = {name: row[f"logits_{name}"] for name in columns.COST_COLUMNS}
+
     return {f"tuning_{name}": _number(from_ledger.get(name)) + logits[name] for name in columns.COST_COLUMNS}
 
 

@@ -44,7 +44,7 @@ class Verdict:
         cost_multiple: Energy of choosing τ over that under the control.
         more_seeds: Further seeds to decide with power 0.8, if the gain and its spread are what they look like; None
             where the verdict is decided or no number of seeds would be enough.
-        folders: Numbers of the campaigns behind the verdict.
+        campaigns: Numbers of the campaigns behind the verdict.
     """
 
     setting: tuple[str, ...]
@@ -59,7 +59,7 @@ class Verdict:
     extra_kwh: float
     cost_multiple: float
     more_seeds: int | None
-    folders: tuple[int, ...]
+    campaigns: tuple[int, ...]
 
     @property
     def kwh_per_point(self) -> float:
@@ -147,7 +147,7 @@ def verdicts(
                 extra_kwh=extra_kwh,
                 cost_multiple=cost_multiple,
                 more_seeds=None if needed is None or decision != CANNOT_TELL else max(1, needed - result.seeds),
-                folders=_campaigns_behind(pair.seeds),
+                campaigns=_campaigns_behind(pair.seeds),
             )
         )
 

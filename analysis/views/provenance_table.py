@@ -62,6 +62,7 @@ def _environment(sweep: Sweep) -> Table:
     for record in sweep.records.values():
         environment = record.environment
         packages = ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))
+
         values = {
             "Python": environment.python,
             "packages": packages,
@@ -73,12 +74,14 @@ def _environment(sweep: Sweep) -> Table:
             "command": environment.command,
             "data": f"{record.dataset}: {record.data_fingerprint or 'no fingerprint'}",
         }
+
         for item in values.items():
             counts[item] = counts.get(item, 0) + 1
 
     # Values of one name stand together, names in the order above.
     names = list(dict.fromkeys(name for name, _ in counts))
     rows = sorted(counts.items(), key=lambda row: names.index(row[0][0]))
+
     columns = [
         Column("what", [name for (name, _), _ in rows], words=True),
         Column("value", [text for (_, text), _ in rows], words=True),

@@ -124,7 +124,7 @@ def check_sources(
         for table in tables
         for row, anchors in zip(table.rows, table.anchors, strict=True)
     ]
-    claims += [(verdict.sentence, tuple(folder_of[number] for number in verdict.folders)) for verdict in judged]
+    claims += [(verdict.sentence, tuple(folder_of[number] for number in verdict.campaigns)) for verdict in judged]
     shown = [(picture.title, picture.campaigns) for picture in pictures]
     shown += [(curve.title, curve.campaigns) for curve in curves]
     claims += [(title, tuple(folder_of[number] for number in numbers)) for title, numbers in shown]
