@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[2]
 # What run.py and the analysis import sooner or later.
 HEAVY = (
     "analysis.cli",
+    "analysis.views.report",
     "codecarbon",
-    "greenkd.campaign",
+    "greenkd.campaign.campaign",
+    "greenkd.campaign.workers.run",
     "greenkd.energy.cross_check",
     "greenkd.estimate.calibration",
     "greenkd.models",
