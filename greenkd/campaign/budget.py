@@ -4,15 +4,17 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 from pydantic import ConfigDict, Field
 
-from greenkd.components import check_keys, explain
+from greenkd.components import read
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import BudgetSpentError, ConfigError, RecordError
+from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.records.timestamps import to_seconds
 from greenkd.training.stop_signals import StopFlag
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
@@ -46,19 +48,13 @@ class BudgetOptions:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def read_budget(config: Any) -> BudgetOptions:
+def read_budget(config: object) -> BudgetOptions:
     """Reads `budget`.
 
     Raises:
         ConfigError: A key is unknown, or a value is refused.
     """
-    if not isinstance(config, dict):
-        raise ConfigError(f"budget={config!r}: give its keys, such as budget.kwh=0.5")
-    check_keys(config, BudgetOptions.__dataclass_fields__, "budget")
-    try:
-        return BudgetOptions(**config)
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "budget")) from error
+    return read(BudgetOptions, config, "budget")
 
 
 class Budget(StopFlag):
@@ -176,7 +172,7 @@ class Budget(StopFlag):
         self._monitor.flush()
         folders = [self._folder]
         if self._whole_sweep:
-            beside = (path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"))
+            beside = (path.parent for path in sweep_folder(self._folder).glob("*/*/*/*/*/ledger.jsonl"))
             folders += [folder for folder in beside if folder.resolve() != self._folder.resolve()]
         rows = [row for folder in folders for row in self._rows(folder)]
         began = dict(filter(None, map(_began, folders)))
@@ -196,7 +192,7 @@ def _began(folder: Path) -> tuple[str, str] | None:
         record = read_campaign(folder / "campaign.json")
     except (RecordError, FileNotFoundError):
         return None
-    return record.campaign_id, record.created_at[:19]
+    return record.campaign_id, to_seconds(record.created_at)
 
 
 _SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)

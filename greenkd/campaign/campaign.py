@@ -16,7 +16,7 @@ from greenkd.campaign.context import Context
 from greenkd.campaign.data import open_bench
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.evaluation import finish
-from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import load_or_train_teacher, make_teacher_source
 from greenkd.campaign.trials import TrialRunner
@@ -25,6 +25,7 @@ from greenkd.collector import collect_normally
 from greenkd.energy import EnergyMonitor, Flops, open_monitor
 from greenkd.errors import BudgetSpentError, ConfigError
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, TrialStatus
+from greenkd.records.timestamps import now
 from greenkd.teacher.cache import Teacher, teacher_paid
 from greenkd.teacher.given_weights import network_record
 from greenkd.temperature import Proposal, StrategyStudy
@@ -206,7 +207,7 @@ class _Campaign:
             if before is not None and before.key != teacher.record.key:
                 raise ConfigError(
                     f"{context.folder.path}: was begun with other weights than "
-                    f"{context.settings.objective().teacher}.weights now holds; "
+                    f"{context.settings.build_objective().teacher}.weights now holds; "
                     "give sweep=<new name>, or the file another name"
                 )
             paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)

@@ -59,7 +59,7 @@ def load_or_train_teacher(context: Context) -> Teacher | None:
         BudgetSpentError: Its training would cross a limit.
     """
     settings = context.settings
-    source = settings.objective().teacher
+    source = settings.build_objective().teacher
     if source is None:
         return None
     recipe = settings.training.teacher_recipe()
@@ -96,7 +96,7 @@ def make_teacher_source(context: Context, teacher: Teacher | None) -> Signal:
         network,
         training.recipe,
         teacher.record.network.forward_flops_per_image or 0.0,
-        settings.objective().wants_features,
+        settings.build_objective().wants_features,
     )
     if live.feature_size is not None or not training.bank:
         if training.bank:

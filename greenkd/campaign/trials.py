@@ -72,7 +72,7 @@ class TrialRunner:
         bench, settings = self.bench, self.settings
         recipe, config, seed = settings.training.recipe, settings.config["student"], settings.seed
         network = bench.network(config, "student", seed)
-        objective = settings.objective()
+        objective = settings.build_objective()
         objective.setup(
             Setup(
                 num_classes=bench.dataset.num_classes,

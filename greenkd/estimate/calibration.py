@@ -112,7 +112,7 @@ class Calibrator:
     def run(self) -> Calibration:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
         settings, bench = self._settings, self._bench
-        source = settings.objective().teacher
+        source = settings.build_objective().teacher
         setup: list[Work] = []
         trial: list[Work] = []
         with bench.monitor.phase(Phase.CALIBRATION):
@@ -158,7 +158,7 @@ class Calibrator:
         if teacher is None:
             return None, None
         flops = self._bench.flops(teacher).forward
-        live = LiveTeacher(teacher, self._recipe, flops, self._settings.objective().wants_features)
+        live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
         if not self._settings.training.bank or live.feature_size is not None:
             return live, live
         loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)

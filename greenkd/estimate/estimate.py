@@ -163,7 +163,7 @@ def _now() -> Work:
 
 
 def _teacher(settings: Settings, bench: Bench) -> str | None:
-    source = settings.objective().teacher
+    source = settings.build_objective().teacher
     if source is None or settings.config[source].get("weights"):
         return None
     training = settings.training
@@ -175,7 +175,7 @@ def _is_trained(settings: Settings, key: str) -> bool:
 
 
 def _logits(settings: Settings, bench: Bench, teacher: str | None) -> tuple[str, float] | None:
-    if settings.objective().teacher is None or not settings.training.bank:
+    if settings.build_objective().teacher is None or not settings.training.bank:
         return None
     key = stream_key(settings, bench, teacher or f"given {settings.config['teacher'].get('weights')}")
     epochs = settings.training.recipe.epochs

@@ -32,6 +32,7 @@ from greenkd.records import (
     sum_costs,
     write_teacher,
 )
+from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.given_weights import given_key, given_record, network_record, score_teacher
 from greenkd.temperature import Constant
 from greenkd.training.bench import Bench
@@ -209,6 +210,6 @@ def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None
     if teacher.folder is None:
         return None
     rows = read_rows(teacher.folder / "ledger.jsonl", LedgerRow).rows
-    mine = (row for row in rows if row.campaign_id == campaign_id and row.started_at >= since[:19])
+    mine = (row for row in rows if row.campaign_id == campaign_id and row.started_at >= to_seconds(since))
     own = [row for row in mine if row.phase is Phase.TEACHER_TRAINING]
     return sum_costs(own) if own else None
