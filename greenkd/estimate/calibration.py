@@ -1,7 +1,7 @@
 """What single pieces of a campaign cost: a few steps, passes and set-ups are run on the real data and timed.
 
 The pieces are the campaign's own (its learner, its loop, its study), so whatever they do besides arithmetic is in the
-figures. Everything is booked as calibration.
+figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from greenkd.campaign.settings import Settings
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
+from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, EnoughError, Stopwatch, Work, timed
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
@@ -38,39 +38,8 @@ from greenkd.training.trainer import Fit, PhaseTag
 _PROPOSALS = 3
 
 
-class Pace(NamedTuple):
-    """Cost of one epoch, and how far single measurements of it lie apart."""
-
-    epoch: Work
-    low: float  # the cheapest sample over the mean, CPU seconds
-    high: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """Costs of the pieces that campaigns of one setting are made of.
-
-    Attributes:
-        setup: Networks, objective and study of one campaign.
-        trial: What a trial takes besides its epochs: student, proposal, weights, rows.
-        student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
-        teacher: An epoch of the teacher's training; None where the objective needs no teacher.
-        logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
-        student_evaluation: Per image of the test set.
-        teacher_evaluation: Per image of the test set.
-    """
-
-    setup: Work
-    trial: Work
-    student: Pace
-    teacher: Pace | None
-    logits: Work | None
-    student_evaluation: Work
-    teacher_evaluation: Work
-
-
 class _StoredLogits:
-    """Stands for a filled bank: what it returns costs as much to read from memory as the real logits do."""
+    """A teacher source in place of a filled bank: its zeros cost as much to read from memory as real logits do."""
 
     flops_per_image = 0.0
 
@@ -78,10 +47,10 @@ class _StoredLogits:
         self._logits = torch.zeros(samples, num_classes, device=device)
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
-        """Needs nothing."""
+        """Has nothing to load."""
 
     def outputs(self, batch: Batch, rows: slice) -> TeacherOutputs:
-        """Returns zeros."""
+        """Returns zeros [B, K] for the rows of a batch."""
         return TeacherOutputs(self._logits[rows], None)
 
 
@@ -90,7 +59,7 @@ class Calibrator:
 
     Args:
         settings: Of one of them.
-        bench: Its data, on the device, with the monitor that all this is booked in.
+        bench: Its data, on the device, with the monitor that records the timing.
         folder: For what the pieces write; to be deleted afterwards.
     """
 
@@ -103,10 +72,12 @@ class Calibrator:
     def warm_up(self) -> None:
         """Does for the first time what costs more the first time: loads libraries, chooses kernels, builds tables."""
         with self._bench.monitor.phase(Phase.CALIBRATION):
-            network = self._bench.network(self._settings.config["student"], "student", self._settings.seed)
+            network = self._bench.network(self._settings.student.mapping, "student", self._settings.seed)
             self._bench.flops(network)
+
             loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
             network(loader.batch(loader.plan(0), 0).images).sum().backward()
+
             self._proposal(self._study("warm-up"))
 
     def run(self) -> Calibration:
@@ -116,20 +87,26 @@ class Calibrator:
         setup: list[Work] = []
         trial: list[Work] = []
         with bench.monitor.phase(Phase.CALIBRATION):
-            teacher = None if source is None else bench.network(settings.config[source], source, 0)
-            signal, live = self._signal(teacher)
-            runner = TrialRunner(bench, settings, self._folder, signal, live.feature_size if live else None)
+            teacher = None if source is None else bench.network(settings.network(source).mapping, source, 0)
+            teacher_source, live = self._teacher_source(teacher)
+            runner = TrialRunner(bench, settings, self._folder, teacher_source, live.feature_size if live else None)
+
+            # What a campaign sets up once.
             with timed(bench.device, setup):
-                bench.flops(bench.network(settings.config["student"], "student", settings.seed))
+                bench.flops(bench.network(settings.student.mapping, "student", settings.seed))
                 runner.learner()
             with timed(bench.device, setup):
                 study = self._study("calibration")
+
+            # One trial, from its student to its proposal.
             with timed(bench.device, trial):
                 learner = runner.learner()
-            student = self._pace(learner, self._recipe, signal, settings.seed)
+            student = self._pace(learner, self._recipe, teacher_source, settings.seed)
             with timed(bench.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
+
+            # Evaluations, logits and the teacher's training.
             evaluator = Evaluator(
                 bench.dataset.test.subset(torch.arange(min(len(bench.test), 2 * EVALUATION_BATCH))),
                 bench.options.mean,
@@ -137,30 +114,34 @@ class Calibrator:
                 bench.device,
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
-            logits = paced = None
+            logits = teacher_pace = None
             teacher_evaluation = NO_WORK
             if teacher is not None:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
-                if live is not None and signal is not live:
+                if live is not None and teacher_source is not live:
                     logits = self._logits(live)
-                paced = self._teacher(teacher)
+                teacher_pace = self._teacher_pace(teacher)
+
         return Calibration(
             setup=_total(setup),
             trial=_total(trial),
             student=student,
-            teacher=paced,
+            teacher=teacher_pace,
             logits=logits,
             student_evaluation=student_evaluation,
             teacher_evaluation=teacher_evaluation,
         )
 
-    def _signal(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+    def _teacher_source(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+        """Returns what trials get the teacher's outputs from, and the live teacher itself."""
         if teacher is None:
             return None, None
+
         flops = self._bench.flops(teacher).forward
         live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
         if not self._settings.training.bank or live.feature_size is not None:
             return live, live
+
         loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
         return _StoredLogits(loader.samples, self._bench.dataset.num_classes, self._bench.device), live
 
@@ -169,22 +150,25 @@ class Calibrator:
         return StrategyStudy(settings.strategy, self._folder / f"{name}.db", name, settings.seed, self._recipe.epochs)
 
     def _proposal(self, study: StrategyStudy) -> Work:
+        """Returns the mean cost of proposing a trial and telling its result."""
         taken: list[Work] = []
         for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
             with timed(self._bench.device, taken):
                 proposal = study.propose(lambda _: True)
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
+
         return _total(taken).times(1 / len(taken))
 
-    def _teacher(self, network: nn.Module) -> Pace:
+    def _teacher_pace(self, network: nn.Module) -> Pace:
         settings, bench = self._settings, self._bench
         recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
         flops, steps = bench.flops(network), bench.loader(seed, recipe.batch_size).steps
         learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, steps)
         return self._pace(learner, recipe, None, seed)
 
-    def _pace(self, learner: Learner, recipe: Recipe, signal: TeacherSource | None, seed: int) -> Pace:
+    def _pace(self, learner: Learner, recipe: Recipe, teacher_source: TeacherSource | None, seed: int) -> Pace:
+        """Trains until the stopwatch has seen enough; whole epochs count where they are short, else single steps."""
         bench, folder = self._bench, self._folder
         loader = bench.loader(seed, recipe.batch_size)
         watch = Stopwatch(bench.stop, loader.steps, bench.device)
@@ -198,7 +182,7 @@ class Calibrator:
             loader=loader,
             recipe=dataclasses.replace(recipe, epochs=10_000),  # the stopwatch ends it
             schedule=Constant(tau=4.0),
-            teacher=signal,
+            teacher=teacher_source,
             validation=bench.validation,
             seed=seed,
             tag=PhaseTag(bench.monitor, Phase.CALIBRATION, None, 0),
@@ -209,6 +193,7 @@ class Calibrator:
             threads=bench.threads,
             processes=bench.processes,
         )
+
         try:
             fit.run()
         except EnoughError:
@@ -216,9 +201,11 @@ class Calibrator:
         except TrainingDivergedError:
             if not (watch.epochs or watch.chunks):
                 raise
-        whole = watch.epochs[1:] or watch.epochs
-        if len(whole) >= stopwatch.EPOCHS or not watch.chunks:
-            return _pace(whole, _mean(whole))
+
+        epochs = watch.epochs[1:] or watch.epochs
+        if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
+            return _pace(epochs, _mean(epochs))
+
         step = _mean(watch.chunks)
         plan: list[Work] = []
         with timed(bench.device, plan):
@@ -232,6 +219,7 @@ class Calibrator:
         return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
 
     def _logits(self, live: LiveTeacher) -> Work:
+        """Returns the cost of the teacher's logits per image."""
         loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
         steps = min(loader.steps, 20)
@@ -244,6 +232,7 @@ class Calibrator:
     def _repeated(self, run: Callable[[], object], images: int) -> Work:
         """Repeats a piece for a while after a first time; returns its cost per image."""
         run()
+
         taken: list[Work] = []
         started = time.monotonic()
         while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:

@@ -1,4 +1,4 @@
-"""Campaigns that take turns: the same results as one after the other, and bills that do not mix."""
+"""Campaigns that take turns: the same results as one after the other, and ledgers that do not mix."""
 
 from collections import Counter
 from datetime import datetime
@@ -19,7 +19,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.sweep import interleave
+from greenkd.sweep import machine
 from greenkd.sweep.interleave import draw_blocks, take_turns
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import SHORT, Campaign, composed, settings
@@ -61,7 +61,7 @@ def test_results_are_those_of_campaigns_one_after_the_other(sweep: Path, tmp_pat
         assert [(row.trial, row.val_loss) for row in rows] == [(row.trial, row.val_loss) for row in alone.trials]
 
 
-def test_turns_are_on_nobody_elses_bill(sweep: Path) -> None:
+def test_turns_are_in_nobody_elses_ledger(sweep: Path) -> None:
     (_, grid), (_, stochastic) = planned(sweep)
     spans = []
     for folder in (grid, stochastic):
@@ -74,7 +74,7 @@ def test_turns_are_on_nobody_elses_bill(sweep: Path) -> None:
     whole = sum(spans) + sum(row.duration_s for row in [*rows, *caches])
     every = [*rows, *caches, *ledger(grid / "ledger.jsonl"), *ledger(stochastic / "ledger.jsonl")]
     first = min(row.started_at for row in every)
-    # If a campaign counted while another had its turn, the bills together would exceed the time there was.
+    # If a campaign counted while another had its turn, the ledgers together would exceed the time there was.
     ended = max(path.stat().st_mtime for path in (grid / "ledger.jsonl", stochastic / "ledger.jsonl"))
 
     assert whole <= (ended - datetime.fromisoformat(first).timestamp()) * 1.02
@@ -91,12 +91,12 @@ def test_blocks_are_on_record(sweep: Path) -> None:
 
 def test_drift_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = iter([3, 60, 60])  # the machine seems to take twenty times as long from the second block on
-    run = interleave._FixedWork.run
+    run = machine.FixedWork.run
 
-    def slower(self: interleave._FixedWork, count: int) -> int:
+    def slower(self: machine.FixedWork, count: int) -> int:
         return run(self, next(steps) if count == 3 else count)
 
-    monkeypatch.setattr(interleave._FixedWork, "run", slower)
+    monkeypatch.setattr(machine.FixedWork, "run", slower)
     take_turns(planned(tmp_path), StopFlag())
     rows = read_rows(tmp_path / "multirun" / "sweep" / "blocks.jsonl", BlockRow).rows
     assert [row.drifted for row in rows] == [False, True, True]
