@@ -26,7 +26,7 @@ _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 @dataclasses.dataclass(frozen=True)
 class ComponentConfig:
-    """One config group: the name of the chosen option, the target that it names, and the target's arguments.
+    """What a config group says of one component: the chosen option's name, the target, and the target's arguments.
 
     Attributes:
         mapping: The group as composed, all its keys included; plain containers.
@@ -38,16 +38,6 @@ class ComponentConfig:
     def name(self) -> str:
         """The option's name, as folders and tables show it."""
         return str(self.mapping["name"])
-
-    @property
-    def target(self) -> str:
-        """The dotted path of the class or function that makes the component."""
-        return str(self.mapping["_target_"])
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All other keys."""
-        return {key: value for key, value in self.mapping.items() if key not in ("name", "_target_")}
 
     def without_name(self) -> dict[str, Any]:
         """Returns target and arguments, as `build` takes them."""

@@ -121,7 +121,7 @@ class Settings:
 
     def name(self, group: str) -> str:
         """Returns the name of a group's chosen option, as tables show it."""
-        return str(self.config[group]["name"])
+        return str(getattr(self, group).name)
 
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""

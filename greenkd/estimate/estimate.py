@@ -12,7 +12,8 @@ from greenkd.campaign.settings import Settings
 from greenkd.energy import open_monitor, read_config
 from greenkd.energy.row_builder import CarbonTerms
 from greenkd.estimate.plan import LEDGER, PlannedCampaign, Planner
-from greenkd.estimate.rates import Power, Rates
+from greenkd.estimate.power import Power
+from greenkd.estimate.rates import Rates
 from greenkd.estimate.settlement import ESTIMATE_FILE
 from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.identity import sweep_folder

@@ -16,7 +16,8 @@ from greenkd.campaign.workers.fork_server import can_fork, load
 from greenkd.energy import EnergyMonitor
 from greenkd.energy.unmetered import since_process_start
 from greenkd.estimate.calibration import Calibrator
-from greenkd.estimate.rates import Rates, from_calibration, from_records
+from greenkd.estimate.earlier_campaigns import from_records
+from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.records import Environment, LedgerRow, read_rows
 from greenkd.teacher.cache import teacher_key
@@ -78,8 +79,9 @@ class Planner:
     @property
     def worker_start(self) -> Work:
         """What the start of one worker takes, averaged over the data sets."""
-        own = Work(self.start.cpu_s - self._inherited.cpu_s, self.start.duration_s - self._inherited.duration_s)
-        return own.times(1 / max(len(self._benches), 1))
+        start, inherited = self.start, self._inherited
+        not_inherited = Work(start.cpu_s - inherited.cpu_s, start.duration_s - inherited.duration_s)
+        return not_inherited.times(1 / max(len(self._benches), 1))
 
     def plan(self, campaigns: Sequence[tuple[Settings, Path]]) -> list[PlannedCampaign]:
         """Returns those campaigns that have something left, in order.

@@ -10,7 +10,8 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.estimate import plan, rates, stopwatch
 from greenkd.estimate.estimate import make_estimate
-from greenkd.estimate.rates import Power, Rates
+from greenkd.estimate.power import Power
+from greenkd.estimate.rates import Rates
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.estimate.stopwatch import Work
 from greenkd.estimate.table import describe_estimate
