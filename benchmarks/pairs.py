@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from torch.nn import functional as F
 
 from greenkd import models
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
 from greenkd.energy.machine import processor_name

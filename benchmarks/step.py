@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from benchmarks.pairs import BATCH, MEAN, PAIRS, STD, machine, network, rates
 from greenkd.data import Augmentation, Images
-from greenkd.energy import count_flops
+from greenkd.energy.flops import count_flops
 from greenkd.teacher.bn_folding import fold_batch_norms
 from greenkd.teacher.live import LiveTeacher
 from greenkd.training.backend.cpu_layout import quicken_on_cpu

@@ -41,9 +41,9 @@ from benchmarks.pairs import (
     teacher_weights,
     validation_images,
 )
-from greenkd.campaign import start_fork_server
+from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.collector import collect_rarely
-from greenkd.energy import count_flops
+from greenkd.energy.flops import count_flops
 from greenkd.models.channel_shuffle import Interleaved
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign import evaluation
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.identity import campaign_folder, plain, register_resolver

@@ -26,7 +26,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from greenkd import records
-from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign import evaluation
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings, read_settings
@@ -43,7 +44,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.training.evaluate import Evaluator
+from greenkd.tasks import ClassificationEvaluator
 from greenkd.training.safetensors_io import load_tensors
 from greenkd.training.stop_signals import StopFlag
 
@@ -115,7 +116,7 @@ class _Suicide:
     def install(self) -> None:
         """Hooks into what makes a step, puts a file on disk, and opens the test set."""
         write, replace, save, check = os.write, Path.replace, safetensors.torch.save_file, StopFlag.check
-        evaluate, update = Evaluator.__call__, CampaignFolder.update
+        evaluate, update = ClassificationEvaluator.__call__, CampaignFolder.update
         chosen = False
 
         def dying_write(descriptor: int, data: bytes) -> int:
@@ -142,7 +143,7 @@ class _Suicide:
                 self.now()
             check(flag)
 
-        def dying_evaluate(evaluator: Evaluator, *arguments: Any) -> Any:
+        def dying_evaluate(evaluator: ClassificationEvaluator, *arguments: Any) -> Any:
             result = evaluate(evaluator, *arguments)
             if chosen and self.reached("test"):
                 self.now()
@@ -157,7 +158,11 @@ class _Suicide:
             return record
 
         os.write, Path.replace, safetensors.torch.save_file = dying_write, dying_replace, dying_save
-        StopFlag.check, Evaluator.__call__, CampaignFolder.update = dying_check, dying_evaluate, dying_update
+        StopFlag.check, ClassificationEvaluator.__call__, CampaignFolder.update = (
+            dying_check,
+            dying_evaluate,
+            dying_update,
+        )
 
 
 def preload() -> None:

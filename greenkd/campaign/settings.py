@@ -16,7 +16,7 @@ from greenkd.errors import ConfigError, NoTemperatureError
 from greenkd.identity import campaign_id, setting_id
 from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
-from greenkd.training.bench import NETWORK_KEYS
+from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
 COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
@@ -118,10 +118,6 @@ class Settings:
     strategy: Strategy
     campaign_id: str
     setting_id: str
-
-    def name(self, group: str) -> str:
-        """Returns the name of a group's chosen option, as tables show it."""
-        return str(getattr(self, group).name)
 
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""

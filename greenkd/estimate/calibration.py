@@ -15,24 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.trials import TrialRunner
+from greenkd.campaign.student import build_learner
 from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
-from greenkd.estimate.stopwatch import NO_WORK, EnoughError, Stopwatch, Work, timed
+from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
+from greenkd.tasks import Evaluator
+from greenkd.tasks.classification import EVALUATION_BATCH
 from greenkd.teacher.live import LiveTeacher
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.batches import Batch, EpochPlan
-from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
-from greenkd.training.evaluate import EVALUATION_BATCH, Evaluator
+from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.teacher_source import TeacherSource
-from greenkd.training.trainer import Fit, PhaseTag
+from greenkd.training.trainer import train_one
+from greenkd.training.training import PhaseTag, Training
 
 # Trials whose proposals are timed; a sampler that learns takes longer later on.
 _PROPOSALS = 3
@@ -59,66 +61,65 @@ class Calibrator:
 
     Args:
         settings: Of one of them.
-        bench: Its data, on the device, with the monitor that records the timing.
+        context: Its data, on the device, with the monitor that records the timing.
         folder: For what the pieces write; to be deleted afterwards.
     """
 
-    def __init__(self, settings: Settings, bench: Bench, folder: Path) -> None:
+    def __init__(self, settings: Settings, context: TrainingContext, folder: Path) -> None:
         self._settings = settings
-        self._bench = bench
+        self._context = context
         self._folder = folder
         self._recipe = settings.training.recipe
 
     def warm_up(self) -> None:
         """Does for the first time what costs more the first time: loads libraries, chooses kernels, builds tables."""
-        with self._bench.monitor.phase(Phase.CALIBRATION):
-            network = self._bench.network(self._settings.student.mapping, "student", self._settings.seed)
-            self._bench.flops(network)
+        with self._context.monitor.phase(Phase.CALIBRATION):
+            networks, student = self._context.networks, self._settings.student
+            network = networks.build(student.mapping, "student", self._settings.seed)
+            networks.flops(network)
 
-            loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
+            loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
             network(loader.batch(loader.plan(0), 0).images).sum().backward()
 
             self._proposal(self._study("warm-up"))
 
     def run(self) -> Calibration:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
-        settings, bench = self._settings, self._bench
+        settings, context = self._settings, self._context
         source = settings.build_objective().teacher
         setup: list[Work] = []
         trial: list[Work] = []
-        with bench.monitor.phase(Phase.CALIBRATION):
-            teacher = None if source is None else bench.network(settings.network(source).mapping, source, 0)
-            teacher_source, live = self._teacher_source(teacher)
-            runner = TrialRunner(bench, settings, self._folder, teacher_source, live.feature_size if live else None)
+        with context.monitor.phase(Phase.CALIBRATION):
+            teacher = None if source is None else context.networks.build(settings.network(source).mapping, source, 0)
+            outputs, live = self._teacher_source(teacher)
+            make_learner = partial(build_learner, settings, context, live.feature_size if live else None)
 
-            # What a campaign sets up once.
-            with timed(bench.device, setup):
-                bench.flops(bench.network(settings.student.mapping, "student", settings.seed))
-                runner.learner()
-            with timed(bench.device, setup):
+            # What a campaign sets up once
+            with timed(context.device, setup):
+                student_network = context.networks.build(settings.student.mapping, "student", settings.seed)
+                context.networks.flops(student_network)
+                make_learner()
+            with timed(context.device, setup):
                 study = self._study("calibration")
 
-            # One trial, from its student to its proposal.
-            with timed(bench.device, trial):
-                learner = runner.learner()
-            student = self._pace(learner, self._recipe, teacher_source, settings.seed)
-            with timed(bench.device, trial):
+            # One trial, from its student to its proposal
+            with timed(context.device, trial):
+                learner = make_learner()
+            student = self._pace(learner, self._recipe, outputs, settings.seed)
+            with timed(context.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
 
-            # Evaluations, logits and the teacher's training.
-            evaluator = Evaluator(
-                bench.dataset.test.subset(torch.arange(min(len(bench.test), 2 * EVALUATION_BATCH))),
-                bench.options.mean,
-                bench.options.std,
-                bench.device,
+            # Evaluations, logits and the teacher's training
+            evaluator = context.data.evaluator(
+                context.data.dataset.test.subset(torch.arange(min(len(context.data.test), 2 * EVALUATION_BATCH)))
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
             logits = teacher_pace = None
             teacher_evaluation = NO_WORK
             if teacher is not None:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
-                if live is not None and teacher_source is not live:
+                if live is not None and outputs is not live:
                     logits = self._logits(live)
                 teacher_pace = self._teacher_pace(teacher)
 
@@ -137,13 +138,13 @@ class Calibrator:
         if teacher is None:
             return None, None
 
-        flops = self._bench.flops(teacher).forward
+        flops = self._context.networks.flops(teacher).forward
         live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
         if not self._settings.training.bank or live.feature_size is not None:
             return live, live
 
-        loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
-        return _StoredLogits(loader.samples, self._bench.dataset.num_classes, self._bench.device), live
+        loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
+        return _StoredLogits(loader.samples, self._context.data.dataset.num_classes, self._context.device), live
 
     def _study(self, name: str) -> StrategyStudy:
         settings = self._settings
@@ -153,7 +154,7 @@ class Calibrator:
         """Returns the mean cost of proposing a trial and telling its result."""
         taken: list[Work] = []
         for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
-            with timed(self._bench.device, taken):
+            with timed(self._context.device, taken):
                 proposal = study.propose(lambda _: True)
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
@@ -161,43 +162,39 @@ class Calibrator:
         return _total(taken).times(1 / len(taken))
 
     def _teacher_pace(self, network: nn.Module) -> Pace:
-        settings, bench = self._settings, self._bench
+        settings, context = self._settings, self._context
         recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
-        flops, steps = bench.flops(network), bench.loader(seed, recipe.batch_size).steps
-        learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, steps)
+        flops, steps = context.networks.flops(network), context.data.loader(seed, recipe.batch_size).steps
+        learner = Learner(network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, seed, steps)
         return self._pace(learner, recipe, None, seed)
 
-    def _pace(self, learner: Learner, recipe: Recipe, teacher_source: TeacherSource | None, seed: int) -> Pace:
+    def _pace(self, learner: Learner, recipe: Recipe, teacher: TeacherSource | None, seed: int) -> Pace:
         """Trains until the stopwatch has seen enough; whole epochs count where they are short, else single steps."""
-        bench, folder = self._bench, self._folder
-        loader = bench.loader(seed, recipe.batch_size)
-        watch = Stopwatch(bench.stop, loader.steps, bench.device)
+        context, folder = self._context, self._folder
+        loader = context.data.loader(seed, recipe.batch_size)
+        watch = Stopwatch(loader.steps, context.device)
 
         def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
             append_row(folder / "epochs.jsonl", row)
             return False
 
-        fit = Fit(
+        training = Training(
+            context=context,
             learner=learner,
             loader=loader,
             recipe=dataclasses.replace(recipe, epochs=10_000),  # the stopwatch ends it
             schedule=Constant(tau=4.0),
-            teacher=teacher_source,
-            validation=bench.validation,
+            teacher=teacher,
+            validation=context.data.validation,
             seed=seed,
-            tag=PhaseTag(bench.monitor, Phase.CALIBRATION, None, 0),
+            tag=PhaseTag(Phase.CALIBRATION),
             checkpointer=Checkpointer(folder / "none.safetensors", 1e9, {}),
-            stop=watch,
             on_epoch=on_epoch,
-            device=bench.device,
-            threads=bench.threads,
-            processes=bench.processes,
+            before_step=watch.before_step,
         )
 
         try:
-            fit.run()
-        except EnoughError:
-            pass
+            train_one(training)
         except TrainingDivergedError:
             if not (watch.epochs or watch.chunks):
                 raise
@@ -208,10 +205,10 @@ class Calibrator:
 
         step = _mean(watch.chunks)
         plan: list[Work] = []
-        with timed(bench.device, plan):
+        with timed(context.device, plan):
             loader.plan(0)
-        validation = self._evaluation(bench.validation, learner.network)
-        extra = plan[0] + validation.times(len(bench.validation) / recipe.validate_every)
+        validation = self._evaluation(context.data.validation, learner.network)
+        extra = plan[0] + validation.times(len(context.data.validation) / recipe.validate_every)
         return _pace(watch.chunks, step.times(loader.steps) + extra)
 
     def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
@@ -220,7 +217,7 @@ class Calibrator:
 
     def _logits(self, live: LiveTeacher) -> Work:
         """Returns the cost of the teacher's logits per image."""
-        loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
+        loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
         steps = min(loader.steps, 20)
 
@@ -236,7 +233,7 @@ class Calibrator:
         taken: list[Work] = []
         started = time.monotonic()
         while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:
-            with timed(self._bench.device, taken):
+            with timed(self._context.device, taken):
                 run()
         return _mean(taken).times(1 / images)
 

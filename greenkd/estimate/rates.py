@@ -9,7 +9,7 @@ from greenkd.estimate.pieces import Calibration
 from greenkd.estimate.power import Power, mean_power
 from greenkd.estimate.stopwatch import NO_WORK, PIECE_S, Work
 from greenkd.records import LedgerRow
-from greenkd.training.bench import Bench
+from greenkd.training.context import TrainingContext
 
 # CPU seconds repeat within 4 % on a busy machine; a range narrower than this would promise too much.
 LEAST_SPREAD = 0.1
@@ -42,18 +42,20 @@ class Rates:
     source: str
 
 
-def from_calibration(calibration: Calibration, settings: Settings, bench: Bench, rows: Sequence[LedgerRow]) -> Rates:
+def from_calibration(
+    calibration: Calibration, settings: Settings, context: TrainingContext, rows: Sequence[LedgerRow]
+) -> Rates:
     """Puts timed pieces together.
 
     Args:
         calibration: The pieces.
         settings: Of a campaign that is made of them.
-        bench: Its data.
+        context: Its data.
         rows: What the meter recorded while they were timed.
     """
     recipe, teacher, student = settings.training.recipe, calibration.teacher, calibration.student
-    images = len(bench.test)
-    samples = bench.loader(settings.seed, recipe.batch_size).samples
+    images = len(context.data.test)
+    samples = context.data.loader(settings.seed, recipe.batch_size).samples
 
     trial = calibration.trial + student.epoch.times(recipe.epochs) + calibration.student_evaluation.times(images)
     window = 0.0 if settings.smoke else WINDOW_S

@@ -1,6 +1,6 @@
 """What pieces of a training take, in CPU seconds and in seconds.
 
-Both clocks are read between the steps of a training, which ends when enough has been seen.
+Both clocks are read before each step of a training, which ends when enough has been seen.
 """
 
 import time
@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 
 from greenkd.energy import Clock
-from greenkd.training.stop_signals import StopFlag
 
 # Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
 # else of steps.
@@ -39,16 +38,11 @@ class Work(NamedTuple):
 NO_WORK = Work(0.0, 0.0)
 
 
-class EnoughError(Exception):
-    """The stopwatch has seen enough."""
-
-
-class Stopwatch(StopFlag):
-    """Reads the clocks between the steps of a training, and ends it with an `EnoughError` when it has seen enough.
+class Stopwatch:
+    """Reads the clocks before each step of a training, and ends it when it has seen enough.
 
     Args:
-        stop: The flag that signals set.
-        steps: How many an epoch has.
+        steps: Steps of an epoch.
         device: Where the training runs.
 
     Attributes:
@@ -56,9 +50,7 @@ class Stopwatch(StopFlag):
         chunks: What single steps took, each entry the mean over some that follow each other.
     """
 
-    def __init__(self, stop: StopFlag, steps: int, device: torch.device) -> None:
-        super().__init__()
-        self._stop = stop
+    def __init__(self, steps: int, device: torch.device) -> None:
         self._steps = steps
         self._read = partial(read, device)
         self._taken = 0
@@ -68,9 +60,8 @@ class Stopwatch(StopFlag):
         self.epochs: list[Work] = []
         self.chunks: list[Work] = []
 
-    def check(self) -> None:
-        """Called before every step."""
-        self._stop.check()
+    def before_step(self) -> bool:
+        """Returns False once enough has been seen; called before every step."""
         step, done = self._taken % self._steps, self._taken
         self._taken += 1
 
@@ -85,7 +76,7 @@ class Stopwatch(StopFlag):
         if done < WARM_UP:
             self._started = self._chunk = self._read()
             self._chunk_at = done
-            return
+            return True
 
         # Some steps make a chunk.
         elapsed = time.monotonic() - self._started.duration_s
@@ -99,8 +90,7 @@ class Stopwatch(StopFlag):
         # Whole epochs are counted where they are short, else steps.
         short = elapsed / max(done - WARM_UP, 1) * self._steps * EPOCHS < 2 * PIECE_S
         enough = len(self.epochs) > EPOCHS if short else len(self.chunks) >= STEPS or done - WARM_UP >= 3 * STEPS
-        if enough and elapsed >= PIECE_S:
-            raise EnoughError
+        return not (enough and elapsed >= PIECE_S)
 
 
 def read(device: torch.device) -> Work:

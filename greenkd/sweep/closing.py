@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenkd.energy.unmetered import Seconds, metered, outside_row, process_started_at, since_process_start
+from greenkd.energy.unmetered import Seconds, process_started_at, recorded, since_process_start, unmetered_row
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
 
@@ -41,16 +41,16 @@ def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
     """Divides what this process took beside its metered phases equally among its campaigns."""
     elapsed, campaigns = since_process_start(), len(rows_of)
     share = Seconds(
-        max(elapsed.duration_s - metered.duration_s, 0.0) / campaigns,
-        max(elapsed.cpu_s - metered.cpu_s, 0.0) / campaigns,
+        max(elapsed.duration_s - recorded.duration_s, 0.0) / campaigns,
+        max(elapsed.cpu_s - recorded.cpu_s, 0.0) / campaigns,
     )
 
     for folder, rows in rows_of.items():
-        row = outside_row(rows, share)
+        row = unmetered_row(rows, share)
         if row is not None:
             append_row(folder / "ledger.jsonl", row)
-            metered.duration_s += row.duration_s
-            metered.cpu_s += row.cpu_s or 0.0
+            recorded.duration_s += row.duration_s
+            recorded.cpu_s += row.cpu_s or 0.0
 
 
 def _process_row(command: str) -> ProcessRow:
@@ -61,6 +61,6 @@ def _process_row(command: str) -> ProcessRow:
         started_at=process_started_at(),
         duration_s=end.duration_s,
         cpu_s=end.cpu_s,
-        metered_s=metered.duration_s,
-        metered_cpu_s=metered.cpu_s,
+        metered_s=recorded.duration_s,
+        metered_cpu_s=recorded.cpu_s,
     )

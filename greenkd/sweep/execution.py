@@ -12,10 +12,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from greenkd.campaign import run_campaign, start_fork_server
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.errors import GreenkdError, StorageError, TeacherFailedError, TrainingInterruptedError
 from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
@@ -46,6 +48,7 @@ class Command:
         campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
         results: With `order=interleaved`, where the first job runs all campaigns: by resolved folder, how each ended.
         exit_code: The gravest so far.
+        data: The data set that campaigns following each other share.
     """
 
     line: str
@@ -55,6 +58,7 @@ class Command:
     campaigns: list[tuple[Settings, Path]] = dataclasses.field(default_factory=list)
     results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
     exit_code: ExitCode = ExitCode.DONE
+    data: DataCache = dataclasses.field(default_factory=DataCache)
 
     @property
     def is_run_here(self) -> bool:
@@ -165,10 +169,10 @@ class Command:
         """Runs one campaign; the first of campaigns that take turns runs them all."""
         here = folder.resolve()
         if settings.order == "sequential" or here not in {other.resolve() for _, other in self.campaigns}:
-            return run_campaign(settings, folder, stop, reporter)
+            return run_campaign(settings, folder, stop, reporter, self.data)
 
         if not self.results:
-            self.results = take_turns(self.campaigns, stop)
+            self.results = take_turns(self.campaigns, stop, self.data)
         result = self.results[here]
         if isinstance(result, Exception):
             raise result

@@ -9,13 +9,14 @@ import contextlib
 import dataclasses
 import itertools
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from greenkd.campaign import campaign_in_turns
+from greenkd.campaign.campaign import Campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.training_context import DataCache
 from greenkd.errors import GreenkdError, TrainingInterruptedError
 from greenkd.identity import sweep_folder
 from greenkd.records import CampaignRecord
@@ -27,21 +28,24 @@ RecordOrError = CampaignRecord | Exception
 
 
 @dataclasses.dataclass
-class _Running:
-    """A campaign between two of its turns."""
+class _Participant:
+    """A campaign that takes turns with others."""
 
     name: str
     folder: Path
-    turns: Generator[None, None, CampaignRecord]
+    campaign: Campaign
     due: int  # trials still to be run
 
 
-def take_turns(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> dict[Path, RecordOrError]:
+def take_turns(
+    campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag, data: DataCache
+) -> dict[Path, RecordOrError]:
     """Runs campaigns of one sweep to their ends.
 
     Args:
         campaigns: Settings and folder of each.
         stop: Asked between steps.
+        data: Keeps the data set that they share.
 
     Returns:
         By resolved folder: the campaign's record, or why it could not go on; the others were run all the same.
@@ -53,46 +57,78 @@ def take_turns(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> di
     results: dict[Path, RecordOrError] = {}
     with contextlib.ExitStack() as stack:
         # What comes before a campaign's first trial, its teacher included.
-        running: list[_Running] = []
+        running: list[_Participant] = []
         for settings, folder in campaigns:
             state = read_state(settings, folder)
-            turns = campaign_in_turns(settings, folder, stop, Reporter())
-            stack.callback(turns.close)
+            campaign = stack.enter_context(Campaign(settings, folder, stop, Reporter(), data, takes_turns=True))
             name = f"{settings.temperature.name} seed {settings.seed}"
-            running += _advance(_Running(name, folder, turns, state.planned - state.over), results)
+            participant = _Participant(name, folder, campaign, state.planned - state.over)
+            if _attempt(participant, _prepare, results):
+                running.append(participant)
 
         if not running:
             return results
-        machine = Machine(first_settings, sweep_folder(first_folder), stop)
+        machine = Machine(first_settings, sweep_folder(first_folder), stop, data)
 
         # Turns that nobody foresaw (a trial whose weights were lost) come in further blocks, all together.
-        drawn = draw_blocks([campaign.due for campaign in running], first_settings.seed)
+        drawn = draw_blocks([participant.due for participant in running], first_settings.seed)
         foreseen = [[running[position] for position in block] for block in drawn]
         for number, block in enumerate(itertools.chain(foreseen, itertools.repeat(running))):
             if len(results) == len(campaigns):
                 break
 
-            due = [campaign for campaign in block if campaign.folder.resolve() not in results]
+            due = [participant for participant in block if participant.folder.resolve() not in results]
             if due:
-                machine.check(number, [campaign.name for campaign in due])
-            for campaign in due:
-                _advance(campaign, results)
+                machine.check(number, [participant.name for participant in due])
+            for participant in due:
+                _attempt(participant, _take_turn, results)
     return results
 
 
-def _advance(campaign: _Running, results: dict[Path, RecordOrError]) -> list[_Running]:
-    """Gives a campaign one turn; returns it if it wants another."""
+def _attempt(
+    participant: _Participant,
+    work: Callable[[Campaign], CampaignRecord | None],
+    results: dict[Path, RecordOrError],
+) -> bool:
+    """Lets a campaign do something; returns False if it has ended, with its result kept."""
     try:
-        next(campaign.turns)
-    except StopIteration as end:
-        results[campaign.folder.resolve()] = end.value
-        return []
+        result: RecordOrError | None = work(participant.campaign)
     except TrainingInterruptedError:
         raise
     except (GreenkdError, OSError, RuntimeError) as error:
-        results[campaign.folder.resolve()] = error
-        return []
-    return [campaign]
+        result = error
+    if result is None:
+        return True
+
+    participant.campaign.close()
+    results[participant.folder.resolve()] = result
+    return False
+
+
+def _prepare(campaign: Campaign) -> CampaignRecord | None:
+    """Prepares a campaign; returns its record if it has nothing to train."""
+    campaign.prepare()
+    if campaign.trials_are_over():
+        return _finish(campaign)
+
+    campaign.pause()
+    return None
+
+
+def _take_turn(campaign: Campaign) -> CampaignRecord | None:
+    """Gives a campaign one trial; returns its record if that was the last."""
+    campaign.resume()
+    if not campaign.run_next_trial() or campaign.trials_are_over():
+        return _finish(campaign)
+
+    campaign.pause()
+    return None
+
+
+def _finish(campaign: Campaign) -> CampaignRecord:
+    while campaign.run_next_trial():  # a chosen trial whose weights are lost is trained again
+        pass
+    return campaign.finish()
 
 
 def draw_blocks(turns: Sequence[int], seed: int) -> list[list[int]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from greenkd.campaign import open_bench
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor, open_monitor
 from greenkd.energy.unmetered import watts
 from greenkd.objectives import CrossEntropy
@@ -37,9 +37,10 @@ class Machine:
         settings: Of one of the campaigns; says what is measured, and whose student makes the steps.
         sweep: The sweep's folder, for `blocks.jsonl` and `calibration.jsonl`.
         stop: Asked while the machine is idle.
+        data: The data set that the campaigns share.
     """
 
-    def __init__(self, settings: Settings, sweep: Path, stop: StopFlag) -> None:
+    def __init__(self, settings: Settings, sweep: Path, stop: StopFlag, data: DataCache) -> None:
         self._settings = settings
         self._options = settings.interleaving
         self._sweep = sweep
@@ -48,7 +49,7 @@ class Machine:
         self._first_cpu_s: float | None = None
 
         with self._monitor() as monitor:
-            self._work = FixedWork(settings, self._device, monitor, stop)
+            self._work = FixedWork(settings, self._device, monitor, stop, data)
 
     def _monitor(self) -> EnergyMonitor:
         synchronize = partial(torch.cuda.synchronize, self._device) if self._device.type == "cuda" else None
@@ -127,18 +128,21 @@ class FixedWork:
         device: Where the steps are made.
         monitor: Open; records what it takes to prepare them.
         stop: Asked between steps.
+        data: The data set that the campaigns share.
     """
 
-    def __init__(self, settings: Settings, device: torch.device, monitor: EnergyMonitor, stop: StopFlag) -> None:
-        bench = open_bench(settings, device, monitor, stop)
+    def __init__(
+        self, settings: Settings, device: torch.device, monitor: EnergyMonitor, stop: StopFlag, data: DataCache
+    ) -> None:
+        context = open_training_context(settings, device, monitor, stop, data)
         recipe = settings.training.recipe
-        network = bench.network(settings.student.mapping, "student", settings.seed)
-        flops = bench.flops(network)
+        network = context.networks.build(settings.student.mapping, "student", settings.seed)
+        flops = context.networks.flops(network)
 
-        self._loader = bench.loader(settings.seed, recipe.batch_size)
+        self._loader = context.data.loader(settings.seed, recipe.batch_size)
         self._plan = self._loader.plan(0)
         self._learner = Learner(
-            network, CrossEntropy(), recipe, flops, flops.forward, settings.seed, self._loader.steps
+            network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, self._loader.steps
         )
         self._tau = torch.ones((), device=device)
         self._threads, self._step_flops = settings.threads, flops.training * recipe.batch_size

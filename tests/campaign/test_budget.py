@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import budget, run_campaign
+from greenkd.campaign import budget
 from greenkd.campaign.budget import read_budget
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.identity import campaign_id

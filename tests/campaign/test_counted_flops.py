@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
 from greenkd.records import CampaignRecord, LedgerRow, Phase, read_rows

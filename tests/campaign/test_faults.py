@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from greenkd import records
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
 from greenkd.errors import ConfigError, StorageError, TeacherFailedError, TrainingInterruptedError

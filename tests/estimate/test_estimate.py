@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign import evaluation
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.estimate import plan, rates, stopwatch

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.training_context import DataCache
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import (
@@ -41,7 +42,7 @@ def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("turns")
-    outcomes = take_turns(planned(root), StopFlag())
+    outcomes = take_turns(planned(root), StopFlag(), DataCache())
     assert all(isinstance(each, CampaignRecord) for each in outcomes.values())
     return root
 
@@ -97,7 +98,7 @@ def test_drift_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return run(self, next(steps) if count == 3 else count)
 
     monkeypatch.setattr(machine.FixedWork, "run", slower)
-    take_turns(planned(tmp_path), StopFlag())
+    take_turns(planned(tmp_path), StopFlag(), DataCache())
     rows = read_rows(tmp_path / "multirun" / "sweep" / "blocks.jsonl", BlockRow).rows
     assert [row.drifted for row in rows] == [False, True, True]
 
@@ -106,7 +107,7 @@ def test_one_that_cannot_go_on_stops_no_other(tmp_path: Path) -> None:
     campaigns = planned(tmp_path)
     campaigns[0][1].parent.mkdir(parents=True)
     campaigns[0][1].write_text("a file where the folder should be")
-    outcomes = take_turns(campaigns, StopFlag())
+    outcomes = take_turns(campaigns, StopFlag(), DataCache())
     first, second = (outcomes[folder.resolve()] for _, folder in campaigns)
     assert isinstance(first, StorageError)
     assert isinstance(second, CampaignRecord)
@@ -126,8 +127,8 @@ def test_a_stop_ends_all_and_the_same_command_goes_on(tmp_path: Path, sweep: Pat
             super().check()
 
     with pytest.raises(TrainingInterruptedError):
-        take_turns(planned(tmp_path), StopLater(60))
-    outcomes = take_turns(planned(tmp_path), StopFlag())
+        take_turns(planned(tmp_path), StopLater(60), DataCache())
+    outcomes = take_turns(planned(tmp_path), StopFlag(), DataCache())
     for (_, folder), (_, whole) in zip(planned(tmp_path), planned(sweep), strict=True):
         record = outcomes[folder.resolve()]
         assert isinstance(record, CampaignRecord)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import ConfigError
@@ -105,7 +105,7 @@ def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_p
 def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"experiment={experiment}")
     record = run(settings, tmp_path)
-    assert record.dataset == settings.name("dataset")
+    assert record.dataset == settings.dataset.name
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from typing import Self
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.workers.fork_server import can_fork, fork_worker
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.records import TrialRow
 
 log = logging.getLogger("greenkd")
@@ -65,7 +65,7 @@ class WorkerPool:
         for (to_helper, _), thread, settings in zip(self._pipes, self._threads, self._settings, strict=True):
             thread.start()
             with contextlib.suppress(BrokenPipeError):
-                to_helper.send((dict(settings.config["energy"]), settings.campaign_id, self._folder))
+                to_helper.send((dict(settings.energy.mapping), settings.campaign_id, self._folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,4 +124,4 @@ def _on(settings: Settings, device: str, together: int) -> Settings:
     if device == "cpu":
         return settings
     training = dataclasses.replace(settings.training, parallel_trials=together)
-    return dataclasses.replace(settings, config={**settings.config, "device": device}, training=training)
+    return dataclasses.replace(settings, device=device, training=training)

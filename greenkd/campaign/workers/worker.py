@@ -66,8 +66,8 @@ def _help(from_campaign: Connection, to_campaign: Connection) -> None:
         energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl", synchronize=_wait_for_gpu
     ) as monitor:
         # From here on everything is on the campaign's bill, the import of torch included where that is still to come.
-        from greenkd.campaign import run_worker
         from greenkd.campaign.console import Reporter
+        from greenkd.campaign.workers.run import run_worker
         from greenkd.errors import TrainingInterruptedError
         from greenkd.training.stop_signals import stop_on_signals
 

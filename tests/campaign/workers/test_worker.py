@@ -13,7 +13,7 @@ import torch
 
 from greenkd.campaign import campaign as campaign_module
 from greenkd.campaign.workers.pool import WorkerPool
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.errors import TrainingInterruptedError
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.training.safetensors_io import load_tensors
