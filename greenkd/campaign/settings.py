@@ -19,8 +19,8 @@ from greenkd.temperature import Strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
-COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
-GROUPS = (*COMPONENTS, "training")
+_COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
+_GROUPS = (*_COMPONENTS, "training")
 
 
 def _unchanged_if(allowed: Callable[[Any], bool], cure: str) -> PlainValidator:
@@ -149,7 +149,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     if config["smoke"] is True:
         config = shrink(config)
 
-    components = {group: ComponentConfig(config[group]) for group in COMPONENTS}
+    components = {group: ComponentConfig(config[group]) for group in _COMPONENTS}
     strategy = build(components["temperature"].without_name(), where="temperature", expect=Strategy)  # type: ignore[type-abstract]
     parts = {
         "training": read_options(config["training"]),
@@ -168,10 +168,10 @@ def _check_root(config: Mapping[str, Any]) -> None:
     """Checks that the root holds all settings and no other, and that every group is chosen and named."""
     check_keys(config, _ROOT_KEYS, "")
     for key in _ROOT_KEYS:
-        if key not in GROUPS and key not in config:
+        if key not in _GROUPS and key not in config:
             raise ConfigError(f"{key} is not set; give {key}=<value>, or leave out what removes it")
 
-    for group in GROUPS:
+    for group in _GROUPS:
         if not isinstance(config.get(group), Mapping):
             raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
         if not config[group].get("name"):
