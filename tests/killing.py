@@ -31,8 +31,9 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.configuration import register_configuration
 from greenkd.errors import TrainingInterruptedError
-from greenkd.identity import plain, register_resolver
+from greenkd.identity import plain
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -92,7 +93,7 @@ def settings_of(campaign: str, root: Path) -> Settings:
 
 @functools.cache
 def _composed(campaign: str) -> dict[str, Any]:
-    register_resolver()
+    register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return plain(compose("config", [*SHORT, *CAMPAIGNS[campaign]]))
 

@@ -15,16 +15,16 @@ from greenkd.campaign.evaluation import close_campaign
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.teacher import TeacherOutputsSource, load_or_train_teacher, make_teacher_source
+from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workers.pool import WorkerPool
 from greenkd.collector import collect_normally
 from greenkd.energy import open_monitor
-from greenkd.errors import BudgetSpentError, ConfigError
+from greenkd.errors import BudgetSpentError
 from greenkd.records import CampaignRecord, CampaignStatus, TrialRow, choose_trial
-from greenkd.teacher.cache import Teacher, teacher_paid
+from greenkd.teacher.cache import Teacher
 from greenkd.teacher.scores import network_record
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.backend.placement import Placement, place_trials
@@ -264,7 +264,7 @@ class Campaign:
         student = training.networks.build(settings.student.mapping, "student", settings.seed)
         context.update(student_network=network_record(training, student, settings.student.name))
 
-        self._teacher = self._get_teacher()
+        self._teacher = prepare_teacher(context)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
         self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
@@ -273,25 +273,6 @@ class Campaign:
         if settings.retry == "failed":
             self._queue.retry_failed()
         collect_normally()  # whatever training needs is loaded now
-
-    def _get_teacher(self) -> Teacher | None:
-        """Loads or trains the teacher, and puts on record what it cost this campaign."""
-        context = self._context
-        teacher = load_or_train_teacher(context)
-        if teacher is None:
-            return None
-
-        before = context.record.teacher_result
-        if before is not None and before.key != teacher.record.key:
-            raise ConfigError(
-                f"{context.folder.path}: was begun with other weights than "
-                f"{context.settings.build_objective().teacher}.weights now holds; "
-                "give sweep=<new name>, or the file another name"
-            )
-        paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
-        context.reporter.teacher_ready(teacher.record, paid)
-        context.update(teacher_result=teacher.record, teacher_paid=paid)
-        return teacher
 
     def _chosen_without_weights(self) -> TrialRow | None:
         """Returns the trial that validation chooses if its weights are lost, and the campaign still needs them."""

@@ -130,6 +130,7 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     ) -> Any:
         inputs = {_memory(tensor) for tensor in _tensors((args, kwargs))}
         outputs = func(*args, **(kwargs or {}))
+
         for tensor in _tensors(outputs):
             identity = _memory(tensor)
             if identity not in inputs and identity not in self._sizes:  # views and in-place results are no new memory

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.settings import Settings
+from greenkd.errors import ConfigError
 from greenkd.records import EpochRow
 from greenkd.teacher.bn_folding import fold_batch_norms
-from greenkd.teacher.cache import Teacher, TeacherRequest, load_or_train
+from greenkd.teacher.cache import Teacher, TeacherRequest, load_or_train, teacher_paid
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import LogitBank, bank_size_bytes, make_room
 from greenkd.training.data_module import DataModule
@@ -79,6 +80,31 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
         before_epoch=budget.before_epoch,
     )
     return load_or_train(context.training, request, settings.cache_dir)
+
+
+def prepare_teacher(context: CampaignContext) -> Teacher | None:
+    """Loads or trains the campaign's teacher, and puts on record which it is and what it cost this campaign.
+
+    Raises:
+        BudgetSpentError: Its training would cross a limit.
+        ConfigError: The campaign was begun with other weights.
+    """
+    teacher = load_or_train_teacher(context)
+    if teacher is None:
+        return None
+
+    before = context.record.teacher_result
+    if before is not None and before.key != teacher.record.key:
+        raise ConfigError(
+            f"{context.folder.path}: was begun with other weights than "
+            f"{context.settings.build_objective().teacher}.weights now holds; "
+            "give sweep=<new name>, or the file another name"
+        )
+
+    paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
+    context.reporter.teacher_ready(teacher.record, paid)
+    context.update(teacher_result=teacher.record, teacher_paid=paid)
+    return teacher
 
 
 def make_teacher_source(context: CampaignContext, teacher: Teacher | None) -> TeacherOutputsSource:

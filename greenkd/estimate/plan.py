@@ -133,7 +133,7 @@ class Planner:
     def _planned(
         self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
     ) -> PlannedCampaign:
-        training, trials = settings.training, state.planned - state.over
+        training, trials = settings.training, state.planned - state.ended
         placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)

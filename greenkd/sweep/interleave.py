@@ -62,7 +62,7 @@ def take_turns(
             state = read_state(settings, folder)
             campaign = stack.enter_context(Campaign(settings, folder, stop, Reporter(), data, takes_turns=True))
             name = f"{settings.temperature.name} seed {settings.seed}"
-            participant = _Participant(name, folder, campaign, state.planned - state.over)
+            participant = _Participant(name, folder, campaign, state.planned - state.ended)
             if _attempt(participant, _prepare, results):
                 running.append(participant)
 

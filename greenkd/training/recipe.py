@@ -56,11 +56,12 @@ class Recipe:
         warmup = self.warmup_epochs * steps_per_epoch
         if step < warmup:
             return self.lr * (step + 1) / warmup
+
         if self.lr_schedule == "multistep":
             return self.lr * self.gamma ** sum(step // steps_per_epoch >= epoch for epoch in self.milestones)
         if self.lr_schedule == "cosine":
-            whole = max(self.epochs * steps_per_epoch - warmup, 1)
-            return self.lr * (1 + math.cos(math.pi * (step - warmup) / whole)) / 2
+            steps = max(self.epochs * steps_per_epoch - warmup, 1)
+            return self.lr * (1 + math.cos(math.pi * (step - warmup) / steps)) / 2
         return self.lr
 
     def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.SGD:
@@ -128,9 +129,9 @@ class TrainingOptions:
 
     def teacher_recipe(self) -> Recipe:
         """The student's recipe with the teacher's epochs and learning rate."""
-        own = {"epochs": self.teacher.epochs, "lr": self.teacher.lr}
+        changes = {"epochs": self.teacher.epochs, "lr": self.teacher.lr}
         fields = {name: getattr(self.recipe, name) for name in Recipe.__dataclass_fields__}
-        return Recipe(**(fields | {key: value for key, value in own.items() if value is not None}))
+        return Recipe(**(fields | {key: value for key, value in changes.items() if value is not None}))
 
 
 def read_options(config: Mapping[str, Any]) -> TrainingOptions:

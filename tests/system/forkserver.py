@@ -21,6 +21,7 @@ HEAVY = (
     "codecarbon",
     "greenkd.campaign",
     "greenkd.energy.cross_check",
+    "greenkd.models",
     "greenkd.sweep.command",
     "greenkd.sweep.execution",
     "sklearn.datasets",

@@ -14,6 +14,7 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
+from greenkd.network_cards import read_network_cards
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, LedgerRow, Phase, StepsRow, TrialStatus, read_rows
 from greenkd.records import TrialRow as Trial
 from greenkd.training.stop_signals import StopFlag
@@ -29,7 +30,8 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-OBJECTIVES, STRATEGIES, NETWORKS = options("objective"), options("temperature"), options("student")
+OBJECTIVES, STRATEGIES = options("objective"), options("temperature")
+NETWORKS = sorted([*read_network_cards(), *options("student")])
 EXPERIMENTS = options("experiment")
 
 
