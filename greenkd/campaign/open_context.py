@@ -52,6 +52,8 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
     """Returns the record of a campaign that has not begun."""
     created_at = now()
     meter = training.monitor.meter
+    environment = describe_environment(training.device, f"{meter.name} {meter.version}")
+
     return CampaignRecord(
         campaign_id=settings.campaign_id,
         setting_id=settings.setting_id,
@@ -74,7 +76,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         tests=(),
         logits_costs=None,
         data_fingerprint=training.data.dataset.fingerprint,
-        environment=describe_environment(training.device, f"{meter.name} {meter.version}"),
+        environment=environment,
         created_at=created_at,
         updated_at=created_at,
         metric=training.data.task.metric.name,
