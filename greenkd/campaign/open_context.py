@@ -6,11 +6,12 @@ from greenkd.campaign.budget import Budget
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.environment import describe_environment
-from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor
 from greenkd.records import CampaignRecord, CampaignStatus
+from greenkd.records.timestamps import now
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
@@ -56,13 +57,13 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
     return CampaignRecord(
         campaign_id=settings.campaign_id,
         setting_id=settings.setting_id,
-        sweep=str(settings.config["sweep"]),
+        sweep=settings.sweep,
         status=CampaignStatus.RUNNING,
-        dataset=settings.name("dataset"),
-        teacher=settings.name("teacher"),
-        student=settings.name("student"),
-        objective=settings.name("objective"),
-        strategy=settings.name("temperature"),
+        dataset=settings.dataset.name,
+        teacher=settings.teacher.name,
+        student=settings.student.name,
+        objective=settings.objective.name,
+        strategy=settings.temperature.name,
         kind=settings.strategy.kind,
         seed=settings.seed,
         planned_trials=settings.strategy.planned_trials(),
