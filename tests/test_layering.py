@@ -18,7 +18,8 @@ FLOORS = (
     ("campaign",),
     ("estimate",),
     ("configuration",),
-    ("sweep",),
+    ("sweep", "weights"),
+    ("__main__",),
 )
 GROUND = FLOORS[0]
 

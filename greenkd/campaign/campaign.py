@@ -270,7 +270,7 @@ class Campaign:
         learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
         if learner.objective.flops() is None:
             self._reporter.note(
-                f"  objective {settings.name('objective')} does not state its FLOPs: matrix products in it are in no "
+                f"  objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no "
                 "count; give it a method flops(), see docs/objectives.md"
             )
 

@@ -90,6 +90,10 @@ class Reporter:
         """Says something once."""
         log.info("%s", text)
 
+    def warn(self, text: str) -> None:
+        """Says something that a person should act on."""
+        log.warning("%s", text)
+
     def already_done(self, record: CampaignRecord, energy: str) -> None:
         """Says that a campaign needs nothing."""
         log.info(

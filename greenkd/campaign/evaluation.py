@@ -16,7 +16,8 @@ from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.temperature import StrategyStudy
 from greenkd.training.learner import Learner
-from greenkd.training.safetensors_io import load_network, save_tensors
+from greenkd.training.network_weights import load_network
+from greenkd.training.safetensors_io import save_tensors
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError
-from greenkd.records import EpochRow
+from greenkd.records import EpochRow, TeacherRecord
 from greenkd.teacher.bn_folding import fold_batch_norms
 from greenkd.teacher.cache import Teacher, TeacherRequest, load_or_train, teacher_paid
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import LogitBank, bank_size_bytes, make_room
+from greenkd.teacher.seen_validation import seen_validation
 from greenkd.training.data_module import DataModule
 from greenkd.training.teacher_source import TeacherSource
 
@@ -103,8 +104,20 @@ def prepare_teacher(context: CampaignContext) -> Teacher | None:
 
     paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
     context.reporter.teacher_ready(teacher.record, paid)
+    _name_seen_validation(context, teacher.record)
     context.update(teacher_result=teacher.record, teacher_paid=paid)
     return teacher
+
+
+def _name_seen_validation(context: CampaignContext, record: TeacherRecord) -> None:
+    """Says where given weights have been trained on the images that validate here."""
+    data = context.training.data
+    if record.trained_by != "given" or data.task.metric.name != "accuracy":
+        return
+
+    seen = seen_validation(record.val_score, len(data.validation), record.test_score, len(data.test))
+    if seen is not None:
+        context.reporter.warn(f"  {context.settings.build_objective().teacher}.weights: {seen}")
 
 
 def make_teacher_source(context: CampaignContext, teacher: Teacher | None) -> TeacherOutputsSource:

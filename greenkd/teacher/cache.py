@@ -40,11 +40,13 @@ from greenkd.temperature import Constant
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
+from greenkd.training.network_weights import load_network
 from greenkd.training.recipe import Recipe
-from greenkd.training.safetensors_io import load_network, load_tensors, save_tensors, set_aside
+from greenkd.training.safetensors_io import load_tensors, save_tensors, set_aside
 from greenkd.training.stop_signals import holding
 from greenkd.training.trainer import train_one
 from greenkd.training.training import PhaseTag, Training
+from greenkd.training.weights_file import conversion, read_given_weights
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +119,9 @@ def load_or_train(context: TrainingContext, request: TeacherRequest, cache: Path
     # Its folder, named by what it is a function of
     weights = config.get("weights")
     if weights:
-        load_network(network, load_tensors(Path(str(weights)))[0], f"{request.where}.weights={weights}")
+        tensors = read_given_weights(weights, request.where, request.name)
+        cure = conversion(weights, request.name)
+        load_network(network, tensors, f"{request.where}.weights={weights}", cure)
         key = given_key(context, config, recipe)
     else:
         key = teacher_key(context, config, recipe, request.seed)

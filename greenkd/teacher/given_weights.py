@@ -11,11 +11,13 @@ from typing import Any
 from torch import nn
 
 from greenkd.errors import RecordError
+from greenkd.identity import network_identity
 from greenkd.records import TeacherRecord, read_teacher, write_teacher
 from greenkd.teacher.scores import network_record, score_teacher
 from greenkd.training.context import TrainingContext
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import set_aside
+from greenkd.training.weights_file import expand
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +30,11 @@ def given_key(context: TrainingContext, config: Mapping[str, Any], recipe: Recip
         config: The network's group; `weights` names the file.
         recipe: Gives the precision.
     """
-    weights = Path(str(config["weights"])).read_bytes()
+    weights = expand(config["weights"]).read_bytes()
     content = {
         "data": context.data.dataset.fingerprint,
         "options": dataclasses.asdict(context.data.options) | {"name": None},
-        "network": dict(config) | {"name": None, "weights": hashlib.sha256(weights).hexdigest()},
+        "network": network_identity(config) | {"weights": hashlib.sha256(weights).hexdigest()},
         "precision": recipe.precision,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -10,9 +10,9 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from greenkd.errors import ConfigError, StorageError
+from greenkd.errors import StorageError
 from greenkd.records import not_written
 
 
@@ -82,25 +82,6 @@ def set_aside(path: Path) -> Path:
         return path.replace(aside)
     except OSError as error:
         raise not_written(aside, error) from error
-
-
-def load_network(network: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
-    """Copies weights into a network.
-
-    Raises:
-        ConfigError: Names or shapes differ, as with a teacher for another number of classes.
-    """
-    needed = network.state_dict()
-    for name, tensor in needed.items():
-        if name not in tensors:
-            raise ConfigError(f"{where}: has no {name}; the weights are of another architecture")
-        if tensors[name].shape != tensor.shape:
-            raise ConfigError(
-                f"{where}: {name} has shape {list(tensors[name].shape)}, this data set and network need "
-                f"{list(tensor.shape)}; the weights are of another number of classes, channels or width"
-            )
-
-    network.load_state_dict({name: tensors[name] for name in needed})
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

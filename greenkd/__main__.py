@@ -1,0 +1,40 @@
+"""The command `greenkd`: tools beside run.py. `python -m greenkd` is the same.
+
+greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
+greenkd energy-check                              measures one training with every meter this machine has
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from greenkd.errors import GreenkdError
+
+# Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
+_COMMANDS = {"weights": "greenkd.weights.command", "energy-check": "greenkd.energy.cross_check"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the first argument names.
+
+    Returns:
+        The exit code: 0, or 2 where the command was not understood or could not be done.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print((__doc__ or "").strip())
+        return 0
+    if name not in _COMMANDS:
+        print(f"error: {name} is no command of greenkd; there are {', '.join(_COMMANDS)}", file=sys.stderr)
+        return 2
+
+    try:
+        importlib.import_module(_COMMANDS[name]).main(rest)
+    except GreenkdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
