@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from greenkd.errors import ConfigError
 
+COUNTER = ".num_batches_tracked"
+"""How the names of batch norms' counters end, which many programs leave out."""
+
 _SHOWN = 4
 
 
@@ -40,8 +43,14 @@ def check_names(needed: Collection[str], given: Collection[str], where: str, cur
     surplus = [name for name in given if name not in needed]
     missing = [name for name in needed if name not in given]
     if surplus or missing:
+        counters_alone = not surplus and all(name.endswith(COUNTER) for name in missing)
+        guess = (
+            "these weights lack the counters of their batch norms"
+            if counters_alone
+            else "these weights are of another network, or their names are another program's"
+        )
         raise ConfigError(
-            f"{where}: these weights are of another network, or their names are another program's. "
+            f"{where}: {guess}. "
             f"Not in the network: {shortened(surplus)}. Missing in the file: {shortened(missing)}."
             f"{' ' if cure else ''}{cure}"
         )

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from greenkd.errors import ConfigError
-from greenkd.training.network_weights import load_network, shortened
+from greenkd.training.network_weights import COUNTER, load_network, shortened
 from greenkd.weights.name_schemes import SCHEMES
 
 # Of wrappers around a network: DataParallel, torch.compile, Lightning and classes that hold a network.
 _WRAPPER = re.compile(r"(^|\.)_orig_mod\.")
-_COUNTER = ".num_batches_tracked"
 _SHORTCUT = re.compile(r"layer\d+\.0\.downsample\.")
 # In files, but no part of the networks here: what profilers and auxiliary classifiers leave.
 _LEFT_OUT = re.compile(r"(^|\.)(total_ops|total_params)$|^aux[12]\.")
@@ -135,10 +134,10 @@ def _match(used_by: str, renamed: Mapping[str, str], needed: Mapping[str, Tensor
             surplus.append(old)
 
     missing = [name for name in needed if name not in taken]
-    counters = [name for name in missing if name.endswith(_COUNTER)]
+    counters = [name for name in missing if name.endswith(COUNTER)]
 
     # Shortcuts without parameters (He et al.'s option A) are all missing, or they are none.
-    shortcuts = [name for name in needed if _SHORTCUT.match(name) and not name.endswith(_COUNTER)]
+    shortcuts = [name for name in needed if _SHORTCUT.match(name) and not name.endswith(COUNTER)]
     if not all(name in missing and _is_doubling(name, needed) for name in shortcuts):
         shortcuts = []
 

@@ -47,7 +47,10 @@ def test_another_programs_names_are_shown_beside_ours() -> None:
 CHANGES: dict[str, tuple[Callable[[dict[str, Tensor]], dict[str, Tensor]], str]] = {
     "NaN": (files.as_nan, "conv1.weight holds 432 values that are no finite number"),
     "int8": (files.as_int8, "conv1.weight holds int8, float32 is needed; quantised"),
-    "no counters": (files.without_counters, "Missing in the file: bn1.num_batches_tracked"),
+    "no counters": (
+        files.without_counters,
+        "lack the counters of their batch norms. Not in the network: none",
+    ),
     "complex": (lambda state: files.each_float(state, lambda values: values + 0j), "complex64"),
     "counter as float": (lambda state: {name: tensor.float() for name, tensor in state.items()}, "int64 is needed"),
 }

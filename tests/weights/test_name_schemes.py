@@ -108,6 +108,20 @@ def test_hugging_faces_resnet_finds_its_places() -> None:
     assert_equal(theirs, network)
 
 
+def test_timm_and_shufflenet_v1_differ_in_names_alone() -> None:
+    timm = pytest.importorskip("timm")
+    given = timm.create_model("resnet18", num_classes=7).state_dict()
+    given["conv1.weight"] = given["conv1.weight"][:, :, 2:5, 2:5].clone()  # a stem for small images
+    network = ours("resnet18")
+    assert convert(given, network, "file").renamed == {}
+    assert torch.equal(network.state_dict()["layer4.1.bn2.weight"], given["layer4.1.bn2.weight"])
+
+    theirs, network = trained(ours("shufflenet_v1")), ours("shufflenet_v1")
+    named = {re.sub("^fc", "linear", name): tensor for name, tensor in theirs.state_dict().items()}
+    assert convert(named, network, "file").renamed == {"linear": "fc"}
+    assert_equal(theirs, network)
+
+
 def wrapped(tensors: dict[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
     return {"".join(prefixes) + name: tensor for name, tensor in tensors.items()}
 
