@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from filelock import FileLock
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, DamagedRecordError, StorageError
 from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.process_clock import utc_now
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -169,6 +169,8 @@ class CampaignFolder:
             return self._write(dataclasses.replace(current, updated_at=now(), **changes))  # type: ignore[arg-type]
 
     def _write(self, record: CampaignRecord) -> CampaignRecord:
+        # Another process may have created it by a clock that was set back since.
+        record = dataclasses.replace(record, updated_at=max(record.updated_at, record.created_at))
         write_campaign(self.path / "campaign.json", record)
         return record
 
@@ -203,4 +205,4 @@ class CampaignFolder:
 
 def now() -> str:
     """Returns the time as records hold it: ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return utc_now().isoformat(timespec="seconds")
