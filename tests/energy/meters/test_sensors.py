@@ -21,7 +21,7 @@ from greenkd.energy import (
     auto,
     record_reading,
 )
-from greenkd.energy.meters.nvidia_devices import visible_gpus
+from greenkd.energy.meters.nvidia_devices import look_for_gpus, visible_gpus
 from greenkd.energy.meters.rapl import rapl_is_readable
 from greenkd.energy.window import difference
 from greenkd.errors import ConfigError
@@ -260,6 +260,38 @@ def test_visible_gpus(nvml: types.ModuleType, listed: str | None, expected: list
     assert all(gpu.shared == (listed or "").startswith("MIG") for gpu in found)
 
 
+@pytest.mark.parametrize(
+    ("bad", "listed", "expected", "said"),
+    [
+        ("1 lost", None, [0], ["GPU number 1 cannot be read (GPU is lost)"]),
+        ("0 lost", None, [1], ["GPU number 0 cannot be read (GPU is lost)"]),
+        ("1 lost", "0", [0], []),
+        ("0 lost", "1", [1], []),
+        ("1 lost", "1,0", [0], ["GPU number 1 cannot be read"]),
+        ("1 lost", "GPU-0", [0], []),
+        ("1 uuid", None, [0, 1], []),
+        ("1 uuid", "0", [0], []),
+        ("1 power", None, [0, 1], []),
+        ("1 counter", None, [0, 1], []),
+        ("1 power,1 counter", None, [0], ["GPU-10000000-aaaa-bbbb-cccc-000000000000 cannot be read (Not Supported)"]),
+        ("0 lost,1 power,1 counter", None, [], ["GPU number 0", "GPU-1"]),
+    ],
+)
+def test_a_bad_gpu_is_left_out_and_named_where_this_process_may_use_it(
+    nvml: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    bad: str,
+    listed: str | None,
+    expected: list[int],
+    said: list[str],
+) -> None:
+    monkeypatch.setenv("FAKE_NVML_BAD", bad)
+    found = look_for_gpus(nvml, {} if listed is None else {"CUDA_VISIBLE_DEVICES": listed})
+    assert [gpu.index for gpu in found.gpus] == expected
+    assert len(found.warnings) == len(said)
+    assert all(text in warning for text, warning in zip(said, found.warnings, strict=True))
+
+
 def joules_over(meter: Nvml, seconds: float) -> tuple[float, float, float, Reading]:
     """Returns the GPU's joules and bounds of the seconds they took."""
     outer = time.monotonic()
@@ -302,6 +334,45 @@ class TestNvml:
         assert meter.resolution_s >= 0.1
         joules, least, most, _ = joules_over(meter, 0.35)
         assert 400 * (least - 0.1) * 0.98 <= joules <= 400 * (most + 0.1) * 1.02
+
+    @pytest.mark.parametrize(
+        ("bad", "watts", "method", "warnings", "secondary"),
+        [
+            ("1 lost", 100, "counter", 1, True),
+            ("0 lost", 300, "counter", 1, True),
+            ("1 uuid,1 name", 400, "counter", 0, True),
+            ("1 power", 400, "counter", 0, False),
+            ("1 counter", 400, "counter+sampled_power", 0, False),
+            ("0 counter,1 counter", 400, "sampled_power", 0, False),
+            ("1 power,1 counter", 100, "counter", 1, True),
+        ],
+    )
+    def test_what_can_be_read_is_read_and_what_cannot_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, bad: str, watts: int, method: str, warnings: int, secondary: bool
+    ) -> None:
+        monkeypatch.setenv("FAKE_NVML_BAD", bad)
+        meter = Nvml(interval_s=0.05)
+        joules, least, most, reading = joules_over(meter, 0.3)
+        assert watts * least * 0.98 <= joules <= watts * most * 1.02
+        assert (meter.method, len(reading.warnings), bool(reading.secondary)) == (method, warnings, secondary)
+        assert auto(watts_per_thread=4.0).expected >= {"cpu", "gpu"}
+
+    def test_power_that_fails_later_costs_the_second_estimate_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        meter = Nvml(interval_s=0.02)
+        monkeypatch.setenv("FAKE_NVML_BAD", "1 power,0 temperature")
+        time.sleep(0.2)
+        reading = meter.snapshot()
+        assert reading.gpu.joules is not None
+        assert (reading.secondary, reading.warnings) == ({}, ("nvml power: Not Supported",))
+        assert reading.gpu_temperature_c == 41.0
+
+    def test_no_gpu_that_can_be_read_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_NVML_BAD", "0 lost,1 lost")
+        with pytest.raises(ConfigError, match=r"GPU number 0 cannot be read \(GPU is lost\).*energy=codecarbon"):
+            Nvml()
+        meter = auto(watts_per_thread=4.0)
+        assert meter.name in {"codecarbon", "rapl"}
+        assert "GPU number 1 cannot be read (GPU is lost)" in meter.sensor
 
     def test_a_mig_slice_is_flagged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", MIG)
