@@ -144,7 +144,9 @@ class CodeCarbon:
         # It takes a RAPL counter that starts again, as after sleep, for one that has wrapped around.
         step, seconds = self._cpu_joules - before_joules, self._read_at_s - before_s
         started_again = self._limit_w is not None and not is_plausible(step, seconds, self._limit_w)
-        warning = f"codecarbon: {step:.0f} J in {seconds:.1f} s is more than the processors can draw ({self._limit_w} W)"
+        warning = (
+            f"codecarbon: {step:.0f} J in {seconds:.1f} s is more than the processors can draw ({self._limit_w} W)"
+        )
 
         return Reading(
             cpu=Component(self._cpu_joules, self._cpu_source),

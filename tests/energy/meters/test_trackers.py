@@ -156,7 +156,9 @@ BROKEN = {
 
 
 def test_a_broken_configuration_of_codecarbon_changes_nothing_and_is_said_once(tmp_path: Path) -> None:
-    program = READ + f"""
+    program = (
+        READ
+        + f"""
 import logging
 logging.basicConfig(format="%(message)s")
 for content in {list(BROKEN.values())!r}:
@@ -170,6 +172,7 @@ for content in {list(BROKEN.values())!r}:
     read(CodeCarbon(), lambda: sum(range(2_000_000)))
     os.chdir("..")
 """
+    )
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     done = run(program, tmp_path, FAKE_NVML_WATTS="")
@@ -180,7 +183,9 @@ for content in {list(BROKEN.values())!r}:
 
 
 def test_codecarbon_counts_on_a_clock_that_nobody_sets(tmp_path: Path) -> None:
-    program = READ + """
+    program = (
+        READ
+        + """
 real, jump = time.time, [0.0]
 time.time = lambda: real() + jump[0]
 meter = CodeCarbon(cpu_tdp_w=100.0 * os.cpu_count())
@@ -192,6 +197,7 @@ for hours in (0, 8, -1):
             pass
     read(meter, wait)
 """
+    )
     for line in run(program, tmp_path, FAKE_NVML_WATTS="").stdout.splitlines():
         assert 45 < json.loads(line)["cpu"] < 80
 
