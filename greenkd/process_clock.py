@@ -22,6 +22,10 @@ class ProcessClock:
     """
 
     def __init__(self) -> None:
+        self.note()
+
+    def note(self) -> None:
+        """Notes the clocks anew, as a forked process does: it is a young one."""
         age_s = _age_s()
         self._started_s = time.monotonic() - age_s
         self._latest = datetime.now(UTC)
@@ -63,11 +67,5 @@ def _age_s() -> float:
         return 0.0
 
 
-def _note_clocks() -> None:
-    """Notes the clocks anew; a forked process is a young one."""
-    global _clock
-    _clock = ProcessClock()
-
-
 _clock = ProcessClock()
-os.register_at_fork(after_in_child=_note_clocks)
+os.register_at_fork(after_in_child=_clock.note)

@@ -31,9 +31,9 @@ def load_image_folder(
 ) -> Dataset:
     """Loads JPEG, PNG, BMP, PPM, WebP, TIFF and GIF pictures, also from folders inside the class folders.
 
-    Classes are the folders of `train` in alphabetical order. Everything is kept in memory, N · C · H · W bytes. Pictures
-    are turned upright as their Exif data say. What is passed over, files that other systems leave and files that are no
-    pictures, is counted and named in the log.
+    Classes are the folders of `train` in alphabetical order. Everything is kept in memory, N · C · H · W bytes.
+    Pictures are turned upright as their Exif data say. What is passed over, files that other systems leave and files
+    that are no pictures, is counted and named in the log.
 
     Args:
         root: The folder with `train` and `test`. Where there is no `test`, `val` is taken for it, and the log says so.
@@ -114,8 +114,9 @@ def _cure(root: Path, folders: list[Path], train: Path | None) -> str:
 
     classes = [folder.name for folder in folders if find_pictures(folder, PassedOver(folder))[0]]
     if classes:
+        named = ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
         return (
-            f"; it holds the classes themselves ({', '.join(classes[:3])}{', …' if len(classes) > 3 else ''}): move about a "
+            f"; it holds the classes themselves ({named}): move about a "
             f"fifth of every class's pictures to {root / 'test'}/<class>/, and the rest to {root / 'train'}/<class>/"
         )
     return ""

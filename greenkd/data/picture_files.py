@@ -1,4 +1,4 @@
-"""Which files below a folder are pictures. Whatever else lies there is counted and named: nothing vanishes in silence."""
+"""Which files below a folder are pictures. Whatever else lies there is counted and named, never dropped in silence."""
 
 import logging
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MISNAMED = "a picture by its content but not by its name; give it .jpg, .png or 
 HIDDEN = "a picture with a hidden name; take the dot away to have it read"
 LOOP = "a link to a folder it lies in"
 
-# What file managers, network drives, unpackers and notebooks leave behind, in lower case; so are names with a dot first.
+# What file managers, network drives and unpackers leave behind, in lower case, beside names that begin with a dot.
 _SYSTEM_NAMES = {
     "@eadir",
     "@recently-snapshot",

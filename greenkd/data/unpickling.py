@@ -2,8 +2,8 @@
 
 A pickle may name any function and have it called with any arguments. Here the names by which NumPy arrays are pickled
 stand for inert classes of this module, every other name is refused, and the array is put together by us. Python 3
-writes bytes into a pickle of protocol 2 or lower as a call of `_codecs.encode(text, "latin1")`; that one call is carried
-out here, by ourselves.
+writes bytes into a pickle of protocol 2 or lower as a call of `_codecs.encode(text, "latin1")`; that one call is
+carried out here, by ourselves.
 """
 
 import io
