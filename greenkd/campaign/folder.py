@@ -13,7 +13,6 @@ from filelock import FileLock
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, DamagedRecordError, StorageError
 from greenkd.identity import NOT_IDENTITY, flatten
-from greenkd.process_clock import utc_now
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -26,6 +25,7 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
+from greenkd.records.timestamps import now
 from greenkd.training.safetensors_io import set_aside
 
 log = logging.getLogger(__name__)
@@ -116,11 +116,11 @@ class CampaignFolder:
             return []
 
         before = dict(flatten(kept)) if isinstance(kept, Mapping) else {}
-        now = dict(flatten(self._settings.config))
+        after = dict(flatten(self._settings.config))
         return [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in sorted(before.keys() | now.keys())
-            if before and before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
+            f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
+            for key in sorted(before.keys() | after.keys())
+            if before and before.get(key) != after.get(key) and not key.startswith(NOT_IDENTITY)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:
@@ -201,8 +201,3 @@ class CampaignFolder:
 
         attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
         return 1 + max(attempts, default=-1)
-
-
-def now() -> str:
-    """Returns the time as records hold it: ISO 8601, UTC."""
-    return utc_now().isoformat(timespec="seconds")

@@ -7,8 +7,8 @@ from greenkd.energy.row_builder import CarbonTerms, RowBuilder
 from greenkd.energy.unmetered import watts
 from greenkd.energy.window import PhaseKey
 from greenkd.errors import StorageError
-from greenkd.process_clock import utc_now
 from greenkd.records import LedgerRow, Machine, Phase, append_row
+from greenkd.records.timestamps import now
 
 
 class LedgerWriter:
@@ -36,7 +36,7 @@ class LedgerWriter:
     def builder(self, key: PhaseKey) -> RowBuilder:
         """Returns what gathers a phase's next row; it begins now if the phase has none yet."""
         if key not in self._builders:
-            self._builders[key] = RowBuilder(started_at=utc_now().isoformat(timespec="milliseconds"))
+            self._builders[key] = RowBuilder(started_at=now("milliseconds"))
         return self._builders[key]
 
     def write(self, machine: Machine) -> None:

@@ -1,0 +1,22 @@
+"""Time stamps of the records: ISO 8601 in UTC, to the second or to the millisecond."""
+
+from typing import Literal
+
+from greenkd.process_clock import utc_now
+
+# Characters of a time stamp up to its seconds: 2026-01-31T12:00:00.
+_TO_SECONDS = 19
+
+
+def now(precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
+    """Returns the present time; within one process never an earlier one than before, though the clock be set back."""
+    return utc_now().isoformat(timespec=precision)
+
+
+def to_seconds(stamp: str) -> str:
+    """Cuts a time stamp off behind its seconds.
+
+    Stamps are compared as text. One that is cut off comes before all stamps of the same second, whatever their
+    precision, so that `stamp >= to_seconds(since)` holds for everything from that second on.
+    """
+    return stamp[:_TO_SECONDS]
