@@ -171,6 +171,8 @@ class CampaignFolder:
             return self._write(dataclasses.replace(current, updated_at=now(), **changes))  # type: ignore[arg-type]
 
     def _write(self, record: CampaignRecord) -> CampaignRecord:
+        # Another process may have created it by a clock that was set back since.
+        record = dataclasses.replace(record, updated_at=max(record.updated_at, record.created_at))
         write_campaign(self.path / "campaign.json", record)
         return record
 

@@ -8,10 +8,18 @@ from PIL import Image
 from pydantic import Field
 
 from greenkd.data.base import Dataset, Images, require_every_class
+from greenkd.data.picture_files import MISNAMED, PassedOver, find_pictures, folders_in, is_left_by_system
 from greenkd.data.pictures import FORMATS, Pixels, read_part, read_picture, to_pixels
 from greenkd.errors import DataError
 
 _log = logging.getLogger(__name__)
+
+
+# Names of the parts' folders, in any capitals; the first that is there is taken.
+_TRAIN = ("train", "training")
+_TEST = ("test", "testing", "val", "valid", "validation", "dev")
+_OUTSIDE = "a picture in no class folder; move it into one to have it read"
+_BESIDE = "beside the folders that are read"
 
 
 def load_image_folder(
@@ -21,9 +29,11 @@ def load_image_folder(
     in_channels: Literal[1, 3] = 3,
     max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> Dataset:
-    """Loads JPEG, PNG, BMP, PPM and WebP pictures; classes are the folders of `train` in alphabetical order.
+    """Loads JPEG, PNG, BMP, PPM, WebP, TIFF and GIF pictures, also from folders inside the class folders.
 
-    Everything is kept in memory, N · C · H · W bytes. Files with other endings are passed over.
+    Classes are the folders of `train` in alphabetical order. Everything is kept in memory, N · C · H · W bytes.
+    Pictures are turned upright as their Exif data say. What is passed over, files that other systems leave and files
+    that are no pictures, is counted and named in the log.
 
     Args:
         root: The folder with `train` and `test`. Where there is no `test`, `val` is taken for it, and the log says so.
@@ -38,51 +48,132 @@ def load_image_folder(
     """
     root = root.expanduser()
     train_folder, test_folder = _parts(root)
-    class_names = tuple(folder.name for folder in _class_folders(train_folder))
-    if not class_names:
-        raise DataError(f"{train_folder}: no class folders in it; sort the pictures into {train_folder}/<class>/")
-
     reader = _Reader(image_size, in_channels)
-    train = _read(train_folder, class_names, reader, max_bad_share)
-    test = _read(test_folder, class_names, reader, max_bad_share)
+
+    beside_train = PassedOver(train_folder)
+    class_folders = folders_in(train_folder, beside_train, otherwise=_OUTSIDE)
+    class_names = tuple(folder.name for folder in class_folders)
+    if not class_names:
+        raise DataError(_without_classes(train_folder, beside_train))
+    train = _read(train_folder, class_folders, class_names, reader, max_bad_share, beside_train)
+
+    beside_test = PassedOver(test_folder)
+    class_folders = folders_in(test_folder, beside_test, otherwise=_OUTSIDE)
+    if not class_folders and beside_test.names(_OUTSIDE):
+        raise DataError(_without_classes(test_folder, beside_test))
+    test = _read(test_folder, class_folders, class_names, reader, max_bad_share, beside_test)
+
     return Dataset(train, test, class_names)
 
 
 def _parts(root: Path) -> tuple[Path, Path]:
     """Returns the folders of the training and the test part."""
-    train, test, val = (root / name for name in ("train", "test", "val"))
-    if not test.is_dir() and val.is_dir():
-        _log.info("%s: no folder test; val is taken as the test part", root)
-        test = val
+    if not root.is_dir():
+        trouble = "is a file; unpack it" if root.is_file() else "no such folder"
+        raise DataError(f"{root / 'train'}: no such folder; dataset.root={root}: {trouble}")
 
-    for folder in (train, test):
-        if not folder.is_dir():
-            raise DataError(
-                f"{folder}: no such folder; dataset.root={root} must hold train/<class>/* and test/<class>/*"
-            )
+    beside = PassedOver(root)
+    folders = folders_in(root, beside, otherwise=_BESIDE)
+    train, test = _first_named(_TRAIN, folders), _first_named(_TEST, folders)
+    if train is None or test is None:
+        missing = root / ("train" if train is None else "test")
+        raise DataError(
+            f"{missing}: no such folder; dataset.root={root} must hold train/<class>/* and test/<class>/*"
+            f"{_cure(root, folders, train)}"
+        )
+
+    if test.name != "test":
+        _log.info("%s: no folder test; %s is taken as the test part", root, test.name)
+    for folder in folders:
+        if folder not in (train, test):
+            beside.add(_BESIDE, folder)
+    beside.report()
     return train, test
 
 
-def _class_folders(part: Path) -> list[Path]:
-    return sorted(folder for folder in part.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+def _first_named(names: tuple[str, ...], folders: list[Path]) -> Path | None:
+    """Returns the folder with the first of these names; where capitals alone differ, the small ones come first."""
+    for name in names:
+        alike = [folder for folder in folders if folder.name.lower() == name]
+        if alike:
+            return max(alike)
+    return None
 
 
-def _read(part: Path, class_names: tuple[str, ...], reader: "_Reader", max_bad_share: float) -> Images:
+def _cure(root: Path, folders: list[Path], train: Path | None) -> str:
+    """Returns what to do about a root without a training or a test part, by what lies there instead."""
+    if train is not None:
+        return f"; move about a fifth of every class's pictures from {train.name} to {root / 'test'}/<class>/"
+
+    if root.name.lower() in (*_TRAIN, *_TEST) and _first_named(_TRAIN, _visible_folders(root.parent)) is not None:
+        return f"; give the folder above it, dataset.root={root.parent}"
+
+    for folder in folders:
+        if _first_named(_TRAIN, _visible_folders(folder)) is not None:
+            return f"; give the folder inside it, dataset.root={folder}"
+
+    classes = [folder.name for folder in folders if find_pictures(folder, PassedOver(folder))[0]]
+    if classes:
+        named = ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
+        return (
+            f"; it holds the classes themselves ({named}): move about a "
+            f"fifth of every class's pictures to {root / 'test'}/<class>/, and the rest to {root / 'train'}/<class>/"
+        )
+    return ""
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_left_by_system(path.name))
+
+
+def _without_classes(part: Path, passed_over: PassedOver) -> str:
+    """Returns the message for a part without class folders."""
+    flat = passed_over.names(_OUTSIDE)
+    lying = f", but {len(flat)} pictures ({flat[0]}, …)" if flat else ""
+    others = [name for name in _TEST[2:] if (part.parent / name).is_dir() and part.name.lower() in _TEST[:2]]
+    cure = f", or move {part} away to have {others[0]} taken as the test part" if others else ""
+
+    return f"{part}: no class folders in it{lying}; sort the pictures into {part}/<class>/{cure}"
+
+
+def _read(
+    part: Path,
+    class_folders: list[Path],
+    class_names: tuple[str, ...],
+    reader: "_Reader",
+    max_bad_share: float,
+    passed_over: PassedOver,
+) -> Images:
     labels = {name: label for label, name in enumerate(class_names)}
     files: list[tuple[Path, int]] = []
+    unusable: list[str] = []
 
-    for folder in _class_folders(part):
+    for folder in class_folders:
         if folder.name not in labels:
             raise DataError(f"{folder}: no class of that name in train; add it there, or take this folder away")
 
-        pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
-        if not pictures:
-            raise DataError(f"{folder}: no pictures ({', '.join(FORMATS)}) in it; add some, or take the folder away")
+        pictures, foreign = find_pictures(folder, passed_over)
+        if not pictures and not foreign:
+            misnamed = [name for name in passed_over.names(MISNAMED) if Path(name).parts[0] == folder.name]
+            hint = f" ({misnamed[0]} is one: give it such an ending)" if misnamed else ""
+            raise DataError(
+                f"{folder}: no pictures ({', '.join(FORMATS)}) in it{hint}; add some, or take the folder away"
+            )
         files += [(path, labels[folder.name]) for path in pictures]
+        unusable += foreign
 
-    images = read_part(files, reader, where=part, max_bad_share=max_bad_share)
+    passed_over.report()
+    _report_nested(part, [path for path, _ in files])
+    images = read_part(files, reader, where=part, max_bad_share=max_bad_share, malformed=unusable)
     require_every_class(images.labels, class_names, str(part))
     return images
+
+
+def _report_nested(part: Path, pictures: list[Path]) -> None:
+    """Says that pictures of folders inside a class folder are taken for that class."""
+    nested = [path.relative_to(part) for path in pictures if len(path.relative_to(part).parts) > 2]
+    if nested:
+        _log.info("%s: %d pictures lie deeper; they are of the class %s, …", part, len(nested), nested[0].parts[0])
 
 
 class _Reader:

@@ -16,9 +16,47 @@ from greenkd.errors import DataError
 _log = logging.getLogger(__name__)
 
 # Plain raster formats only: some of Pillow's other readers start external programs.
-FORMATS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM", ".webp": "WEBP"}
+FORMATS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".webp": "WEBP",
+    ".gif": "GIF",
+}
 _MAX_PIXELS = 1 << 26
+# Kinds that often hold several pictures; the others' further frames are animation or a thumbnail.
+_PAGED = ("TIFF", "GIF")
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+
+# How a picture is turned upright, by the orientation that cameras write beside it (Exif 2.3, tag 0x0112).
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow raises on damaged files.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -28,21 +66,50 @@ class MalformedError(Exception):
 
 
 def read_picture(path: Path, in_channels: int) -> Image.Image:
-    """Decodes one file as grey (1 channel) or RGB (3), whatever it is stored as.
+    """Decodes one file as grey (1 channel) or RGB (3), whatever it is stored as, and turns it upright.
 
     Raises:
-        MalformedError: The file is missing, truncated, of an unknown kind, or absurdly large.
+        MalformedError: The file is missing, truncated, of an unknown kind, absurdly large, or holds several pictures.
     """
     try:
-        with Image.open(path, formats=sorted(set(FORMATS.values()))) as picture:
+        with _open(path) as picture:
             if picture.width * picture.height > _MAX_PIXELS:
                 raise MalformedError(f"{picture.width}×{picture.height} pixels")
             if picture.mode not in _EIGHT_BIT:
                 raise MalformedError(f"more than 8 bits per channel (mode {picture.mode})")
+            if picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1:
+                raise MalformedError(
+                    f"holds {getattr(picture, 'n_frames', 1)} pictures; save the one to be learned alone"
+                )
 
-            return picture.convert("L" if in_channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise MalformedError(str(error)) from error
+            picture.load()
+            return _upright(picture, picture.convert("L" if in_channels == 1 else "RGB"))
+    except _DAMAGE as error:
+        raise MalformedError(str(error) or type(error).__name__) from error
+
+
+def picture_format(path: Path) -> str | None:
+    """Returns the kind of picture that a file is by its content, "PNG" or another of `FORMATS`; None if it is none."""
+    try:
+        with _open(path) as picture:
+            return picture.format
+    except _DAMAGE:
+        return None
+
+
+def _open(path: Path) -> Image.Image:
+    return Image.open(path, formats=sorted(set(FORMATS.values())))
+
+
+def _upright(stored: Image.Image, picture: Image.Image) -> Image.Image:
+    """Turns a picture the way its camera was held; one whose Exif data are broken stays as it is stored."""
+    try:
+        orientation = stored.getexif().get(_ORIENTATION)
+    except _DAMAGE:
+        return picture
+
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def to_pixels(picture: Image.Image) -> Pixels:

@@ -5,12 +5,9 @@ process ran, whichever came first, and their energy is that of the campaign's ow
 """
 
 import dataclasses
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-import psutil
-
+from greenkd import process_clock
 from greenkd.energy.clock import Clock
 from greenkd.energy.window import JOULES_PER_KWH
 from greenkd.records import UNMETERED, LedgerRow, Phase, Source
@@ -29,13 +26,16 @@ recorded = Seconds()
 
 
 def since_process_start() -> Seconds:
-    """Returns what this process has taken up to now; its ended children's CPU time included, as in the ledgers."""
-    return Seconds(time.time() - psutil.Process().create_time(), Clock().cpu_seconds())
+    """Returns what this process has taken up to now; its ended children's CPU time included, as in the ledgers.
+
+    Time in which the machine slept is left out, as it is in the ledgers.
+    """
+    return Seconds(process_clock.process_age_s(), Clock().cpu_seconds())
 
 
 def process_started_at() -> str:
     """Returns when this process started: ISO 8601, UTC."""
-    return datetime.fromtimestamp(psutil.Process().create_time(), UTC).isoformat(timespec="milliseconds")
+    return process_clock.process_started_at().isoformat(timespec="milliseconds")
 
 
 def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:

@@ -115,8 +115,8 @@ class WindowShare:
 def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -> WindowEnergy:
     """Takes the difference of two readings and judges it.
 
-    An expected part that is absent, a counter that did not advance or ran backwards, and a load model that saw nothing
-    of the CPU seconds used make the window invalid: its energy is unknown, not zero.
+    An expected part that is absent, a counter that did not advance, ran backwards or started again, and a load model
+    that saw nothing of the CPU seconds used make the window invalid: its energy is unknown, not zero.
 
     Args:
         meter: What was read.
@@ -131,7 +131,7 @@ def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -
         value, source = primary.kwh[part], primary.sources[part]
 
         if value is None:
-            if part in meter.expected:
+            if part in meter.expected and part not in after.breaks:
                 problems.append(f"{part}: expected, but {meter.name} read nothing")
         elif value < 0:
             problems.append(f"{part}: {meter.name} ran backwards")
@@ -147,7 +147,12 @@ def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -
         for name, reading in after.secondary.items()
         if name in before.secondary
     }
-    return WindowEnergy(primary=primary, secondary=secondary, valid=not problems, warnings=(*problems, *after.warnings))
+    return WindowEnergy(
+        primary=primary,
+        secondary=secondary,
+        valid=not problems and not after.breaks,
+        warnings=(*problems, *after.warnings),
+    )
 
 
 def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float] | None = None) -> list[Energies]:
@@ -226,7 +231,7 @@ def _subtract(before: Reading, after: Reading) -> Energies:
     for part in PARTS:
         start: Component = before.part(part)
         end: Component = after.part(part)
-        known = start.joules is not None and end.joules is not None
+        known = start.joules is not None and end.joules is not None and part not in after.breaks
 
         kwh[part] = (end.joules - start.joules) / JOULES_PER_KWH if known else None  # type: ignore[operator]
         sources[part] = less_certain(start.source, end.source) if known else Source.ABSENT

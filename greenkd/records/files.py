@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -45,7 +46,7 @@ def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow | Blo
     line = json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -68,10 +69,11 @@ def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
     """
     rows: list[Row] = []
     torn: list[str] = []
-    if not path.exists():
+    content = _read_bytes(path)
+    if content is None:
         return Lines(rows, torn)
 
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -131,11 +133,12 @@ def read_estimate(path: Path) -> EstimateRecord | None:
     Raises:
         RecordError: It is no estimate of a known schema version.
     """
-    if not path.exists():
+    content = _read_bytes(path)
+    if content is None:
         return None
 
     try:
-        fields = json.loads(path.read_bytes())
+        fields = json.loads(content)
     except ValueError as error:
         raise RecordError(f"{path}: not JSON ({error}); delete it, or run the estimate again") from error
 
@@ -160,7 +163,12 @@ def write_text(path: Path, text: str) -> None:
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink(missing_ok=True)
 
-        with temporary.open("w", encoding="utf-8") as file:
+        # Renaming would only replace a link, but whoever put it there expects something else.
+        if path.is_symlink():
+            raise LinkError(path)
+
+        descriptor = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -171,8 +179,45 @@ def write_text(path: Path, text: str) -> None:
         raise not_written(path, error) from error
 
 
+class LinkError(OSError):
+    """A link, a pipe or a device lies in the place of a record file."""
+
+    def __init__(self, path: Path) -> None:
+        what = f"a link to {os.readlink(path)}" if path.is_symlink() else "no ordinary file"
+        super().__init__(
+            errno.ELOOP, f"is {what}; records are kept in files of their own: put the file itself there, or remove it"
+        )
+
+
+def open_file(path: Path, flags: int) -> int:
+    """Opens an ordinary file without following a link, and returns its descriptor.
+
+    A link in the place of a record would have somebody else's file written to, or read as ours. Links among the folders
+    above it are followed: people keep their sweeps on other disks.
+
+    Raises:
+        LinkError: It is a link, a pipe or a device.
+        OSError: It cannot be opened.
+    """
+    try:
+        # Without waiting for the other end, if it is a pipe.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if path.is_symlink() or error.errno == errno.ENXIO:
+            raise LinkError(path) from error
+        raise
+
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LinkError(path)
+    return descriptor
+
+
 def not_written(path: Path, error: OSError) -> StorageError:
     """Returns what to tell a user whose disk refused a write."""
+    if isinstance(error, LinkError):
+        return StorageError(f"{path}: {error.strerror}")
+
     return StorageError(
         f"{path}: cannot be written ({error.strerror}); "
         "free some space or make the folder writable, then run the same command again"
@@ -190,10 +235,31 @@ _ADAPTERS: dict[Any, pydantic.TypeAdapter[Any]] = {}
 
 
 def _read_json(path: Path) -> Any:
+    content = _read_bytes(path)
+    if content is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(content)
     except ValueError as error:
         raise DamagedRecordError(f"{path}: not JSON ({error})") from error
+
+
+def _read_bytes(path: Path) -> bytes | None:
+    """Reads a whole file that is no link; None if there is none.
+
+    Raises:
+        RecordError: It is a link, or no file.
+    """
+    try:
+        descriptor = open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    except LinkError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:

@@ -1,15 +1,16 @@
 """Time stamps of the records: ISO 8601 in UTC, to the second or to the millisecond."""
 
-from datetime import UTC, datetime
 from typing import Literal
+
+from greenkd.process_clock import utc_now
 
 # Characters of a time stamp up to its seconds: 2026-01-31T12:00:00.
 _TO_SECONDS = 19
 
 
 def now(precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
-    """Returns the present time."""
-    return datetime.now(UTC).isoformat(timespec=precision)
+    """Returns the present time; within one process never an earlier one than before, though the clock be set back."""
+    return utc_now().isoformat(timespec=precision)
 
 
 def to_seconds(stamp: str) -> str:

@@ -71,11 +71,22 @@ def set_aside_if_damaged(file: Path) -> None:
     Raises:
         StorageError: The file cannot be opened, or cannot be renamed.
     """
-    if not _is_damaged(file):
-        return
+    if _is_damaged(file):
+        set_aside(file, "is damaged")
 
+
+def set_aside(file: Path, trouble: str) -> None:
+    """Renames an SQLite file, so that a new one can be made in its place.
+
+    Args:
+        file: Open in no connection of this process.
+        trouble: What is wrong with it, for the log.
+
+    Raises:
+        StorageError: The file cannot be renamed.
+    """
     aside = file.with_name(f"{file.name}.damaged")
-    log.warning("%s: is damaged; set aside as %s, and built anew from trials.jsonl", file, aside.name)
+    log.warning("%s: %s; set aside as %s, and built anew from trials.jsonl", file, trouble, aside.name)
     try:
         file.replace(aside)
         for name in ("-journal", "-wal", "-shm"):

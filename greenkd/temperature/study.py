@@ -16,8 +16,15 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from greenkd.records import TrialRow, TrialStatus
+from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.optuna_search import PADDING
-from greenkd.temperature.storage import describe_storage, explain_storage_errors, open_storage, set_aside_if_damaged
+from greenkd.temperature.storage import (
+    describe_storage,
+    explain_storage_errors,
+    open_storage,
+    set_aside,
+    set_aside_if_damaged,
+)
 from greenkd.temperature.strategies import Params, Strategy
 
 log = logging.getLogger(__name__)
@@ -49,7 +56,8 @@ class Proposal:
 class StrategyStudy:
     """One strategy's study.
 
-    A damaged SQLite file is set aside, and a new one made, which `reconcile` fills from our records.
+    An SQLite file that is damaged, or holds a damaged or foreign state of CMA-ES, is set aside, and a new one made,
+    which `reconcile` fills from our records.
 
     Args:
         strategy: Proposes trials and their sampler and pruner.
@@ -76,13 +84,17 @@ class StrategyStudy:
         if isinstance(storage, Path):
             set_aside_if_damaged(storage)
         with explain_storage_errors(self._storage):
-            self._study = optuna.create_study(
-                storage=open_storage(storage),
-                study_name=name,
-                direction="maximize",
-                pruner=pruner,
-                load_if_exists=True,
-            )
+            database = open_storage(storage)
+            self._study = _open_study(database, name, pruner)
+
+            # A sampler's state that cannot be gone on from; that of a shared database is named when it is asked for.
+            problem = self._state_problem() if isinstance(storage, Path) else None
+            if isinstance(storage, Path) and problem is not None:
+                database.remove_session()
+                database.engine.dispose()
+                set_aside(storage, problem)
+                self._study = _open_study(open_storage(storage), name, pruner)
+
             self._study.set_metric_names(["validation accuracy"])
             for number, params in enumerate(strategy.queue()):
                 if number not in self._latest_tries():
@@ -201,6 +213,11 @@ class StrategyStudy:
         if not latest.state.is_finished():
             self._end(latest.number, row.val_score, state)
 
+    def _state_problem(self) -> str | None:
+        """Returns why the sampler cannot go on from what the study holds; None if it can."""
+        sampler = self._strategy.make_sampler(self._seed, 0)
+        return sampler.find_problem(self._all_tries()) if isinstance(sampler, SafeCmaEsSampler) else None
+
     def _latest_tries(self) -> dict[int, FrozenTrial]:
         """Returns the latest try at every trial, by our number."""
         return {trial.user_attrs[_NUMBER]: trial for trial in self._all_tries() if _NUMBER in trial.user_attrs}
@@ -240,6 +257,12 @@ class StrategyStudy:
         value = val_score if state == TrialState.COMPLETE else None
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             self._study.tell(trial, value, state=state, skip_if_finished=True)
+
+
+def _open_study(database: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    return optuna.create_study(
+        storage=database, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
+    )
 
 
 def _proposal(number: int, handle: optuna.Trial) -> Proposal:

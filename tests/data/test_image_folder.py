@@ -85,7 +85,7 @@ def test_malformed_pictures_are_named_or_left_out_on_request(tmp_path: Path, cap
 
 def test_any_damage_to_a_picture_is_an_error_of_ours(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for suffix in ("png", "jpg", "bmp", "webp", "ppm"):
+    for suffix in ("png", "jpg", "bmp", "webp", "ppm", "tif", "gif"):
         root = write(tmp_path / suffix, suffix=suffix)
         path = root / "train" / "oak" / f"1.{suffix}"
         whole = path.read_bytes()

@@ -54,6 +54,47 @@ def test_reads_the_python2_layout() -> None:
     assert np.array_equal(content[b"data"].values, values)
 
 
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_reads_a_cut_that_python_3_wrote_by_an_old_protocol(protocol: int) -> None:
+    values = np.random.default_rng(1).integers(0, 256, (3, 200), dtype=np.uint8)
+    data = pickle.dumps({b"data": values, "labels": [0, 2, 1], b"batch_label": b"\x00\xff"}, protocol=protocol)
+    assert b"_codecs" in data
+    content = read_pickle(data, "x")
+    assert isinstance(content, dict)
+    assert content["labels"] == [0, 2, 1]
+    assert content[b"batch_label"] == b"\x00\xff"
+    assert isinstance(content[b"data"], PickledArray)
+    assert np.array_equal(content[b"data"].values, values)
+
+
+ENCODE = b"\x80\x02c_codecs\nencode\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (ENCODE + b"X\x02\x00\x00\x00abX\x05\x00\x00\x00utf-8\x86R.", "something else than text in latin1"),
+        (ENCODE + b"X\x02\x00\x00\x00abX\x06\x00\x00\x00base64\x86R.", "something else than text in latin1"),
+        (ENCODE + b"K\x05X\x06\x00\x00\x00latin1\x86R.", "something else than text in latin1"),
+        (ENCODE + b"X\x03\x00\x00\x00\xe2\x82\xacX\x06\x00\x00\x00latin1\x86R.", "latin-1"),
+        (ENCODE + b"(NX\x05\x00\x00\x00nonceU\x01x\x86tb.", "a state"),
+        (ENCODE + b"}b.", "a state"),
+        (b"\x80\x02c_codecs\ndecode\nX\x01\x00\x00\x00aX\x06\x00\x00\x00latin1\x86R.", "_codecs.decode"),
+        (b"\x80\x02ccodecs\nencode\nX\x01\x00\x00\x00aX\x06\x00\x00\x00latin1\x86R.", "codecs.encode"),
+    ],
+)
+def test_encode_is_admitted_for_text_in_latin1_alone(data: bytes, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_pickle(data, "x")
+
+
+def test_one_text_encoded_again_and_again_does_not_fill_the_memory() -> None:
+    text = b"X" + (200_000).to_bytes(4, "little") + b"a" * 200_000 + b"q\x00"
+    again = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    with pytest.raises(DataError, match="longer than the file"):
+        read_pickle(b"\x80\x02](" + text + again * 10_000 + b"e.", "x")
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_reads_arrays_of_todays_numpy(order: str) -> None:
     values = np.asarray(np.arange(12, dtype=np.uint8).reshape(3, 4), order=order)

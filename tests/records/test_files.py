@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkd.errors import DamagedRecordError, RecordError, StorageError
-from greenkd.records import LedgerRow, Phase, Source, append_row, read_campaign, read_rows, write_json
+from greenkd.records import (
+    LedgerRow,
+    Phase,
+    Source,
+    append_row,
+    read_campaign,
+    read_estimate,
+    read_rows,
+    write_json,
+)
 
 
 def ledger_row(number: int, text: str = "", energy: float | None = 0.5) -> LedgerRow:
@@ -144,3 +153,55 @@ def test_a_campaign_record_that_is_no_json_is_told_from_one_of_another_version(t
     with pytest.raises(RecordError) as refused:
         read_campaign(tmp_path / "b.json")
     assert not isinstance(refused.value, DamagedRecordError)
+
+
+def _use(path: Path, use: str) -> None:
+    if use == "append":
+        append_row(path, ledger_row(0))
+    elif use == "replace":
+        write_json(path, {"a": 1})
+    elif use == "read rows":
+        read_rows(path, LedgerRow)
+    elif use == "read a campaign":
+        read_campaign(path)
+    else:
+        read_estimate(path)
+
+
+USES = ("append", "replace", "read rows", "read a campaign", "read an estimate")
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("target", ["theirs.txt", "missing.txt", "record"])
+def test_a_link_in_the_place_of_a_record_is_named_and_not_followed(tmp_path: Path, use: str, target: str) -> None:
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_text("{}\n")
+    link = tmp_path / "record"
+    link.symlink_to(target)
+    with pytest.raises(StorageError, match=rf"record: is a link to {target}; .*put the file itself there"):
+        _use(link, use)
+    assert theirs.read_text() == "{}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["record", "theirs.txt"]
+
+
+@pytest.mark.parametrize("use", ["append", "read rows", "read a campaign", "read an estimate"])
+def test_a_pipe_in_the_place_of_a_record_stops_nothing(tmp_path: Path, use: str) -> None:
+    os.mkfifo(tmp_path / "record")
+    with pytest.raises(StorageError, match="is no ordinary file"):
+        _use(tmp_path / "record", use)
+
+
+def test_a_link_that_waits_where_the_temporary_file_goes_is_not_followed(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_text("theirs")
+    (tmp_path / f".a.json.{os.getpid()}.tmp").symlink_to(theirs)
+    write_json(tmp_path / "a.json", {"a": 1})
+    assert theirs.read_text() == "theirs"
+    assert not (tmp_path / "a.json").is_symlink()
+
+
+def test_a_sweep_on_another_disk_is_reached_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "multirun").symlink_to(tmp_path / "disk")
+    append_row(tmp_path / "multirun" / "ledger.jsonl", ledger_row(0))
+    assert len(read_rows(tmp_path / "disk" / "ledger.jsonl", LedgerRow).rows) == 1

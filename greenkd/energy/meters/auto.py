@@ -8,7 +8,7 @@ from greenkd.energy.meters.base import Meter
 from greenkd.energy.meters.carbontracker import CarbonTracker
 from greenkd.energy.meters.codecarbon import CodeCarbon
 from greenkd.energy.meters.combined import Joined, SideBySide
-from greenkd.energy.meters.nvidia_devices import open_nvml, visible_gpus
+from greenkd.energy.meters.nvidia_devices import look_for_gpus, open_nvml
 from greenkd.energy.meters.nvml import Nvml
 from greenkd.energy.meters.rapl import Rapl, rapl_is_readable
 from greenkd.energy.meters.software import CpuTime
@@ -52,23 +52,23 @@ def open_nvml_and_cpu(watts_per_thread: Positive, interval_s: Positive = 1.0) ->
 def auto(watts_per_thread: Positive) -> Meter:
     """Opens the best meter present: NVML with RAPL, NVML with the CPU-time model, RAPL, CodeCarbon's process mode.
 
-    The choice and its reason stand in every row's `sensor`.
+    The choice and its reason stand in every row's `sensor`, and so does a GPU that cannot be read.
 
     Args:
         watts_per_thread: For the CPU-time model.
     """
-    library = open_nvml()
-    has_gpu = library is not None and bool(visible_gpus(library))
+    visible = look_for_gpus(open_nvml())
     has_rapl = rapl_is_readable()
+    no_gpu = "; ".join(visible.warnings) or "no GPU"
 
     meter: Meter
-    if has_gpu:
+    if visible.gpus:
         meter = open_nvml_and_cpu(watts_per_thread)
         reason = "GPU counters found, " + ("RAPL readable" if has_rapl else "RAPL not readable")
     elif has_rapl:
-        meter, reason = Rapl(), "no GPU, RAPL readable"
+        meter, reason = Rapl(), f"{no_gpu}, RAPL readable"
     else:
-        meter, reason = CodeCarbon(), "no GPU, RAPL not readable"
+        meter, reason = CodeCarbon(), f"{no_gpu}, RAPL not readable"
 
     meter.sensor = f"{meter.sensor} (auto: {reason})"
     return meter

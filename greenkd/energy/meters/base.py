@@ -58,6 +58,8 @@ class Reading:
         secondary: Readings of meters that run beside this one.
         warnings: What the reader of the numbers must know; each is written to the ledger.
         gpu_temperature_c: Of the hottest GPU.
+        breaks: Parts whose counter has started again since the last reading, for a reason that stands in `warnings`:
+            the difference to an earlier reading says nothing, that to a later one does.
     """
 
     cpu: Component = ABSENT
@@ -66,6 +68,7 @@ class Reading:
     secondary: Mapping[Beside, "Reading"] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     gpu_temperature_c: float | None = None
+    breaks: frozenset[Part] = frozenset()
 
     def part(self, part: Part) -> Component:
         """Returns one component by name."""

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from greenkd.energy.clock import Clock
 from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
-from greenkd.energy.meters.nvidia_devices import open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.meters.nvidia_devices import VisibleGpus, look_for_gpus, open_nvml
 from greenkd.energy.meters.power_sampler import PowerSampler
 from greenkd.records import Source
 
@@ -40,10 +40,10 @@ class CarbonTracker:
 
         # What it would read on this machine
         nvml = open_nvml()
-        gpus = () if nvml is None else visible_gpus(nvml)
-        self._gpu_numbers = [gpu.index for gpu in gpus]
-        self._warnings = slice_warnings(gpus)
-        self._cpu, self._gpu = _handler("cpu"), _handler("gpu") if gpus else None
+        visible = look_for_gpus(nvml).only(lambda gpu: gpu.has_power, "it does not tell its power")
+        gpus = visible.gpus
+        self._warnings = visible.warnings
+        self._cpu, self._gpu = _processor(), _graphics(nvml, visible) if gpus else None
         kind = type(self._cpu).__name__
         constant = kind == "GenericCPU"
 
@@ -83,21 +83,29 @@ class CarbonTracker:
         watts = {"cpu": float(sum(self._cpu.power_usage()))}
 
         if self._gpu is not None:
-            readings = self._gpu.power_usage()
-            numbers = self._gpu_numbers
-            # CarbonTracker follows CUDA_VISIBLE_DEVICES if it holds numbers, else it reads every GPU.
-            chosen = readings if len(readings) == len(numbers) else [readings[number] for number in numbers]
-            watts["gpu"] = float(sum(chosen))
+            watts["gpu"] = float(sum(self._gpu.power_usage()))
 
         return watts
 
 
-def _handler(part: Part) -> Any:
-    """Returns the object that CarbonTracker would read a part of this machine with, ready to be read."""
+def _processor() -> Any:
+    """Returns the object that CarbonTracker would read this machine's processors with, ready to be read."""
     component = importlib.import_module("carbontracker.components.component")
     # Its loggers print to standard output whatever the verbosity.
     logging.getLogger("carbontracker.root.err").setLevel(logging.CRITICAL + 1)
 
-    handler = component.Component(name=part, pids=[os.getpid()], devices_by_pid=False, logger=None).handler
+    handler = component.Component(name="cpu", pids=[os.getpid()], devices_by_pid=False, logger=None).handler
     handler.init()
+    return handler
+
+
+def _graphics(nvml: Any, visible: VisibleGpus) -> Any:
+    """Returns the object that CarbonTracker would read NVIDIA GPUs with, for our GPUs.
+
+    Left to itself it opens all GPUs of the machine, or those that CUDA_VISIBLE_DEVICES gives by number, and ends at the
+    first one that is lost.
+    """
+    module = importlib.import_module("carbontracker.components.gpu.nvidia")
+    handler = module.NvidiaGPU(pids=[os.getpid()], devices_by_pid=False)
+    handler._handles = [nvml.nvmlDeviceGetHandleByIndex(gpu.index) for gpu in visible.gpus]
     return handler

@@ -1,18 +1,18 @@
 """CodeCarbon as a meter: the offline tracker, one per process, never stopped, its own files and carbon left out."""
 
-import contextlib
 import importlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from greenkd.energy.machine import processor_name
 from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
-from greenkd.energy.meters.nvidia_devices import open_nvml, slice_warnings, visible_gpus
-from greenkd.energy.meters.rapl import rapl_is_readable
+from greenkd.energy.meters.codecarbon_setup import own_settings_only
+from greenkd.energy.meters.nvidia_devices import look_for_gpus, open_nvml
+from greenkd.energy.meters.rapl import is_plausible, processor_limit_w, rapl_is_readable
+from greenkd.errors import ConfigError
 from greenkd.records import Source
 
 _JOULES_PER_KWH = 3.6e6
@@ -35,6 +35,9 @@ class CodeCarbon:
         cpu_tdp_w: Power of all processors at full load; None for CodeCarbon's table, or 4 W per thread where the
             processor is not in it (most virtual machines).
         ram_w: Power of the memory; None for CodeCarbon's guess from its size (5 W per module, at least 10 W).
+
+    Raises:
+        ConfigError: CodeCarbon cannot be started on this machine.
     """
 
     name = "codecarbon"
@@ -55,42 +58,47 @@ class CodeCarbon:
 
         # What there is to be read
         nvml = open_nvml()
-        gpus = () if nvml is None else visible_gpus(nvml)
-        self._warnings = slice_warnings(gpus)
+        visible = look_for_gpus(nvml)
+        gpus = visible.gpus
+        self._warnings = visible.warnings
         rapl = rapl_is_readable()
         self.scope = "machine" if rapl else "process"
 
         # Every setting is given, so that neither a .codecarbon.config file nor a CODECARBON_ variable changes anything.
         self._taker = _Taker()
-        self._tracker = package.OfflineEmissionsTracker(
-            project_name="greenkd",
-            country_iso_code="FRA",
-            region=None,
-            cloud_provider=None,
-            cloud_region=None,
-            force_carbon_intensity_g_co2e_kwh=1.0,
-            electricitymaps_api_token=None,
-            measure_power_secs=_NEVER_S,
-            api_call_interval=-1,
-            output_dir=".",
-            output_methods=[],
-            output_handlers=[self._taker],
-            emissions_endpoint=None,
-            # Integers: CodeCarbon reads a UUID wrongly and then reports 0 J.
-            gpu_ids=[gpu.index for gpu in gpus],
-            tracking_mode=self.scope,
-            force_cpu_power=cpu_tdp_w,
-            force_ram_power=ram_w,
-            force_mode_cpu_load=False,
-            rapl_include_dram=False,
-            rapl_prefer_psys=False,
-            pue=1.0,
-            wue=0.0,
-            allow_multiple_runs=True,
-            log_level="critical",
-        )
-        with _known_processor():
+        with own_settings_only(nvml, gpus):
+            self._tracker = package.OfflineEmissionsTracker(
+                project_name="greenkd",
+                country_iso_code="FRA",
+                region=None,
+                cloud_provider=None,
+                cloud_region=None,
+                force_carbon_intensity_g_co2e_kwh=1.0,
+                electricitymaps_api_token=None,
+                measure_power_secs=_NEVER_S,
+                api_call_interval=-1,
+                output_dir=".",
+                output_methods=[],
+                output_handlers=[self._taker],
+                emissions_endpoint=None,
+                # Integers: CodeCarbon reads a UUID wrongly and then reports 0 J.
+                gpu_ids=list(range(len(gpus))),
+                tracking_mode=self.scope,
+                force_cpu_power=cpu_tdp_w,
+                force_ram_power=ram_w,
+                force_mode_cpu_load=False,
+                rapl_include_dram=False,
+                rapl_prefer_psys=False,
+                pue=1.0,
+                wue=0.0,
+                allow_multiple_runs=True,
+                log_level="critical",
+            )
             self._tracker.start()
+
+        # CodeCarbon hides its own errors, and leaves a tracker behind that cannot be read.
+        if not getattr(self._tracker, "_hardware", None):
+            raise ConfigError("energy=codecarbon: CodeCarbon cannot be started here; choose energy=cpu_time")
 
         # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load,
         # so that a short one beside a reading charges too much. Readings alone add up; GPUs are still sampled.
@@ -105,6 +113,8 @@ class CodeCarbon:
         mode = next((getattr(item, "_mode", None) for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         self._cpu_source = {"intel_rapl": Source.MEASURED, "constant": Source.CONSTANT}.get(str(mode), Source.MODELLED)
         self.method = {"intel_rapl": "counter", "constant": "tdp_constant"}.get(str(mode), "load_model")
+        self._limit_w = processor_limit_w() if self.method == "counter" else None
+        self._cpu_joules = 0.0
         tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         self.sensor = f"CPU {mode}, TDP {tdp} W, RAM constant, {len(gpus)} GPU(s)"
         self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
@@ -122,43 +132,33 @@ class CodeCarbon:
         time.sleep(max(0.0, self._read_at_s + _STALE_S - time.monotonic()))
 
         self._taker.total = None
+        before_s, before_joules = self._read_at_s, self._cpu_joules
         self._tracker.flush()
         self._read_at_s = time.monotonic()
 
         total = self._taker.total
         if total is None:
             raise RuntimeError("the tracker handed no data over")
+        self._cpu_joules = total.cpu_energy * _JOULES_PER_KWH
+
+        # It takes a RAPL counter that starts again, as after sleep, for one that has wrapped around.
+        step, seconds = self._cpu_joules - before_joules, self._read_at_s - before_s
+        started_again = self._limit_w is not None and not is_plausible(step, seconds, self._limit_w)
+        warning = (
+            f"codecarbon: {step:.0f} J in {seconds:.1f} s is more than the processors can draw ({self._limit_w} W)"
+        )
 
         return Reading(
-            cpu=Component(total.cpu_energy * _JOULES_PER_KWH, self._cpu_source),
+            cpu=Component(self._cpu_joules, self._cpu_source),
             gpu=Component(total.gpu_energy * _JOULES_PER_KWH, Source.MEASURED) if self._has_gpu else ABSENT,
             ram=Component(total.ram_energy * _JOULES_PER_KWH, Source.CONSTANT),
-            warnings=self._warnings,
+            warnings=(*self._warnings, warning) if started_again else self._warnings,
+            breaks=frozenset({"cpu"} if started_again else ()),
         )
 
     def close(self) -> None:
         """Stops the tracker, for good: CodeCarbon cannot start one again."""
         self._tracker.stop()
-
-
-@contextlib.contextmanager
-def _known_processor() -> Iterator[None]:
-    """Tells CodeCarbon the processor's name where Linux does.
-
-    The package that it asks instead starts a process that computes for a second, and finds the same name.
-    """
-    name = processor_name()
-    if name is None:
-        yield
-        return
-
-    module: Any = importlib.import_module("codecarbon.core.cpu")
-    detect_cpu_model = module.detect_cpu_model
-    module.detect_cpu_model = lambda: name
-    try:
-        yield
-    finally:
-        module.detect_cpu_model = detect_cpu_model
 
 
 def _nothing() -> None:

@@ -43,6 +43,7 @@ class Joined:
             secondary={**cpu.secondary, **gpu.secondary},
             warnings=(*cpu.warnings, *gpu.warnings),
             gpu_temperature_c=gpu.gpu_temperature_c,
+            breaks=(cpu.breaks - {"gpu"}) | (gpu.breaks & {"gpu"}),
         )
 
     def close(self) -> None:

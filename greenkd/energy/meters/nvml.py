@@ -1,5 +1,6 @@
 """NVIDIA GPUs by their own energy counters, with polled power as a second estimate."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -8,24 +9,25 @@ from pydantic import Field
 from greenkd import __version__
 from greenkd.energy.clock import Clock
 from greenkd.energy.meters.base import Beside, Component, Part, Reading
-from greenkd.energy.meters.nvidia_devices import Gpu, open_nvml, slice_warnings, visible_gpus
+from greenkd.energy.meters.nvidia_devices import Gpu, look_for_gpus, open_nvml
 from greenkd.energy.meters.power_sampler import PowerSampler
 from greenkd.errors import ConfigError
 from greenkd.records import Source
 
 
 class Nvml:
-    """The GPUs this process may use, found by UUID, read by the total-energy counter that GPUs have since Volta.
+    """The GPUs this process may use, read by the total-energy counter that GPUs have since Volta.
 
-    Power is polled as well and stands beside the counter in every row. Where the counter is missing, polled power is
-    the reading, and the method says so.
+    Power is polled as well and stands beside the counter in every row, where every GPU tells it. Where a GPU has no
+    counter, its polled power is the reading, and the method says so. One that has neither is left out, which stands in
+    every row.
 
     Args:
         interval_s: Time between two readings of the power.
         clock: Another clock than the process's, for tests.
 
     Raises:
-        ConfigError: This process can use no NVIDIA GPU.
+        ConfigError: This process can read no NVIDIA GPU.
     """
 
     name = "nvml"
@@ -34,31 +36,39 @@ class Nvml:
 
     def __init__(self, interval_s: Annotated[float, Field(gt=0, le=60)] = 1.0, clock: Clock | None = None) -> None:
         nvml = open_nvml()
-        gpus = () if nvml is None else visible_gpus(nvml)
+        visible = look_for_gpus(nvml)
+        gpus = visible.gpus
         if nvml is None or not gpus:
+            reason = "; ".join(visible.warnings) or "no driver, or CUDA_VISIBLE_DEVICES hides them all"
             raise ConfigError(
-                "energy=nvml: this process can use no NVIDIA GPU (no driver, or CUDA_VISIBLE_DEVICES hides them all); "
+                f"energy=nvml: this process can read no NVIDIA GPU ({reason}); "
                 "choose energy=codecarbon or energy=cpu_time"
             )
 
-        # The devices and what they can tell
+        # What each device can tell
+        handles = {gpu: nvml.nvmlDeviceGetHandleByIndex(gpu.index) for gpu in gpus}
         self._nvml = nvml
-        self._handles = [nvml.nvmlDeviceGetHandleByUUID(gpu.uuid) for gpu in gpus]
-        self._warnings = slice_warnings(gpus)
-        counter = _has_counter(nvml, self._handles)
-        self.method = "counter" if counter else "sampled_power"
-        self.sensor = f"NVML {'energy counter' if counter else 'power'} of {_named(nvml, gpus)}"
+        self._handles = list(handles.values())
+        self._warnings = visible.warnings
+        self._counted = [handle for gpu, handle in handles.items() if gpu.has_counter]
+        self._sampled = [handle for gpu, handle in handles.items() if not gpu.has_counter]
+        self._polled = self._sampled or (self._handles if all(gpu.has_power for gpu in gpus) else [])
+
+        # How the figures come about
+        methods = [name for name, some in (("counter", self._counted), ("sampled_power", self._sampled)) if some]
+        self.method = "+".join(methods)
+        sensors = [name for name, some in (("energy counter", self._counted), ("power", self._sampled)) if some]
+        self.sensor = f"NVML {' and '.join(sensors)} of {_named(nvml, handles)}"
 
         # Counters move every 20 to 100 ms: a row of 15 s is good to 2 %.
-        self.resolution_s = 0.1 if counter else interval_s
+        self.resolution_s = interval_s if self._sampled else 0.1
         self.min_window_s = max(2.0, 5 * self.resolution_s)
 
         self.expected: frozenset[Part] = frozenset({"gpu"})
         self.shared: Mapping[Part, frozenset[str]] = {"gpu": frozenset(gpu.uuid for gpu in gpus)}
 
-        self._counter = counter
-        self._polled = Beside("nvml power", "sampled_power")
-        self._sampler = PowerSampler(self._read_watts, interval_s, clock)
+        self._beside = Beside("nvml power", "sampled_power")
+        self._sampler = PowerSampler(self._read_watts, interval_s, clock) if self._polled else None
 
     def snapshot(self) -> Reading:
         """Reads all counters, which takes some ten µs each.
@@ -66,44 +76,56 @@ class Nvml:
         Raises:
             Exception: NVML's error, if a GPU cannot be read any more.
         """
-        polled = Component(self._sampler.joules()["gpu"], Source.MEASURED)
-        temperature = self._temperature_c()
-        if not self._counter:
-            return Reading(gpu=polled, warnings=self._warnings, gpu_temperature_c=temperature)
+        polled_j, failure = self._polled_joules()
+        if failure is not None and self._sampled:
+            raise failure
 
-        millijoules = sum(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in self._handles)
+        counted_j = sum(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in self._counted) / 1000
+        stands_beside = polled_j is not None and not self._sampled
+        warnings = () if failure is None else (f"nvml power: {failure}",)
+
         return Reading(
-            gpu=Component(millijoules / 1000, Source.MEASURED),
-            secondary={self._polled: Reading(gpu=polled)},
-            warnings=self._warnings,
-            gpu_temperature_c=temperature,
+            gpu=Component(counted_j + (polled_j or 0.0 if self._sampled else 0.0), Source.MEASURED),
+            secondary={self._beside: Reading(gpu=Component(polled_j, Source.MEASURED))} if stands_beside else {},
+            warnings=(*self._warnings, *warnings),
+            gpu_temperature_c=self._temperature_c(),
         )
 
     def close(self) -> None:
         """Ends the polling."""
-        self._sampler.close()
+        if self._sampler is not None:
+            self._sampler.close()
+
+    def _polled_joules(self) -> tuple[float | None, Exception | None]:
+        """Returns the energy by polled power, and NVML's error if it came to one since the last call."""
+        if self._sampler is None:
+            return None, None
+
+        try:
+            return self._sampler.joules()["gpu"], None
+        except self._nvml.NVMLError as error:
+            return None, error
 
     def _read_watts(self) -> dict[str, float]:
-        return {"gpu": sum(self._nvml.nvmlDeviceGetPowerUsage(handle) for handle in self._handles) / 1000}
+        return {"gpu": sum(self._nvml.nvmlDeviceGetPowerUsage(handle) for handle in self._polled) / 1000}
 
     def _temperature_c(self) -> float | None:
-        sensor = self._nvml.NVML_TEMPERATURE_GPU
+        """Returns the temperature of the hottest GPU that tells its own; None if none does."""
+        sensor, temperatures = self._nvml.NVML_TEMPERATURE_GPU, []
+        for handle in self._handles:
+            with contextlib.suppress(self._nvml.NVMLError):
+                temperatures.append(float(self._nvml.nvmlDeviceGetTemperature(handle, sensor)))
+
+        return max(temperatures, default=None)
+
+
+def _named(nvml: Any, handles: Mapping[Gpu, Any]) -> str:
+    names = []
+    for gpu, handle in handles.items():
         try:
-            return max(float(self._nvml.nvmlDeviceGetTemperature(handle, sensor)) for handle in self._handles)
-        except self._nvml.NVMLError:
-            return None
+            name = str(nvml.nvmlDeviceGetName(handle))
+        except nvml.NVMLError:
+            name = "GPU of unknown name"
+        names.append(f"{name} {gpu.uuid[:12]}")
 
-
-def _has_counter(nvml: Any, handles: list[Any]) -> bool:
-    try:
-        for handle in handles:
-            nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except nvml.NVMLError:
-        return False
-
-    return True
-
-
-def _named(nvml: Any, gpus: tuple[Gpu, ...]) -> str:
-    names = [str(nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(gpu.index))) for gpu in gpus]
-    return ", ".join(f"{name} {gpu.uuid[:12]}" for name, gpu in zip(names, gpus, strict=True))
+    return ", ".join(names)

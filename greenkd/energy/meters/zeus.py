@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
-from greenkd.energy.meters.nvidia_devices import open_nvml, visible_gpus
+from greenkd.energy.meters.nvidia_devices import look_for_gpus, open_nvml
 from greenkd.errors import ConfigError
 from greenkd.records import Source
 
@@ -43,12 +43,10 @@ class Zeus:
         self.sensor = f"Zeus: {', '.join(sorted(self._totals))}"
         self.expected: frozenset[Part] = frozenset(self._totals)
 
-        nvml = open_nvml()
-        gpus = () if nvml is None else visible_gpus(nvml)
         self.shared: Mapping[Part, frozenset[str]] = {
             "cpu": MACHINE,
             "ram": MACHINE,
-            "gpu": frozenset(gpu.uuid for gpu in gpus),
+            "gpu": frozenset(gpu.uuid for gpu in look_for_gpus(open_nvml()).gpus),
         }
 
     def snapshot(self) -> Reading:

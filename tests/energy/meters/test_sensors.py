@@ -21,7 +21,7 @@ from greenkd.energy import (
     auto,
     record_reading,
 )
-from greenkd.energy.meters.nvidia_devices import visible_gpus
+from greenkd.energy.meters.nvidia_devices import look_for_gpus, visible_gpus
 from greenkd.energy.meters.rapl import rapl_is_readable
 from greenkd.energy.window import difference
 from greenkd.errors import ConfigError
@@ -53,6 +53,15 @@ class Powercap:
 
     def set(self, name: str, joules: float) -> None:
         (self.root / name / "energy_uj").write_text(f"{int(joules * 1e6)}\n")
+
+    def write(self, name: str, text: str, file: str = "energy_uj") -> None:
+        (self.root / name / file).write_text(text + "\n", encoding="utf-8")
+
+    def describe(self, name: str, range_j: float, sustained_w: int | None) -> None:
+        """Says how far a package's counter goes, and what the package draws for long."""
+        self.write(name, str(int(range_j * 1e6)), "max_energy_range_uj")
+        if sustained_w is not None:
+            self.write(name, str(sustained_w * 1_000_000), "constraint_0_max_power_uw")
 
     def forbid(self, name: str) -> None:
         path = self.root / name / "energy_uj"
@@ -88,6 +97,105 @@ def test_rapl_counters_wrap_around(powercap: Powercap) -> None:
     powercap.set("intel-rapl:0", 9.67115)
     after = meter.snapshot()
     assert after.cpu.joules - before.cpu.joules == pytest.approx(10.0)  # type: ignore[operator]
+
+
+# A counter that starts again at 0, after sleep or when its driver is loaded anew, at what it counts then.
+STARTED_AGAIN = {"range of Intel": 262143.328850, "range of AMD": 65532.610987}
+
+
+@pytest.mark.parametrize("range_j", STARTED_AGAIN.values(), ids=STARTED_AGAIN)
+@pytest.mark.parametrize("sustained_w", [None, 65, 0])
+@pytest.mark.parametrize("seconds", [0.6, 15.0])
+def test_a_counter_that_starts_again_is_no_wrap_around(
+    powercap: Powercap, range_j: float, sustained_w: int | None, seconds: float
+) -> None:
+    powercap.describe("intel-rapl:0", range_j, sustained_w)
+    powercap.set("intel-rapl:0", 110.0)
+    clock = FakeClock()
+    meter = Rapl(powercap.root, clock)
+    before = meter.snapshot()
+    clock.pass_time(seconds)
+    powercap.set("intel-rapl:0", 1.0)
+    powercap.set("intel-rapl:0/intel-rapl:0:1", 4.0)
+    after = meter.snapshot()
+    assert after.cpu.joules == before.cpu.joules
+    assert "intel-rapl:0 (cpu): " in after.warnings[0]
+    assert "started again" in after.warnings[0]
+
+    energy = difference(meter, before, after, cpu_s=seconds)
+    assert (energy.valid, energy.primary.kwh["cpu"]) == (False, None)
+    assert energy.warnings[0] == after.warnings[0]
+
+    # From then on it counts as before.
+    clock.pass_time(seconds)
+    powercap.set("intel-rapl:0", 37.0)
+    powercap.set("intel-rapl:0/intel-rapl:0:1", 7.0)
+    energy = difference(meter, after, meter.snapshot(), cpu_s=seconds)
+    assert (energy.valid, energy.warnings) == (True, ())
+    assert energy.primary.kwh["cpu"] == pytest.approx(36 / 3.6e6)
+
+
+def test_a_leap_forward_that_no_package_can_draw_is_unknown(powercap: Powercap) -> None:
+    powercap.describe("intel-rapl:0", 262143.3, 65)
+    clock = FakeClock()
+    meter = Rapl(powercap.root, clock)
+    before = meter.snapshot()
+    clock.pass_time(2)
+    powercap.set("intel-rapl:0", 5001.0)
+    assert not difference(meter, before, meter.snapshot(), cpu_s=2).valid
+
+
+def test_all_a_package_can_draw_is_taken(powercap: Powercap) -> None:
+    powercap.describe("intel-rapl:0", 262143.3, 125)
+    powercap.set("intel-rapl:0", 262000.0)
+    powercap.set("intel-rapl:0/intel-rapl:0:1", 2.0)
+    clock = FakeClock()
+    meter = Rapl(powercap.root, clock)
+    before = meter.snapshot()
+    clock.pass_time(10)
+    powercap.set("intel-rapl:0", 3356.7)
+    powercap.set("intel-rapl:0/intel-rapl:0:1", 22.0)
+    energy = difference(meter, before, meter.snapshot(), cpu_s=10)
+    assert energy.valid
+    assert energy.primary.kwh["cpu"] == pytest.approx(3500 / 3.6e6)
+
+
+@pytest.mark.parametrize("text", ["n/a", "", "-5", "1_000", "0x10", "\u0663", "12 13", "9" * 30 + "x"])
+def test_a_garbled_counter_is_absent_and_said(powercap: Powercap, text: str) -> None:
+    clock = FakeClock()
+    meter = Rapl(powercap.root, clock)
+    before = meter.snapshot()
+    clock.pass_time(2)
+    powercap.write("intel-rapl:1", text)
+    garbled = meter.snapshot()
+    assert garbled.cpu.joules is None
+    assert garbled.ram.joules is not None
+    assert "intel-rapl:1 (cpu) cannot be read: it holds" in garbled.warnings[0]
+    assert not difference(meter, before, garbled, cpu_s=2).valid
+
+    # What it counted meanwhile is not lost.
+    powercap.set("intel-rapl:1", 51)
+    after = meter.snapshot()
+    assert after.cpu.joules - before.cpu.joules == pytest.approx(50)  # type: ignore[operator]
+    assert after.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["energy_uj", "max_energy_range_uj"])
+def test_a_counter_that_is_garbled_from_the_start_is_not_there(powercap: Powercap, name: str) -> None:
+    powercap.write("intel-rapl:1", "n/a", name)
+    meter = Rapl(powercap.root)
+    assert meter.sensor == "RAPL, 1 package(s) and DRAM"
+    assert "intel-rapl:1 (package-1) cannot be read" in meter.snapshot().warnings[0]
+    powercap.write("intel-rapl:0", "n/a", name)
+    assert not rapl_is_readable(powercap.root)
+
+
+def test_a_counter_that_vanishes_is_absent(powercap: Powercap) -> None:
+    meter = Rapl(powercap.root)
+    powercap.forbid("intel-rapl:0")
+    reading = meter.snapshot()
+    assert reading.cpu.joules is None
+    assert "cannot be read" in reading.warnings[0]
 
 
 def test_an_unreadable_counter_is_absent_and_said(powercap: Powercap) -> None:
@@ -152,6 +260,38 @@ def test_visible_gpus(nvml: types.ModuleType, listed: str | None, expected: list
     assert all(gpu.shared == (listed or "").startswith("MIG") for gpu in found)
 
 
+@pytest.mark.parametrize(
+    ("bad", "listed", "expected", "said"),
+    [
+        ("1 lost", None, [0], ["GPU number 1 cannot be read (GPU is lost)"]),
+        ("0 lost", None, [1], ["GPU number 0 cannot be read (GPU is lost)"]),
+        ("1 lost", "0", [0], []),
+        ("0 lost", "1", [1], []),
+        ("1 lost", "1,0", [0], ["GPU number 1 cannot be read"]),
+        ("1 lost", "GPU-0", [0], []),
+        ("1 uuid", None, [0, 1], []),
+        ("1 uuid", "0", [0], []),
+        ("1 power", None, [0, 1], []),
+        ("1 counter", None, [0, 1], []),
+        ("1 power,1 counter", None, [0], ["GPU-10000000-aaaa-bbbb-cccc-000000000000 cannot be read (Not Supported)"]),
+        ("0 lost,1 power,1 counter", None, [], ["GPU number 0", "GPU-1"]),
+    ],
+)
+def test_a_bad_gpu_is_left_out_and_named_where_this_process_may_use_it(
+    nvml: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    bad: str,
+    listed: str | None,
+    expected: list[int],
+    said: list[str],
+) -> None:
+    monkeypatch.setenv("FAKE_NVML_BAD", bad)
+    found = look_for_gpus(nvml, {} if listed is None else {"CUDA_VISIBLE_DEVICES": listed})
+    assert [gpu.index for gpu in found.gpus] == expected
+    assert len(found.warnings) == len(said)
+    assert all(text in warning for text, warning in zip(said, found.warnings, strict=True))
+
+
 def joules_over(meter: Nvml, seconds: float) -> tuple[float, float, float, Reading]:
     """Returns the GPU's joules and bounds of the seconds they took."""
     outer = time.monotonic()
@@ -194,6 +334,45 @@ class TestNvml:
         assert meter.resolution_s >= 0.1
         joules, least, most, _ = joules_over(meter, 0.35)
         assert 400 * (least - 0.1) * 0.98 <= joules <= 400 * (most + 0.1) * 1.02
+
+    @pytest.mark.parametrize(
+        ("bad", "watts", "method", "warnings", "secondary"),
+        [
+            ("1 lost", 100, "counter", 1, True),
+            ("0 lost", 300, "counter", 1, True),
+            ("1 uuid,1 name", 400, "counter", 0, True),
+            ("1 power", 400, "counter", 0, False),
+            ("1 counter", 400, "counter+sampled_power", 0, False),
+            ("0 counter,1 counter", 400, "sampled_power", 0, False),
+            ("1 power,1 counter", 100, "counter", 1, True),
+        ],
+    )
+    def test_what_can_be_read_is_read_and_what_cannot_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, bad: str, watts: int, method: str, warnings: int, secondary: bool
+    ) -> None:
+        monkeypatch.setenv("FAKE_NVML_BAD", bad)
+        meter = Nvml(interval_s=0.05)
+        joules, least, most, reading = joules_over(meter, 0.3)
+        assert watts * least * 0.98 <= joules <= watts * most * 1.02
+        assert (meter.method, len(reading.warnings), bool(reading.secondary)) == (method, warnings, secondary)
+        assert auto(watts_per_thread=4.0).expected >= {"cpu", "gpu"}
+
+    def test_power_that_fails_later_costs_the_second_estimate_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        meter = Nvml(interval_s=0.02)
+        monkeypatch.setenv("FAKE_NVML_BAD", "1 power,0 temperature")
+        time.sleep(0.2)
+        reading = meter.snapshot()
+        assert reading.gpu.joules is not None
+        assert (reading.secondary, reading.warnings) == ({}, ("nvml power: Not Supported",))
+        assert reading.gpu_temperature_c == 41.0
+
+    def test_no_gpu_that_can_be_read_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAKE_NVML_BAD", "0 lost,1 lost")
+        with pytest.raises(ConfigError, match=r"GPU number 0 cannot be read \(GPU is lost\).*energy=codecarbon"):
+            Nvml()
+        meter = auto(watts_per_thread=4.0)
+        assert meter.name in {"codecarbon", "rapl"}
+        assert "GPU number 1 cannot be read (GPU is lost)" in meter.sensor
 
     def test_a_mig_slice_is_flagged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", MIG)

@@ -97,6 +97,39 @@ for visible in {list(cases)!r}:
         assert any("MIG slice" in warning for warning in read["warnings"]) == (visible == MIG)
 
 
+BAD_GPUS = {
+    "1 lost": (None, 100, True),
+    "0 lost": (None, 300, True),
+    "1 lost,0 uuid": ("0", 100, False),
+    "1 uuid,1 name": (None, 400, False),
+    "1 power,1 counter": (None, 100, True),
+    "0 lost,1 lost": (None, None, True),
+}
+
+
+@pytest.mark.parametrize("name", ["CodeCarbon", "CarbonTracker"])
+def test_a_bad_gpu_stops_no_meter(name: str, tmp_path: Path) -> None:
+    cases = [(bad, visible) for bad, (visible, _, _) in BAD_GPUS.items()]
+    program = f"""
+for bad, visible in {cases!r}:
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    os.environ["FAKE_NVML_BAD"] = bad
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+    read({name}(), lambda: time.sleep(0.5))
+"""
+    done = run(READ + program, tmp_path, path=str(FAKE_NVML))
+    for (bad, (_, watts, said)), line in zip(BAD_GPUS.items(), done.stdout.splitlines(), strict=True):
+        read = json.loads(line)
+        assert read["cpu"] is not None
+        assert any("cannot be read" in warning for warning in read["warnings"]) == said, bad
+        if watts is None:
+            assert (read["gpu"], read["expected"]) == (None, ["cpu"]), bad
+        else:
+            assert 0.95 * watts * read["least"] < read["gpu"] < 1.05 * watts * read["most"], bad
+    assert done.stderr == ""
+
+
 def test_a_gpu_codecarbon_does_not_find_is_absent_not_zero(tmp_path: Path) -> None:
     # CodeCarbon looks for the program nvidia-smi before it asks the driver.
     read = json.loads(run(READ + "read(CodeCarbon(), lambda: None)", tmp_path).stdout)
@@ -111,6 +144,62 @@ def test_a_stray_configuration_of_codecarbon_changes_nothing(tmp_path: Path) -> 
     read = json.loads(run(program, tmp_path, FAKE_NVML_WATTS="", CODECARBON_FORCE_CPU_POWER="9999").stdout)
     assert 0 < read["cpu"] < 100
     assert list(tmp_path.iterdir()) == [stray]
+
+
+BROKEN = {
+    "no section": b"garbage\n",
+    "a per cent sign": b"[codecarbon]\napi_key=ab%cd\n",
+    "a name twice": b"[codecarbon]\npue=1\npue=2\n",
+    "no text": b"\xff\xfe[\x00c\x00",
+    "a value of the wrong kind": b"[codecarbon]\nmeasure_power_secs=often\nlog_level=loud\ngpu_ids=;\n",
+}
+
+
+def test_a_broken_configuration_of_codecarbon_changes_nothing_and_is_said_once(tmp_path: Path) -> None:
+    program = (
+        READ
+        + f"""
+import logging
+logging.basicConfig(format="%(message)s")
+for content in {list(BROKEN.values())!r}:
+    for folder in ("home", "work"):
+        os.environ["HOME"] = os.path.abspath("home")
+        os.chdir(folder)
+        with open(".codecarbon.config", "wb") as file:
+            file.write(content)
+        os.chdir("..")
+    os.chdir("work")
+    read(CodeCarbon(), lambda: sum(range(2_000_000)))
+    os.chdir("..")
+"""
+    )
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    done = run(program, tmp_path, FAKE_NVML_WATTS="")
+    assert len(done.stdout.splitlines()) == len(BROKEN)
+    assert all(json.loads(line)["cpu"] is not None for line in done.stdout.splitlines())
+    warnings = [line for line in done.stderr.splitlines() if ".codecarbon.config: is broken" in line]
+    assert len(warnings) == len(done.stderr.splitlines()) == 2, done.stderr
+
+
+def test_codecarbon_counts_on_a_clock_that_nobody_sets(tmp_path: Path) -> None:
+    program = (
+        READ
+        + """
+real, jump = time.time, [0.0]
+time.time = lambda: real() + jump[0]
+meter = CodeCarbon(cpu_tdp_w=100.0 * os.cpu_count())
+for hours in (0, 8, -1):
+    def wait():
+        jump[0] = hours * 3600.0
+        start = time.process_time()
+        while time.process_time() - start < 0.5:
+            pass
+    read(meter, wait)
+"""
+    )
+    for line in run(program, tmp_path, FAKE_NVML_WATTS="").stdout.splitlines():
+        assert 45 < json.loads(line)["cpu"] < 80
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 # ruff: noqa: N801, N802, N818
 """NVML with made-up GPUs of constant watts, as the real module looks to its users.
 
-Environment: FAKE_NVML_WATTS "100,300" (one GPU each); FAKE_NVML_COUNTER "ms" | "coarse" | "missing".
+Environment: FAKE_NVML_WATTS "100,300" (one GPU each); FAKE_NVML_COUNTER "ms" | "coarse" | "missing"; FAKE_NVML_BAD
+"1 lost,0 power" (what of which GPU fails: lost, or uuid, name, power, counter, temperature).
 """
 
 import os
@@ -26,6 +27,18 @@ class NVMLError_LibraryNotFound(NVMLError):
     pass
 
 
+class NVMLError_GpuIsLost(NVMLError):
+    pass
+
+
+def _try(handle, what):
+    bad = os.environ.get("FAKE_NVML_BAD", "").split(",")
+    if f"{handle} lost" in bad:
+        raise NVMLError_GpuIsLost("GPU is lost")
+    if f"{handle} {what}" in bad:
+        raise NVMLError_NotSupported("Not Supported")
+
+
 def _watts():
     return [float(watts) for watts in os.environ.get("FAKE_NVML_WATTS", "100,300").split(",") if watts]
 
@@ -46,10 +59,12 @@ def nvmlDeviceGetCount():
 def nvmlDeviceGetHandleByIndex(index):
     if not 0 <= index < len(_watts()):
         raise NVMLError("no such index")
+    _try(index, "handle")
     return index
 
 
 def nvmlDeviceGetUUID(handle):
+    _try(handle, "uuid")
     return f"GPU-{handle}0000000-aaaa-bbbb-cccc-000000000000"
 
 
@@ -57,7 +72,8 @@ def nvmlDeviceGetHandleByUUID(uuid):
     if uuid == MIG:
         return "slice"
     for index in range(len(_watts())):
-        if nvmlDeviceGetUUID(index) == uuid:
+        if f"GPU-{index}0000000-aaaa-bbbb-cccc-000000000000" == uuid:
+            _try(index, "uuid")
             return index
     raise NVMLError("no such uuid")
 
@@ -68,14 +84,17 @@ def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle):
 
 
 def nvmlDeviceGetName(handle):
+    _try(handle, "name")
     return f"Fake {handle}"
 
 
 def nvmlDeviceGetPowerUsage(handle):
+    _try(handle, "power")
     return int(_watts()[handle] * 1000)
 
 
 def nvmlDeviceGetTotalEnergyConsumption(handle):
+    _try(handle, "counter")
     kind = os.environ.get("FAKE_NVML_COUNTER", "ms")
     if kind == "missing":
         raise NVMLError_NotSupported
@@ -86,6 +105,7 @@ def nvmlDeviceGetTotalEnergyConsumption(handle):
 
 
 def nvmlDeviceGetTemperature(handle, _sensor):
+    _try(handle, "temperature")
     return 40 + handle
 
 
@@ -97,7 +117,8 @@ class _Rates:
     gpu, memory = 50, 10
 
 
-def nvmlDeviceGetMemoryInfo(_handle):
+def nvmlDeviceGetMemoryInfo(handle):
+    _try(handle, "memory")
     return _Memory
 
 
