@@ -73,7 +73,8 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
         sweep = Path(config.hydra.sweep.dir)
-        _start(_typed_line()).begin(compose_jobs(config), lambda job: sweep / campaign_folder(job))
+        here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
+        _start(_typed_line()).begin(compose_jobs(config), lambda job: sweep / campaign_folder(job), here=here)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Records a job's start-up where a launcher has given it a process of its own."""
