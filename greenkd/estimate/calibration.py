@@ -5,7 +5,6 @@ figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -201,7 +200,7 @@ class Calibrator:
 
         epochs = watch.epochs[1:] or watch.epochs
         if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
-            return _pace(epochs, _mean(epochs))
+            return Pace(_mean(epochs), tuple(epochs))
 
         step = _mean(watch.chunks)
         plan: list[Work] = []
@@ -209,7 +208,7 @@ class Calibrator:
             loader.plan(0)
         validation = self._evaluation(context.data.validation, learner.network)
         extra = plan[0] + validation.times(len(context.data.validation) / recipe.validate_every)
-        return _pace(watch.chunks, step.times(loader.steps) + extra)
+        return Pace(step.times(loader.steps) + extra, tuple(watch.chunks))
 
     def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
         """Returns the cost per image."""
@@ -244,9 +243,3 @@ def _total(works: list[Work]) -> Work:
 
 def _mean(works: list[Work]) -> Work:
     return _total(works).times(1 / len(works))
-
-
-def _pace(samples: list[Work], epoch: Work) -> Pace:
-    cpu = [sample.cpu_s for sample in samples]
-    mean = statistics.fmean(cpu) or 1.0
-    return Pace(epoch, min(cpu) / mean, max(cpu) / mean)

@@ -16,6 +16,7 @@ from greenkd.estimate.rates import Rates
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.estimate.stopwatch import Work
 from greenkd.estimate.table import describe_estimate
+from greenkd.estimate.wall_time import WallRange
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
 from greenkd.training.stop_signals import StopFlag
@@ -31,6 +32,7 @@ KNOWN = Rates(
     logits=Work(40.0, 40.0),
     low=0.8,
     high=1.5,
+    wall=WallRange(0.5, 2.0),
     power=Power(per_cpu_s_kwh=1e-3, per_s_kwh=1e-4),
     source="made up",
 )
