@@ -5,6 +5,7 @@ last digits, so that only their names differ), in one command, with all seeds. T
 `order=sequential` and with the default, and with the strategies listed forwards and backwards. A figure is CPU
 milliseconds per image of student training and validation, and CPU seconds of a campaign's fixed cost of its own, by the
 strategy's place in the command line; the ratio is that of the place listed first to the mean of those listed later.
+`--root` prints the same of another version of the program.
 """
 
 import argparse
@@ -27,13 +28,13 @@ taus: {taus}
 """
 
 
-def run(folder: Path, names: list[str], order: str, seeds: int, epochs: int) -> Path:
-    """Runs a sweep in a process of its own, its teacher in the cache; returns the sweep's folder."""
+def run(root: Path, folder: Path, names: list[str], order: str, seeds: int, epochs: int) -> Path:
+    """Runs a sweep with the program in `root`, its teacher in the cache; returns the sweep's folder."""
     sweep = f"{order}-{'-'.join(names)}"
     subprocess.run(
         [
             sys.executable,
-            str(ROOT / "run.py"),
+            str(root / "run.py"),
             "-m",
             f"--config-dir={folder / 'conf'}",
             f"temperature={','.join(names)}",
@@ -44,7 +45,7 @@ def run(folder: Path, names: list[str], order: str, seeds: int, epochs: int) -> 
             "energy=cpu_time",
         ],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(root)},
         stdout=subprocess.DEVNULL,
         check=True,
     )
@@ -74,6 +75,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="(2)")
     parser.add_argument("--trials", type=int, default=3, help="of each campaign (3)")
     parser.add_argument("--epochs", type=int, default=12, help="of each trial (12)")
+    parser.add_argument("--orders", nargs="+", default=["sequential", "auto"], help="(sequential auto)")
+    parser.add_argument("--root", type=Path, default=ROOT, help="of another version of the program (this one's)")
     options = parser.parse_args()
 
     print(machine())
@@ -87,10 +90,12 @@ def main() -> None:
             path = folder / "conf" / "temperature" / f"{strategy}.yaml"
             path.write_text(OPTION.format(name=strategy, taus=taus))
 
-        run(folder, ["first"], "sequential", options.seeds, options.epochs)  # fills the cache: teacher and logits
+        run(
+            options.root, folder, ["first"], "sequential", options.seeds, options.epochs
+        )  # fills the cache: teacher and logits
         for names in (list(STRATEGIES), list(reversed(STRATEGIES))):
-            for order in ("sequential", "auto"):
-                by_strategy = costs(run(folder, names, order, options.seeds, options.epochs))
+            for order in options.orders:
+                by_strategy = costs(run(options.root, folder, names, order, options.seeds, options.epochs))
                 cells = []
                 for column, digits in ((0, 4), (1, 2)):
                     by_place = [by_strategy[name][column] for name in names]

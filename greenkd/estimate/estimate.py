@@ -64,12 +64,15 @@ def _sum(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first + second
 
 
-def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> EstimateRecord:
+def make_estimate(
+    campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag, composing_cpu_s: float = 0.0
+) -> EstimateRecord:
     """Estimates what is left of some campaigns, and keeps the estimate in the sweep's folder.
 
     Args:
         campaigns: Settings and folder of each; all of one sweep.
         stop: Asked between steps.
+        composing_cpu_s: CPU seconds that composing all of them took. Hydra composes each anew before it runs.
 
     Raises:
         GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
@@ -88,7 +91,9 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     if planned:
         workers = sum(campaign.processes - 1 for campaign in planned)
         low, high = _START_RANGE
-        start.add(planner.start + planner.worker_start.times(workers), planned[0].rates, low=low, high=high)
+        composing = Work(composing_cpu_s, composing_cpu_s)
+        start_work = planner.start + composing + planner.worker_start.times(workers)
+        start.add(start_work, planned[0].rates, low=low, high=high)
 
     record = _record(settings, planned, start, f"{monitor.meter.name} {monitor.meter.version}")
     write_estimate(sweep / ESTIMATE_FILE, record)

@@ -74,7 +74,12 @@ class Command:
         self.exit_code = graver(self.exit_code, code)
 
     def begin(
-        self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path], *, here: bool = True
+        self,
+        configs: Sequence[DictConfig],
+        folder_of: Callable[[Mapping[str, Any]], Path],
+        *,
+        here: bool = True,
+        composing_cpu_s: float = 0.0,
     ) -> None:
         """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
 
@@ -82,6 +87,7 @@ class Command:
             configs: The composed jobs.
             folder_of: Returns the folder of a job's campaign.
             here: The jobs will run in this process, not where a launcher puts them.
+            composing_cpu_s: CPU seconds that composing the jobs took.
         """
         try:
             states = self._check(configs, folder_of)
@@ -97,7 +103,7 @@ class Command:
             show(f"  left out: {left_out} repeats of objectives that have no temperature, under other strategies")
 
         if any(settings.estimate and not settings.dry_run for settings, _ in self.campaigns):
-            show(self._estimate())
+            show(self._estimate(composing_cpu_s))
         if self._trains_nothing():
             sys.exit(ExitCode.DONE)
 
@@ -121,11 +127,11 @@ class Command:
     def _trains_nothing(self) -> bool:
         return any(settings.dry_run or settings.estimate for settings, _ in self.campaigns)
 
-    def _estimate(self) -> str:
+    def _estimate(self, composing_cpu_s: float) -> str:
         """Estimates the campaigns, and returns the table to show."""
         try:
             with stop_on_signals() as stop:
-                return describe_estimate(make_estimate(self.campaigns, stop))
+                return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
         except TrainingInterruptedError:
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
