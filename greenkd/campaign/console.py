@@ -67,7 +67,9 @@ class Reporter:
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._strategy = ""
+        self._seed = 0
         self._planned = 0
+        self._in_turns = False  # each line on a trial then names its campaign
 
     @contextlib.contextmanager
     def live(self) -> Iterator[None]:
@@ -85,6 +87,13 @@ class Reporter:
             self._progress = progress
             yield
         self._progress = None
+
+    def for_campaign_in_turns(self) -> "Reporter":
+        """Returns a reporter on the same progress bar for a campaign whose trials alternate with those of others."""
+        reporter = Reporter()
+        reporter._progress = self._progress
+        reporter._in_turns = True
+        return reporter
 
     def note(self, text: str) -> None:
         """Says something once."""
@@ -109,7 +118,7 @@ class Reporter:
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
         """Says that a campaign begins, or goes on."""
         done = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
-        self._strategy, self._planned = record.strategy, record.planned_trials
+        self._strategy, self._planned, self._seed = record.strategy, record.planned_trials, record.seed
 
         going_on = f", {done} of them done" if done else ""
         trials = "1 trial" if record.planned_trials == 1 else f"{record.planned_trials} trials"
@@ -156,7 +165,8 @@ class Reporter:
         ending = {TrialStatus.PRUNED: f", pruned after epoch {row.epochs}", TrialStatus.FAILED: f"; {row.cause}"}
         log.log(
             logging.ERROR if row.status is TrialStatus.FAILED else logging.INFO,
-            "  trial %*d/%d  %-12s validation %-8s %s  %s  %.1f s%s",
+            "  %strial %*d/%d  %-12s validation %-8s %s  %s  %.1f s%s",
+            f"{self._strategy} seed {self._seed}, " if self._in_turns else "",
             len(str(self._planned)),
             row.trial + 1,
             self._planned,
@@ -167,6 +177,8 @@ class Reporter:
             row.duration_s,
             ending.get(row.status, ""),
         )
+        if self._progress is not None and self._in_turns:
+            self._progress.update(self._task, visible=False)
 
     def bank_used(self, costs: Costs | None, trials: int) -> None:
         """Says what storing the teacher's logits was good for."""
@@ -198,7 +210,7 @@ class Reporter:
 
     def _show(self, description: str, epochs: int) -> None:
         if self._progress is not None:
-            self._progress.reset(self._task, total=epochs, description=description, state="")
+            self._progress.reset(self._task, total=epochs, description=description, state="", visible=True)
 
 
 def _cure(record: CampaignRecord) -> str:

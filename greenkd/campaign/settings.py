@@ -57,20 +57,22 @@ _Retry = Annotated[
     Literal["none", "failed"], _unchanged_if(lambda value: value in ("none", "failed"), "give none or failed")
 ]
 _Order = Annotated[
-    Literal["sequential", "interleaved"],
-    _unchanged_if(lambda value: value in ("sequential", "interleaved"), "give sequential or interleaved"),
+    Literal["auto", "sequential", "interleaved"],
+    _unchanged_if(lambda value: value in ("auto", "sequential", "interleaved"), "give auto, sequential or interleaved"),
 ]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
 class Interleaving:
-    """What comes before each block of `order=interleaved`.
+    """What is measured of the machine where campaigns take turns; it is charged to no campaign.
 
     Attributes:
+        every: Before the first block of each `seed`, or before each `block`.
         idle_s: Seconds of doing nothing, which show what the machine draws at rest.
         calibration_steps: Fixed training steps, which show whether the machine has changed; 0 leaves them out.
     """
 
+    every: Literal["seed", "block"]
     idle_s: Annotated[float, Field(ge=0, le=3600)]
     calibration_steps: Annotated[int, Field(ge=0)]
 
@@ -85,8 +87,9 @@ class Settings:
 
     Attributes:
         storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
-        order: Whether the campaigns of a sweep run one after the other, or take turns.
-        interleaving: What comes before each block where they take turns.
+        order: Whether the campaigns of a command run one after the other, or take turns; `auto` lets several strategies
+            of one setting and seed take turns (`greenkd.sweep.order`).
+        interleaving: What is measured of the machine where they take turns.
         config: The resolved configuration in plain containers, as `config.yaml` keeps it.
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.

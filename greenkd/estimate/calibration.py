@@ -5,15 +5,16 @@ figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
 from greenkd.errors import TrainingDivergedError
@@ -29,7 +30,9 @@ from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.batches import Batch, EpochPlan
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.context import TrainingContext
+from greenkd.training.data_module import DataModule
 from greenkd.training.learner import Learner, TeacherOutputs
+from greenkd.training.network_factory import NetworkFactory
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.teacher_source import TeacherSource
@@ -96,8 +99,7 @@ class Calibrator:
 
             # What a campaign sets up once
             with timed(context.device, setup):
-                student_network = context.networks.build(settings.student.mapping, "student", settings.seed)
-                context.networks.flops(student_network)
+                self._open_again(source)
                 make_learner()
             with timed(context.device, setup):
                 study = self._study("calibration")
@@ -132,6 +134,19 @@ class Calibrator:
             student_evaluation=student_evaluation,
             teacher_evaluation=teacher_evaluation,
         )
+
+    def _open_again(self, source: Literal["teacher", "student"] | None) -> None:
+        """Does once more what every campaign does for itself: splits the data, builds networks, counts their FLOPs."""
+        settings, old = self._settings, self._context.data
+        data = DataModule(old.task, old.options, old.dataset, old.device)
+        data.loader(settings.seed, self._recipe.batch_size).plan(0)
+        _ = data.validation, data.test
+        describe_environment(old.device, "")
+
+        networks = NetworkFactory(data.task, data.dataset, data.options.name, data.device)
+        networks.flops(networks.build(settings.student.mapping, "student", settings.seed))
+        if source is not None:
+            networks.flops(networks.build(settings.network(source).mapping, source, 0))
 
     def _teacher_source(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
         """Returns what trials get the teacher's outputs from, and the live teacher itself."""
@@ -201,7 +216,7 @@ class Calibrator:
 
         epochs = watch.epochs[1:] or watch.epochs
         if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
-            return _pace(epochs, _mean(epochs))
+            return Pace(_mean(epochs), tuple(epochs))
 
         step = _mean(watch.chunks)
         plan: list[Work] = []
@@ -209,7 +224,7 @@ class Calibrator:
             loader.plan(0)
         validation = self._evaluation(context.data.validation, learner.network)
         extra = plan[0] + validation.times(len(context.data.validation) / recipe.validate_every)
-        return _pace(watch.chunks, step.times(loader.steps) + extra)
+        return Pace(step.times(loader.steps) + extra, tuple(watch.chunks))
 
     def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
         """Returns the cost per image."""
@@ -244,9 +259,3 @@ def _total(works: list[Work]) -> Work:
 
 def _mean(works: list[Work]) -> Work:
     return _total(works).times(1 / len(works))
-
-
-def _pace(samples: list[Work], epoch: Work) -> Pace:
-    cpu = [sample.cpu_s for sample in samples]
-    mean = statistics.fmean(cpu) or 1.0
-    return Pace(epoch, min(cpu) / mean, max(cpu) / mean)

@@ -9,8 +9,9 @@ import numpy as np
 from greenkd.campaign.settings import Settings
 from greenkd.errors import RecordError
 from greenkd.estimate.power import mean_power
-from greenkd.estimate.rates import LEAST_SPREAD, Rates
+from greenkd.estimate.rates import Rates, cpu_range, threads_of
 from greenkd.estimate.stopwatch import NO_WORK, Work
+from greenkd.estimate.wall_time import wall_range
 from greenkd.identity import campaign_folder
 from greenkd.records import (
     UNMETERED,
@@ -25,16 +26,18 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
+from greenkd.training.context import TrainingContext
 
 # A finished trial's rows in the ledger are of these phases; its test is recorded under it too.
 _PHASES_OF_A_FINISHED_TRIAL = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST, Phase.OVERHEAD)
 
 
-def from_records(settings: Settings, multirun: Path, here: Environment) -> Rates | None:
+def from_records(settings: Settings, context: TrainingContext, multirun: Path, here: Environment) -> Rates | None:
     """Reads the rates off finished campaigns of the same setting, machine and meter; None if there is none.
 
     Args:
         settings: Of a campaign of that setting.
+        context: Its data and device.
         multirun: The folder that holds the sweeps.
         here: This machine and meter.
     """
@@ -55,6 +58,7 @@ def from_records(settings: Settings, multirun: Path, here: Environment) -> Rates
     ends = [_sum(row for row in ledger if row.phase in (Phase.INFERENCE, Phase.CALIBRATION)) for ledger in ledgers]
     teachers = [record.teacher_result for _, record in campaigns]
     mean = _mean(trials)
+    low, high = cpu_range([trials])
 
     return Rates(
         setup=per_campaign,
@@ -62,8 +66,9 @@ def from_records(settings: Settings, multirun: Path, here: Environment) -> Rates
         end=_mean(ends),
         teacher=_known(None if teacher is None else teacher.costs for teacher in teachers),
         logits=_known(record.logits_costs for _, record in campaigns),
-        low=min(1 - LEAST_SPREAD, *(work.cpu_s / mean.cpu_s for work in trials)),
-        high=max(1 + LEAST_SPREAD, *(work.cpu_s / mean.cpu_s for work in trials)),
+        low=low,
+        high=high,
+        wall=wall_range(trials, threads_of(settings, context)),
         power=mean_power(rows),
         source=f"ledgers of {len(trials)} earlier trials of the same setting, machine and meter",
     )

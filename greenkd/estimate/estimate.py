@@ -12,7 +12,6 @@ from greenkd.campaign.settings import Settings
 from greenkd.energy import open_monitor, read_config
 from greenkd.energy.row_builder import CarbonTerms
 from greenkd.estimate.plan import LEDGER, PlannedCampaign, Planner
-from greenkd.estimate.power import Power
 from greenkd.estimate.rates import Rates
 from greenkd.estimate.settlement import ESTIMATE_FILE
 from greenkd.estimate.stopwatch import NO_WORK, Work
@@ -28,36 +27,52 @@ _START_RANGE = (0.9, 1.1)
 
 @dataclasses.dataclass
 class _CostSum:
-    """A sum of work with its energy, None where a part is unknown, and the range of its CPU seconds."""
+    """A sum of work, with the range that it may lie in and its energy, which is None where a part is unknown."""
 
     work: Work = NO_WORK
+    low: Work = NO_WORK
+    high: Work = NO_WORK
     energy_kwh: float | None = 0.0
-    low_cpu_s: float = 0.0
-    high_cpu_s: float = 0.0
+    low_kwh: float | None = 0.0
+    high_kwh: float | None = 0.0
+    flops: float = 0.0
 
-    def add(self, work: Work, low: float, high: float, power: Power) -> None:
-        """Adds work; `low` and `high` are factors to its CPU seconds."""
-        self.join(_CostSum(work, power.energy_kwh(work), work.cpu_s * low, work.cpu_s * high))
+    def add(self, work: Work, rates: Rates, *, low: float | None = None, high: float | None = None) -> None:
+        """Adds work, with the power of some rates and in their range; `low` and `high` are other factors to its CPU s.
 
-    def add_at(self, work: Work, rates: Rates) -> None:
-        """Adds work in the range and with the power of some rates."""
-        self.add(work, rates.low, rates.high, rates.power)
+        What shortens the work shortens its time alike.
+        """
+        low, high = low or rates.low, high or rates.high
+        least = Work(work.cpu_s * low, work.duration_s * low * rates.wall.low)
+        most = Work(work.cpu_s * high, work.duration_s * high * rates.wall.high)
+
+        low_kwh, high_kwh = rates.power.range_kwh(least, most) or (None, None)
+        self.join(_CostSum(work, least, most, rates.power.energy_kwh(work), low_kwh, high_kwh))
 
     def join(self, other: "_CostSum") -> None:
         """Adds another sum."""
         self.work += other.work
-        known = self.energy_kwh is not None and other.energy_kwh is not None
-        self.energy_kwh = self.energy_kwh + other.energy_kwh if known else None  # type: ignore[operator]
-        self.low_cpu_s += other.low_cpu_s
-        self.high_cpu_s += other.high_cpu_s
+        self.low += other.low
+        self.high += other.high
+        self.energy_kwh = _sum(self.energy_kwh, other.energy_kwh)
+        self.low_kwh = _sum(self.low_kwh, other.low_kwh)
+        self.high_kwh = _sum(self.high_kwh, other.high_kwh)
+        self.flops += other.flops
 
 
-def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) -> EstimateRecord:
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def make_estimate(
+    campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag, composing_cpu_s: float = 0.0
+) -> EstimateRecord:
     """Estimates what is left of some campaigns, and keeps the estimate in the sweep's folder.
 
     Args:
         campaigns: Settings and folder of each; all of one sweep.
         stop: Asked between steps.
+        composing_cpu_s: CPU seconds that composing all of them took. Hydra composes each anew before it runs.
 
     Raises:
         GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
@@ -75,7 +90,10 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     start = _CostSum()
     if planned:
         workers = sum(campaign.processes - 1 for campaign in planned)
-        start.add(planner.start + planner.worker_start.times(workers), *_START_RANGE, planned[0].rates.power)
+        low, high = _START_RANGE
+        composing = Work(composing_cpu_s, composing_cpu_s)
+        start_work = planner.start + composing + planner.worker_start.times(workers)
+        start.add(start_work, planned[0].rates, low=low, high=high)
 
     record = _record(settings, planned, start, f"{monitor.meter.name} {monitor.meter.version}")
     write_estimate(sweep / ESTIMATE_FILE, record)
@@ -129,8 +147,13 @@ def _row(name: str, campaigns: int, trials: int, costs: _CostSum, terms: CarbonT
         duration_s=costs.work.duration_s,
         energy_kwh=energy_kwh,
         co2eq_g=None if energy_kwh is None else energy_kwh * terms.pue * terms.intensity.g_per_kwh,
-        low=costs.low_cpu_s / cpu_s if cpu_s else 1.0,
-        high=costs.high_cpu_s / cpu_s if cpu_s else 1.0,
+        low=costs.low.cpu_s / cpu_s if cpu_s else 1.0,
+        high=costs.high.cpu_s / cpu_s if cpu_s else 1.0,
+        flops=costs.flops,
+        duration_low_s=costs.low.duration_s,
+        duration_high_s=costs.high.duration_s,
+        energy_low_kwh=costs.low_kwh,
+        energy_high_kwh=costs.high_kwh,
     )
 
 
@@ -152,12 +175,14 @@ def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
     for campaign in planned:
         rates = campaign.rates
         if campaign.teacher is not None and campaign.teacher not in counted:
-            teachers.add_at(rates.teacher, rates)
+            teachers.add(rates.teacher, rates)
+            teachers.flops += campaign.flops.teacher
             counted.add(campaign.teacher)
 
         if campaign.logits is not None and campaign.logits[0] not in counted:
             key, missing = campaign.logits
-            logits.add_at(rates.logits.times(missing), rates)
+            logits.add(rates.logits.times(missing), rates)
+            logits.flops += campaign.flops.logits * missing
             counted.add(key)
     return {"teacher training": teachers, "teacher logits": logits}
 
@@ -165,16 +190,16 @@ def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
 def _campaign_costs(planned: PlannedCampaign, trials: int) -> _CostSum:
     """Returns what a campaign pays for itself: its set-up, its trials, its metered inference."""
     rates, settings = planned.rates, planned.settings
-    costs = _CostSum()
-    costs.add_at(rates.setup + rates.end, rates)
+    costs = _CostSum(flops=planned.flops.trials(trials, planned.together))
+    costs.add(rates.setup + rates.end, rates)
 
     # All but one of the trials might be pruned after their first epoch.
     epochs = settings.training.recipe.epochs
     prunes = not isinstance(settings.strategy.make_pruner(epochs), optuna.pruners.NopPruner)
     least = (1 + (trials - 1) / epochs) / max(trials, 1) if prunes and trials > 1 else 1.0
 
-    # Several processes shorten the time, not the work.
-    work = rates.trial.times(trials)
-    trial_work = Work(work.cpu_s, work.duration_s / min(planned.processes, max(trials, 1)))
-    costs.add(trial_work, rates.low * least, rates.high, rates.power)
+    # Several processes shorten the time, not the work; they end with as many rounds as the busiest has trials.
+    rounds = -(-trials // planned.processes)
+    trial_work = Work(rates.trial.cpu_s * trials, rates.trial.duration_s * rounds)
+    costs.add(trial_work, rates, low=rates.low * least)
     return costs

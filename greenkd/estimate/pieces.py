@@ -7,17 +7,15 @@ from greenkd.estimate.stopwatch import Work
 
 
 class Pace(NamedTuple):
-    """Cost of one epoch, and how far single measurements of it lie apart.
+    """Cost of one epoch, and the single measurements behind it.
 
     Attributes:
         epoch: Mean cost of an epoch.
-        low: CPU seconds of the cheapest sample over the mean.
-        high: CPU seconds of the most expensive sample over the mean.
+        samples: Of equal work each, an epoch or a step.
     """
 
     epoch: Work
-    low: float
-    high: float
+    samples: tuple[Work, ...]
 
 
 @dataclasses.dataclass(frozen=True)

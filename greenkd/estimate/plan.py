@@ -18,6 +18,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.energy.unmetered import since_process_start
 from greenkd.estimate.calibration import Calibrator
 from greenkd.estimate.earlier_campaigns import from_records
+from greenkd.estimate.flops import PlannedFlops, planned_flops
 from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.records import Environment, LedgerRow, read_rows
@@ -37,7 +38,9 @@ class PlannedCampaign:
         settings: The campaign's.
         trials: How many are still to be run.
         rates: What its pieces cost.
+        flops: Of its pieces.
         processes: How many run its trials at the same time.
+        together: Trials that each of them trains in lockstep.
         teacher: Key of its teacher, if that is still to be trained.
         logits: Name of the folder of its teacher's stored logits, and the share of them that is missing; None where
             none are stored.
@@ -46,7 +49,9 @@ class PlannedCampaign:
     settings: Settings
     trials: int
     rates: Rates
+    flops: PlannedFlops
     processes: int
+    together: int
     teacher: str | None
     logits: tuple[str, float] | None
 
@@ -71,6 +76,7 @@ class Planner:
         self._sweep = sweep
         self._contexts: dict[str, TrainingContext] = {}
         self._rates: dict[str, Rates] = {}
+        self._flops: dict[str, PlannedFlops] = {}
         self.start = NO_WORK
 
         load()
@@ -119,7 +125,7 @@ class Planner:
     def _rates_of(self, settings: Settings, context: TrainingContext, here: Environment) -> Rates:
         """Reads the rates of a setting off earlier campaigns, or times them; once for each setting."""
         if settings.setting_id not in self._rates:
-            rates = from_records(settings, self._sweep.parent, here)
+            rates = from_records(settings, context, self._sweep.parent, here)
             if rates is None:
                 with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
                     calibration = Calibrator(settings, context, Path(scratch)).run()
@@ -137,12 +143,16 @@ class Planner:
         placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
+        if settings.setting_id not in self._flops:
+            self._flops[settings.setting_id] = planned_flops(settings, context)
 
         return PlannedCampaign(
             settings=settings,
             trials=trials,
             rates=rates,
+            flops=self._flops[settings.setting_id],
             processes=1 if in_turns else max(1, min(placement.processes, trials)),
+            together=1 if in_turns else placement.together,
             teacher=None if teacher is None or _is_trained(settings, teacher) else teacher,
             logits=_logits(settings, context, teacher),
         )

@@ -1,6 +1,7 @@
 """What the campaigns of one setting cost piece by piece, put together from pieces that were timed."""
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 
 from greenkd.campaign.inference import WINDOW_S
@@ -8,11 +9,14 @@ from greenkd.campaign.settings import Settings
 from greenkd.estimate.pieces import Calibration
 from greenkd.estimate.power import Power, mean_power
 from greenkd.estimate.stopwatch import NO_WORK, PIECE_S, Work
+from greenkd.estimate.wall_time import WallRange, wall_range
 from greenkd.records import LedgerRow
+from greenkd.training.backend.threads import available_threads
 from greenkd.training.context import TrainingContext
 
-# CPU seconds repeat within 4 % on a busy machine; a range narrower than this would promise too much.
-LEAST_SPREAD = 0.1
+# A piece that is timed for seconds stands for minutes of work, beside neighbours that come and go and share caches and
+# cores: ten small sweeps were missed by up to 15 % (`python -m benchmarks.estimate`).
+LEAST_SPREAD = 0.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Rates:
         logits: Of all the teacher's logits of one seed.
         low: CPU seconds of the cheapest single measurement over the mean.
         high: CPU seconds of the most expensive single measurement over the mean.
+        wall: How far wall-clock time may lie from the mean.
         power: How the energy of such work follows from its seconds.
         source: Where the figures are from, in words.
     """
@@ -38,6 +43,7 @@ class Rates:
     logits: Work
     low: float
     high: float
+    wall: WallRange
     power: Power
     source: str
 
@@ -62,24 +68,47 @@ def from_calibration(
     end = _inference(calibration.student_evaluation, images, window)
 
     teacher_training = NO_WORK
-    paces = [student]
+    paces = [student.samples]
     if teacher is not None:
         end += _inference(calibration.teacher_evaluation, images, window)
         test = calibration.teacher_evaluation.times(images)
         teacher_training = teacher.epoch.times(settings.training.teacher_recipe().epochs) + test
-        paces.append(teacher)
+        paces.append(teacher.samples)
 
+    low, high = cpu_range(paces)
     return Rates(
         setup=calibration.setup,
         trial=trial,
         end=end,
         teacher=teacher_training,
         logits=calibration.logits.times(samples * recipe.epochs) if calibration.logits else NO_WORK,
-        low=min(1 - LEAST_SPREAD, *(pace.low for pace in paces)),
-        high=max(1 + LEAST_SPREAD, *(pace.high for pace in paces)),
+        low=low,
+        high=high,
+        wall=wall_range(student.samples, threads_of(settings, context)),
         power=mean_power(rows),
         source=f"timed here, {PIECE_S:g} s or a few steps of each network",
     )
+
+
+def cpu_range(measured: Sequence[Sequence[Work]]) -> tuple[float, float]:
+    """Returns CPU seconds of the cheapest and of the most expensive measurement over their means.
+
+    Args:
+        measured: Measurements of equal work, for each kind of work.
+    """
+    low, high = 1 - LEAST_SPREAD, 1 + LEAST_SPREAD
+    for samples in measured:
+        mean_s = statistics.fmean(sample.cpu_s for sample in samples) or 1.0
+        low = min(low, *(sample.cpu_s / mean_s for sample in samples))
+        high = max(high, *(sample.cpu_s / mean_s for sample in samples))
+    return low, high
+
+
+def threads_of(settings: Settings, context: TrainingContext) -> int:
+    """Returns how many threads a campaign's trainings may keep busy."""
+    if context.device.type != "cpu":
+        return 1
+    return available_threads() if settings.threads == "auto" else settings.threads
 
 
 def _inference(evaluation: Work, images: int, window_s: float) -> Work:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from greenkd.records import (
@@ -10,6 +11,7 @@ from greenkd.records import (
     EstimateOutcome,
     EstimateRecord,
     LedgerRow,
+    Phase,
     find_campaigns,
     read_campaign,
     read_estimate,
@@ -51,7 +53,8 @@ def settle(sweep: Path) -> EstimateRecord | None:
         finished_at=now(),
         cpu_s=math.fsum(cost.cpu_s or 0.0 for cost in costs),
         duration_s=math.fsum(cost.duration_s for cost in costs),
-        energy_kwh=None if None in energies else math.fsum(value for value in energies if value is not None),
+        energy_kwh=_known_sum(energies),
+        flops=_known_sum([cost.flops for cost in costs if _counts_flops(cost)]),
     )
 
     record = dataclasses.replace(record, outcome=outcome)
@@ -78,6 +81,15 @@ def _costs_since(estimated_at: str, campaign: CampaignRecord, folder: Path) -> l
     return costs
 
 
+def _counts_flops(cost: LedgerRow | Costs) -> bool:
+    """Tells whether a cost's FLOPs are among those estimated; a row without images has none to count."""
+    return not isinstance(cost, LedgerRow) or (cost.phase is not Phase.INFERENCE and cost.images > 0)
+
+
+def _known_sum(values: Sequence[float | None]) -> float | None:
+    return None if None in values else math.fsum(value for value in values if value is not None)
+
+
 def describe_settlement(record: EstimateRecord) -> str:
     """Returns one line on how good an estimate was.
 
@@ -88,11 +100,21 @@ def describe_settlement(record: EstimateRecord) -> str:
     if outcome is None:
         raise ValueError("the estimate is not settled yet")
 
+    parts = []
+    if total.flops is not None and outcome.flops is not None:
+        error = "to the last one" if total.flops == outcome.flops else _error(total.flops, outcome.flops)
+        parts.append(f"{total.flops / 1e9:.4g} GFLOPs estimated, {outcome.flops / 1e9:.4g} spent ({error})")
+
     error = _error(total.cpu_s, outcome.cpu_s)
-    parts = [f"{total.cpu_s:.1f} CPU s estimated, {outcome.cpu_s:.1f} spent ({error})"]
+    parts.append(f"{total.cpu_s:.1f} CPU s estimated, {outcome.cpu_s:.1f} spent ({error})")
     if total.energy_kwh is not None and outcome.energy_kwh:
-        error = _error(total.energy_kwh, outcome.energy_kwh)
-        parts.append(f"{total.energy_kwh:.3g} kWh estimated, {outcome.energy_kwh:.3g} spent ({error})")
+        error, low_kwh, high_kwh = (
+            _error(total.energy_kwh, outcome.energy_kwh),
+            total.energy_low_kwh,
+            total.energy_high_kwh,
+        )
+        interval = "" if low_kwh is None or high_kwh is None else f" ({low_kwh:.3g} to {high_kwh:.3g})"
+        parts.append(f"{total.energy_kwh:.3g} kWh{interval} estimated, {outcome.energy_kwh:.3g} spent ({error})")
     return f"estimate of {to_seconds(record.created_at)}: {'; '.join(parts)}"
 
 

@@ -7,7 +7,7 @@ from greenkd.records.schema import SCHEMA_VERSION
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """What something will cost, before it is spent. The range is of CPU seconds; the rest scales with it."""
+    """What something will cost, before it is spent. `low` and `high` are of CPU seconds."""
 
     name: str  # a strategy, "teacher training", "teacher logits", "start-up", "total", "stochastic alone"
     campaigns: int
@@ -18,6 +18,11 @@ class CostEstimate:
     co2eq_g: float | None
     low: float  # factor; of the cheapest among the single measurements behind the figure
     high: float
+    flops: float | None = None  # training, logits, validation and test; None: written before FLOPs were estimated
+    duration_low_s: float | None = None
+    duration_high_s: float | None = None
+    energy_low_kwh: float | None = None
+    energy_high_kwh: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,8 +31,9 @@ class EstimateOutcome:
 
     finished_at: str
     cpu_s: float
-    duration_s: float
+    duration_s: float  # of processes side by side, added up
     energy_kwh: float | None
+    flops: float | None = None  # without metered inference, which fills a second with as many passes as it can
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,14 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
         sweep = Path(config.hydra.sweep.dir)
-        _start(_typed_line()).begin(compose_jobs(config), lambda job: sweep / campaign_folder(job))
+        here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
+
+        began_s = time.process_time()
+        jobs = compose_jobs(config)
+        composing_cpu_s = time.process_time() - began_s
+        _start(_typed_line()).begin(
+            jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
+        )
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Records a job's start-up where a launcher has given it a process of its own."""

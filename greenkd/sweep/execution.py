@@ -26,8 +26,10 @@ from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_ca
 from greenkd.sweep.closing import close_command
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.interleave import RecordOrError, take_turns
+from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
 from greenkd.sweep.terminal import refuse, show
+from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 log = logging.getLogger("greenkd")
@@ -46,9 +48,10 @@ class Command:
         launched: It is a single job that a launcher has started in a process of its own.
         repeats: Resolved folders of jobs that would train what another job of the command trains.
         campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
-        results: With `order=interleaved`, where the first job runs all campaigns: by resolved folder, how each ended.
+        results: Where campaigns take turns, so that the first job runs them all: by resolved folder, how each ended.
         exit_code: The gravest so far.
         data: The data set that campaigns following each other share.
+        is_warm: What a process does once has been done.
     """
 
     line: str
@@ -59,6 +62,7 @@ class Command:
     results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
     exit_code: ExitCode = ExitCode.DONE
     data: DataCache = dataclasses.field(default_factory=DataCache)
+    is_warm: bool = False
 
     @property
     def is_run_here(self) -> bool:
@@ -69,12 +73,21 @@ class Command:
         """Keeps an exit code if it is graver than those before."""
         self.exit_code = graver(self.exit_code, code)
 
-    def begin(self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]) -> None:
+    def begin(
+        self,
+        configs: Sequence[DictConfig],
+        folder_of: Callable[[Mapping[str, Any]], Path],
+        *,
+        here: bool = True,
+        composing_cpu_s: float = 0.0,
+    ) -> None:
         """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
 
         Args:
             configs: The composed jobs.
             folder_of: Returns the folder of a job's campaign.
+            here: The jobs will run in this process, not where a launcher puts them.
+            composing_cpu_s: CPU seconds that composing the jobs took.
         """
         try:
             states = self._check(configs, folder_of)
@@ -82,12 +95,15 @@ class Command:
             refuse(str(error))
 
         show(describe(states))
+        if any(settings.dry_run for settings, _ in self.campaigns):
+            in_turns = describe_order(self.campaigns, states) if here else None
+            show(in_turns or f"order: {'one after the other, as listed' if here else 'as the launcher starts them'}")
         if self.repeats:
             left_out = len(self.repeats)
             show(f"  left out: {left_out} repeats of objectives that have no temperature, under other strategies")
 
         if any(settings.estimate and not settings.dry_run for settings, _ in self.campaigns):
-            show(self._estimate())
+            show(self._estimate(composing_cpu_s))
         if self._trains_nothing():
             sys.exit(ExitCode.DONE)
 
@@ -111,11 +127,11 @@ class Command:
     def _trains_nothing(self) -> bool:
         return any(settings.dry_run or settings.estimate for settings, _ in self.campaigns)
 
-    def _estimate(self) -> str:
+    def _estimate(self, composing_cpu_s: float) -> str:
         """Estimates the campaigns, and returns the table to show."""
         try:
             with stop_on_signals() as stop:
-                return describe_estimate(make_estimate(self.campaigns, stop))
+                return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
         except TrainingInterruptedError:
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
@@ -142,6 +158,7 @@ class Command:
             if any(other.training.parallel_trials != 1 for other, _ in self.campaigns):
                 start_fork_server()  # before the first campaign computes
             with reporter.live(), stop_on_signals() as stop:
+                self._warm_up(stop)
                 record = self._run_campaign(settings, folder, stop, reporter)
 
         except TrainingInterruptedError as error:
@@ -165,14 +182,24 @@ class Command:
             self.note(ExitCode.TRIALS_FAILED)
         return record.status.value
 
+    def _warm_up(self, stop: StopFlag) -> None:
+        """Does what is done once per process, before the first of several campaigns that have something to train."""
+        if self.is_warm:
+            return
+
+        self.is_warm = True
+        to_do = [settings for settings, folder in self.campaigns if read_state(settings, folder).state != "done"]
+        if len(to_do) > 1:
+            warm_up(to_do[0], self.data, stop)
+
     def _run_campaign(self, settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
         """Runs one campaign; the first of campaigns that take turns runs them all."""
-        here = folder.resolve()
-        if settings.order == "sequential" or here not in {other.resolve() for _, other in self.campaigns}:
+        here, groups = folder.resolve(), groups_in_turns(self.campaigns)
+        if not groups or here not in {other.resolve() for _, other in self.campaigns}:
             return run_campaign(settings, folder, stop, reporter, self.data)
 
         if not self.results:
-            self.results = take_turns(self.campaigns, stop, self.data)
+            self.results = take_turns(groups, stop, self.data, reporter)
         result = self.results[here]
         if isinstance(result, Exception):
             raise result

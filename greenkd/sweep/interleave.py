@@ -1,26 +1,26 @@
-"""Campaigns that take turns, trial by trial, in random blocks: what drifts in the machine then hits all strategies.
+"""Campaigns that take turns, trial by trial, seed after seed: what drifts in the machine then hits all strategies.
 
-A block gives a turn to each campaign that is due, in random order. A campaign with fewer trials than another has its
-turns in randomly drawn blocks, so that one training is not always the first. Before each block the machine is idle for
-a while, and then makes some fixed training steps, whose CPU seconds say whether it has become slower or faster.
+`greenkd.sweep.order` says who has turns with whom and draws the blocks. Before the first block of a seed, or before
+each block, the machine is measured: an idle window, and some fixed training steps whose CPU seconds say whether it has
+become slower or faster.
 """
 
 import contextlib
 import dataclasses
 import itertools
-import random
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from greenkd.campaign.campaign import Campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
-from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
-from greenkd.errors import GreenkdError, TrainingInterruptedError
+from greenkd.errors import TrainingInterruptedError
 from greenkd.identity import sweep_folder
 from greenkd.records import CampaignRecord
 from greenkd.sweep.machine import Machine
+from greenkd.sweep.order import PlannedCampaigns, draw_blocks
 from greenkd.training.stop_signals import StopFlag
 
 # A campaign's record, or why it could not go on.
@@ -38,14 +38,15 @@ class _Participant:
 
 
 def take_turns(
-    campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag, data: DataCache
+    groups: Sequence[PlannedCampaigns], stop: StopFlag, data: DataCache, reporter: Reporter
 ) -> dict[Path, RecordOrError]:
-    """Runs campaigns of one sweep to their ends.
+    """Runs campaigns of one sweep to their ends, group after group.
 
     Args:
-        campaigns: Settings and folder of each.
+        groups: Settings and folder of the campaigns that take turns with each other.
         stop: Asked between steps.
         data: Keeps the data set that they share.
+        reporter: Whose progress bar the campaigns' own reporters use.
 
     Returns:
         By resolved folder: the campaign's record, or why it could not go on; the others were run all the same.
@@ -53,36 +54,44 @@ def take_turns(
     Raises:
         TrainingInterruptedError: A stop was asked for.
     """
-    first_settings, first_folder = campaigns[0]
+    first_settings, first_folder = groups[0][0]
+    machine = Machine(first_settings, sweep_folder(first_folder), stop, data)
+
     results: dict[Path, RecordOrError] = {}
-    with contextlib.ExitStack() as stack:
-        # What comes before a campaign's first trial, its teacher included.
-        running: list[_Participant] = []
-        for settings, folder in campaigns:
-            state = read_state(settings, folder)
-            campaign = stack.enter_context(Campaign(settings, folder, stop, Reporter(), data, takes_turns=True))
-            name = f"{settings.temperature.name} seed {settings.seed}"
-            participant = _Participant(name, folder, campaign, state.planned - state.ended)
-            if _attempt(participant, _prepare, results):
-                running.append(participant)
+    for group in groups:
+        with contextlib.ExitStack() as stack:
+            running: list[_Participant] = []
+            for settings, folder in group:
+                state = read_state(settings, folder)
+                own_reporter = reporter.for_campaign_in_turns()
+                campaign = stack.enter_context(Campaign(settings, folder, stop, own_reporter, data, takes_turns=True))
+                name = f"{settings.temperature.name} seed {settings.seed}"
+                participant = _Participant(name, folder, campaign, state.planned - state.ended)
+                # What comes before a campaign's first trial, its teacher included.
+                if _attempt(participant, _prepare, results):
+                    running.append(participant)
 
-        if not running:
-            return results
-        machine = Machine(first_settings, sweep_folder(first_folder), stop, data)
-
-        # Turns that nobody foresaw (a trial whose weights were lost) come in further blocks, all together.
-        drawn = draw_blocks([participant.due for participant in running], first_settings.seed)
-        foreseen = [[running[position] for position in block] for block in drawn]
-        for number, block in enumerate(itertools.chain(foreseen, itertools.repeat(running))):
-            if len(results) == len(campaigns):
-                break
-
-            due = [participant for participant in block if participant.folder.resolve() not in results]
-            if due:
-                machine.check(number, [participant.name for participant in due])
-            for participant in due:
-                _attempt(participant, _take_turn, results)
+            _run_blocks(running, group[0][0].seed, machine, results)
     return results
+
+
+def _run_blocks(
+    running: Sequence[_Participant], seed: int, machine: Machine, results: dict[Path, RecordOrError]
+) -> None:
+    """Gives prepared campaigns their turns until all have ended."""
+    # Turns that nobody foresaw (a trial whose weights were lost) come in further blocks, all together.
+    drawn = draw_blocks([participant.due for participant in running], seed)
+    foreseen = [[running[position] for position in block] for block in drawn]
+
+    for number, block in enumerate(itertools.chain(foreseen, itertools.repeat(running))):
+        if all(participant.folder.resolve() in results for participant in running):
+            return
+
+        due = [participant for participant in block if participant.folder.resolve() not in results]
+        if due:
+            machine.begin_block([participant.name for participant in due], first_of_seed=number == 0)
+        for participant in due:
+            _attempt(participant, _take_turn, results)
 
 
 def _attempt(
@@ -92,10 +101,11 @@ def _attempt(
 ) -> bool:
     """Lets a campaign do something; returns False if it has ended, with its result kept."""
     try:
-        result: RecordOrError | None = work(participant.campaign)
+        with _logging_to(participant.folder):
+            result: RecordOrError | None = work(participant.campaign)
     except TrainingInterruptedError:
         raise
-    except (GreenkdError, OSError, RuntimeError) as error:
+    except Exception as error:  # one campaign that breaks off must not take the others with it; its job raises it
         result = error
     if result is None:
         return True
@@ -103,6 +113,27 @@ def _attempt(
     participant.campaign.close()
     results[participant.folder.resolve()] = result
     return False
+
+
+@contextlib.contextmanager
+def _logging_to(folder: Path) -> Iterator[None]:
+    """Sends what is logged in its block to a campaign's own file, where Hydra logs to that of the job that runs."""
+    root = logging.getLogger()
+    of_the_job = next((handler for handler in root.handlers if isinstance(handler, logging.FileHandler)), None)
+    if of_the_job is None or Path(of_the_job.baseFilename).suffix != ".log" or not folder.is_dir():
+        yield
+        return
+
+    of_the_campaign = logging.FileHandler(folder / Path(of_the_job.baseFilename).name, encoding="utf-8", delay=True)
+    of_the_campaign.setFormatter(of_the_job.formatter)
+    root.removeHandler(of_the_job)
+    root.addHandler(of_the_campaign)
+    try:
+        yield
+    finally:
+        root.removeHandler(of_the_campaign)
+        of_the_campaign.close()
+        root.addHandler(of_the_job)
 
 
 def _prepare(campaign: Campaign) -> CampaignRecord | None:
@@ -129,26 +160,3 @@ def _finish(campaign: Campaign) -> CampaignRecord:
     while campaign.run_next_trial():  # a chosen trial whose weights are lost is trained again
         pass
     return campaign.finish()
-
-
-def draw_blocks(turns: Sequence[int], seed: int) -> list[list[int]]:
-    """Draws which campaign has a turn in which block, and in which order.
-
-    Args:
-        turns: How many turns each campaign needs.
-        seed: The same seed draws the same blocks.
-
-    Returns:
-        As many blocks as the largest number of turns; each holds the positions of campaigns, in order.
-    """
-    generator = random.Random(f"greenkd/{seed}/blocks")
-    length = max(turns, default=0)
-
-    blocks: list[list[int]] = [[] for _ in range(length)]
-    for campaign, count in enumerate(turns):
-        for number in generator.sample(range(length), count):
-            blocks[number].append(campaign)
-
-    for block in blocks:
-        generator.shuffle(block)
-    return blocks

@@ -1,5 +1,6 @@
-"""The machine between blocks of campaigns that take turns: what it draws at rest, and whether its speed has changed."""
+"""The machine while campaigns take turns: what it draws at rest, and whether its speed has changed."""
 
+import dataclasses
 import itertools
 import logging
 import time
@@ -31,7 +32,7 @@ _NAP_S = 0.5
 
 
 class Machine:
-    """Measures the machine before each block: an idle window, then some fixed training steps.
+    """Measures the machine before each seed or block, an idle window and some fixed training steps; records blocks.
 
     Args:
         settings: Of one of the campaigns; says what is measured, and whose student makes the steps.
@@ -45,11 +46,11 @@ class Machine:
         self._options = settings.interleaving
         self._sweep = sweep
         self._stop = stop
+        self._data = data
         self._device = resolve_device(settings.device)
+        self._work: FixedWork | None = None
+        self._blocks = 0
         self._first_cpu_s: float | None = None
-
-        with self._monitor() as monitor:
-            self._work = FixedWork(settings, self._device, monitor, stop, data)
 
     def _monitor(self) -> EnergyMonitor:
         synchronize = partial(torch.cuda.synchronize, self._device) if self._device.type == "cuda" else None
@@ -60,50 +61,69 @@ class Machine:
             synchronize=synchronize,
         )
 
-    def check(self, block: int, strategies: Sequence[str]) -> None:
-        """Measures, writes the block's row, and warns of drift.
+    def begin_block(self, strategies: Sequence[str], *, first_of_seed: bool) -> None:
+        """Measures if it is time to, writes the block's row, and warns of drift.
 
         Args:
-            block: Number of the block, from 0.
-            strategies: Names of the campaigns that have a turn in it, in order.
+            strategies: Names of the campaigns that have a turn in the block, in order.
+            first_of_seed: No block of the same group of campaigns has come before.
 
         Raises:
             TrainingInterruptedError: A stop was asked for.
             StorageError: A row cannot be written.
         """
-        started_at = now()
-        steps = self._options.calibration_steps
+        row = BlockRow(
+            block=self._blocks,
+            strategies=tuple(strategies),
+            started_at=now(),
+            idle_w=None,
+            calibration_cpu_s=None,
+            calibration_kwh=None,
+            drift=None,
+            drifted=False,
+        )
+        if first_of_seed or self._options.every == "block":
+            row = self._measured(row)
+        append_row(self._sweep / "blocks.jsonl", row)
+        self._blocks += 1
+
+        if self._options.every == "block":
+            log.info("block %d: %s", self._blocks, ", ".join(strategies))
+        if row.drifted:
+            log.warning(
+                "  the machine has drifted: the same training steps take %+.0f %% CPU seconds since the first block; "
+                "blocks.jsonl says which blocks that holds for",
+                100 * (row.drift or 0.0),
+            )
+
+    def _measured(self, row: BlockRow) -> BlockRow:
+        """Measures what is asked for, and returns the row with it."""
+        idle_s, steps = self._options.idle_s, self._options.calibration_steps
+        if not idle_s and not steps:
+            return row
 
         with self._monitor() as monitor:
-            with monitor.phase(Phase.IDLE):
-                self._wait(self._options.idle_s)
-            with monitor.phase(Phase.CALIBRATION) as metered:
-                images = self._work.run(steps)
-                metered.add_work(images, flops=None, forward_flops=None)
+            if idle_s:
+                with monitor.phase(Phase.IDLE):
+                    self._wait(idle_s)
+            if steps:
+                self._work = self._work or FixedWork(self._settings, self._device, monitor, self._stop, self._data)
+                with monitor.phase(Phase.CALIBRATION) as metered:
+                    images = self._work.run(steps)
+                    metered.add_work(images, flops=None, forward_flops=None)
 
             monitor.flush()
             idle, fixed = monitor.costs(phase=Phase.IDLE), monitor.costs(phase=Phase.CALIBRATION)
 
         drift = self._drift(fixed.cpu_s) if steps else None
-        row = BlockRow(
-            block=block,
-            strategies=tuple(strategies),
-            started_at=started_at,
-            idle_w=watts(idle.energy_kwh, idle.duration_s) if self._options.idle_s else None,
+        return dataclasses.replace(
+            row,
+            idle_w=watts(idle.energy_kwh, idle.duration_s) if idle_s else None,
             calibration_cpu_s=fixed.cpu_s if steps else None,
             calibration_kwh=fixed.energy_kwh if steps else None,
             drift=drift,
             drifted=drift is not None and abs(drift) > DRIFT,
         )
-        append_row(self._sweep / "blocks.jsonl", row)
-
-        log.info("block %d: %s", block + 1, ", ".join(strategies))
-        if row.drifted:
-            log.warning(
-                "  the machine has drifted: the same training steps take %+.0f %% CPU seconds since the first block; "
-                "blocks.jsonl says which blocks that holds for",
-                100 * (drift or 0.0),
-            )
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -16,6 +16,7 @@ from greenkd.estimate.rates import Rates
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.estimate.stopwatch import Work
 from greenkd.estimate.table import describe_estimate
+from greenkd.estimate.wall_time import WallRange
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
 from greenkd.training.stop_signals import StopFlag
@@ -31,6 +32,7 @@ KNOWN = Rates(
     logits=Work(40.0, 40.0),
     low=0.8,
     high=1.5,
+    wall=WallRange(0.5, 2.0),
     power=Power(per_cpu_s_kwh=1e-3, per_s_kwh=1e-4),
     source="made up",
 )
@@ -73,6 +75,14 @@ def test_teacher_and_logits_are_paid_once(tmp_path: Path) -> None:
     assert record.total.energy_kwh == pytest.approx(1e-3 * record.total.cpu_s + 1e-4 * record.total.duration_s)
     assert record.total.co2eq_g == pytest.approx(record.total.energy_kwh * 445)
     assert (record.total.low, record.total.high) == (pytest.approx(0.8), pytest.approx(1.5))
+    # Time may be half or double per CPU second besides.
+    low, high = Work(0.8, 0.8 * 0.5), Work(1.5, 1.5 * 2)
+    cpu_s, duration_s = record.total.cpu_s, record.total.duration_s
+    assert record.total.duration_low_s == pytest.approx(low.duration_s * duration_s)
+    assert record.total.energy_low_kwh == pytest.approx(1e-3 * low.cpu_s * cpu_s + 1e-4 * low.duration_s * duration_s)
+    assert record.total.energy_high_kwh == pytest.approx(
+        1e-3 * high.cpu_s * cpu_s + 1e-4 * high.duration_s * duration_s
+    )
     assert record.stochastic_alone.cpu_s == pytest.approx(11.5 + 140)
 
 
@@ -82,6 +92,14 @@ def test_each_seed_has_its_own_logits_and_shares_the_teacher(tmp_path: Path) -> 
     assert row(record.rows, "teacher training").cpu_s == 100
     assert row(record.rows, "teacher logits").cpu_s == 80
     assert record.stochastic_alone.cpu_s == pytest.approx(2 * 11.5 + 180)
+
+
+@pytest.mark.usefixtures("known")
+def test_workers_shorten_the_time_by_whole_rounds(tmp_path: Path) -> None:
+    grid = (*GRID, "training.parallel_trials=2", "order=auto")
+    record = make_estimate(planned(tmp_path, grid), StopFlag())
+    assert row(record.rows, "grid").duration_s == pytest.approx(2 + 2 * 20 + 0.5)  # the second round has one trial
+    assert row(record.rows, "grid").cpu_s == pytest.approx(1 + 3 * 10 + 0.5)
 
 
 @pytest.mark.usefixtures("known")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
@@ -21,12 +22,18 @@ from greenkd.records import (
     read_rows,
 )
 from greenkd.sweep import machine
-from greenkd.sweep.interleave import draw_blocks, take_turns
+from greenkd.sweep.interleave import RecordOrError, take_turns
+from greenkd.sweep.order import draw_blocks, groups_in_turns
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import SHORT, Campaign, composed, settings
 
 STRATEGIES = (("temperature=grid", "temperature.taus=[2,4,8]"), ("temperature=stochastic",))
-TURNS = ("order=interleaved", "interleaving.idle_s=0.05", "interleaving.calibration_steps=3")
+TURNS = (
+    "order=interleaved",
+    "interleaving.every=block",
+    "interleaving.idle_s=0.05",
+    "interleaving.calibration_steps=3",
+)
 
 
 def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:
@@ -39,10 +46,14 @@ def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:
     ]
 
 
+def turns(campaigns: list[tuple[Settings, Path]], stop: StopFlag | None = None) -> dict[Path, RecordOrError]:
+    return take_turns(groups_in_turns(campaigns), stop or StopFlag(), DataCache(), Reporter())
+
+
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("turns")
-    outcomes = take_turns(planned(root), StopFlag(), DataCache())
+    outcomes = turns(planned(root))
     assert all(isinstance(each, CampaignRecord) for each in outcomes.values())
     return root
 
@@ -83,8 +94,8 @@ def test_turns_are_in_nobody_elses_ledger(sweep: Path) -> None:
 
 def test_blocks_are_on_record(sweep: Path) -> None:
     rows = read_rows(sweep / "multirun" / "sweep" / "blocks.jsonl", BlockRow).rows
-    turns = Counter(name for row in rows for name in row.strategies)
-    assert turns == {"grid seed 0": 3, "stochastic seed 0": 1}
+    counts = Counter(name for row in rows for name in row.strategies)
+    assert counts == {"grid seed 0": 3, "stochastic seed 0": 1}
     assert [row.block for row in rows] == [0, 1, 2]
     assert rows[0].drift == 0.0
     assert all(row.idle_w is not None and row.calibration_cpu_s is not None for row in rows)
@@ -98,7 +109,7 @@ def test_drift_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return run(self, next(steps) if count == 3 else count)
 
     monkeypatch.setattr(machine.FixedWork, "run", slower)
-    take_turns(planned(tmp_path), StopFlag(), DataCache())
+    turns(planned(tmp_path))
     rows = read_rows(tmp_path / "multirun" / "sweep" / "blocks.jsonl", BlockRow).rows
     assert [row.drifted for row in rows] == [False, True, True]
 
@@ -107,7 +118,7 @@ def test_one_that_cannot_go_on_stops_no_other(tmp_path: Path) -> None:
     campaigns = planned(tmp_path)
     campaigns[0][1].parent.mkdir(parents=True)
     campaigns[0][1].write_text("a file where the folder should be")
-    outcomes = take_turns(campaigns, StopFlag(), DataCache())
+    outcomes = turns(campaigns)
     first, second = (outcomes[folder.resolve()] for _, folder in campaigns)
     assert isinstance(first, StorageError)
     assert isinstance(second, CampaignRecord)
@@ -127,8 +138,8 @@ def test_a_stop_ends_all_and_the_same_command_goes_on(tmp_path: Path, sweep: Pat
             super().check()
 
     with pytest.raises(TrainingInterruptedError):
-        take_turns(planned(tmp_path), StopLater(60), DataCache())
-    outcomes = take_turns(planned(tmp_path), StopFlag(), DataCache())
+        turns(planned(tmp_path), StopLater(60))
+    outcomes = turns(planned(tmp_path))
     for (_, folder), (_, whole) in zip(planned(tmp_path), planned(sweep), strict=True):
         record = outcomes[folder.resolve()]
         assert isinstance(record, CampaignRecord)
@@ -151,7 +162,9 @@ def test_the_schedule_is_no_part_of_a_campaigns_identity() -> None:
     assert campaign_id(composed(*SHORT)) == campaign_id(composed(*SHORT, *TURNS))
 
 
-@pytest.mark.parametrize("override", ["order=random", "interleaving.idle_s=-1", "interleaving.calibration_steps=x"])
+@pytest.mark.parametrize(
+    "override", ["order=random", "interleaving.idle_s=-1", "interleaving.calibration_steps=x", "interleaving.every=day"]
+)
 def test_mistakes_are_named(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError, match=override.partition("=")[0]):
         settings(tmp_path, override)

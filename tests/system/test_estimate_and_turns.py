@@ -9,7 +9,8 @@ from greenkd.records import LedgerRow, Phase, ProcessRow, read_rows
 from tests.system.conftest import QUICK, Run
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
-SWEEP = ("-m", "temperature=grid_coarse,stochastic", "sweep=turns", "order=interleaved", "interleaving.idle_s=0.1")
+TURNS = ("order=interleaved", "interleaving.every=block", "interleaving.idle_s=0.1")
+SWEEP = ("-m", "temperature=grid_coarse,stochastic", "sweep=turns", *TURNS)
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,11 @@ def test_a_dry_run_trains_nothing(greenkd: Run, base: Path) -> None:
     done = greenkd("-m", "temperature=grid,optuna,stochastic", "seed=0,1", "dry_run=true", "sweep=dry")
     assert done.returncode == 0
     assert "6 campaigns, 60 trials" in done.stdout
+    order = [line for line in done.stdout.splitlines() if line.startswith(("order:", "  seed "))]
+    assert [line.split(":")[0].strip() for line in order] == ["order", "seed 0", "seed 1"]
+    assert all(line.count("stochastic") == 1 for line in order[1:])
+    sequential = greenkd("-m", "temperature=grid,stochastic", "order=sequential", "dry_run=true", "sweep=dry")
+    assert "order: one after the other, as listed" in sequential.stdout
     assert not list(base.glob("multirun/dry/**/ledger.jsonl"))
 
 

@@ -1,0 +1,90 @@
+"""The FLOPs of campaigns that are still to be run: counts per image times images, known before anything is timed.
+
+They are those that the ledgers will hold, to the last one, where every planned trial is trained to its end; a pruner
+can only lower them. Metered inference is left out, since it fills a second with as many passes as it can, and so are
+attempts that fail, and the test of a teacher, which no campaign is charged.
+"""
+
+import dataclasses
+
+from greenkd.campaign.settings import Settings
+from greenkd.campaign.student import build_learner
+from greenkd.teacher.live import LiveTeacher
+from greenkd.teacher.logit_bank import bank_size_bytes
+from greenkd.training.context import TrainingContext
+from greenkd.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedFlops:
+    """FLOPs of the pieces of a campaign.
+
+    Attributes:
+        trial: One training of the student with its validations and its test.
+        live_teacher: The teacher's passes over one training; once for all that are trained in lockstep. 0 with a bank.
+        teacher: The teacher's training with its validations.
+        logits: All the logits of one seed's bank.
+    """
+
+    trial: float
+    live_teacher: float
+    teacher: float
+    logits: float
+
+    def trials(self, number: int, together: int) -> float:
+        """Returns the FLOPs of some trials, of which so many are trained in lockstep."""
+        groups = -(-number // together)
+        return number * self.trial + groups * self.live_teacher
+
+
+def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
+    """Counts the FLOPs of the pieces of a campaign.
+
+    Args:
+        settings: The campaign's.
+        context: Its data and networks.
+
+    Raises:
+        ConfigError: A network or the objective does not fit.
+    """
+    networks, data, recipe = context.networks, context.data, settings.training.recipe
+    samples = data.loader(settings.seed, recipe.batch_size).samples
+
+    # The teacher, and whether its logits are stored
+    teacher = logits = live = 0.0
+    feature_size = None
+    source = settings.build_objective().teacher
+    if source is not None:
+        network = networks.build(settings.network(source).mapping, source, 0)
+        flops = networks.flops(network)
+        feature_size = LiveTeacher(
+            network, recipe, flops.forward, settings.build_objective().wants_features
+        ).feature_size
+
+        teacher_recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
+        teacher_samples = data.loader(seed, teacher_recipe.batch_size).samples
+        teacher = teacher_recipe.epochs * teacher_samples * flops.training
+        teacher += _validations(teacher_recipe) * len(data.validation) * flops.forward
+
+        passes = recipe.epochs * samples * flops.forward
+        if feature_size is None and _fits_bank(settings, context, samples):
+            logits = passes
+        else:
+            live = passes
+
+    # The student
+    learner = build_learner(settings, context, feature_size)
+    evaluated = _validations(recipe) * len(data.validation) + len(data.test)
+    trial = recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops
+    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits)
+
+
+def _validations(recipe: Recipe) -> int:
+    """Returns how often a training is validated: every so many epochs, and after the last."""
+    return -(-recipe.epochs // recipe.validate_every)
+
+
+def _fits_bank(settings: Settings, context: TrainingContext, samples: int) -> bool:
+    training, data = settings.training, context.data
+    needed = bank_size_bytes(samples, data.task.output_shape(data.dataset), training.recipe.epochs, training.bank_dtype)
+    return training.bank and needed <= int(training.bank_limit_gb * 1e9)

@@ -1,0 +1,57 @@
+"""Estimated FLOPs are those of the ledgers, to the last one."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from greenkd.campaign.campaign import run_campaign
+from greenkd.campaign.console import Reporter
+from greenkd.estimate import plan
+from greenkd.estimate.estimate import make_estimate
+from greenkd.estimate.settlement import describe_settlement, settle
+from greenkd.estimate.stopwatch import Work
+from greenkd.records import LedgerRow, Phase, read_rows
+from greenkd.training.stop_signals import StopFlag
+from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
+
+# The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
+CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
+CACHED = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
+
+
+def in_ledgers(root: Path) -> float:
+    campaigns = [row for path in root.glob("multirun/**/ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
+    cached = [row for path in root.glob("cache/*/*/ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
+    rows = [row for row in campaigns if row.phase in CAMPAIGNS] + [row for row in cached if row.phase in CACHED]
+    return math.fsum(row.flops or 0.0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    "strategies",
+    [
+        [(*GRID, "seed=0"), (*STOCHASTIC, "seed=0"), (*STOCHASTIC, "seed=1")],
+        [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
+        [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
+        [(*STOCHASTIC, "objective=dml")],
+    ],
+)
+def test_flops_are_those_of_the_ledgers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategies: list[tuple[str, ...]]
+) -> None:
+    monkeypatch.setattr(plan, "from_records", lambda *_: KNOWN)
+    monkeypatch.setattr(plan, "_since_start", lambda: Work(0.0, 0.0))
+    campaigns = planned(tmp_path, *strategies)
+    record = make_estimate(campaigns, StopFlag())
+
+    for campaign in campaigns:
+        run_campaign(*campaign, StopFlag(), Reporter())
+    settled = settle(tmp_path / "multirun" / "default")
+
+    assert record.total.flops == in_ledgers(tmp_path)
+    assert settled is not None
+    assert settled.outcome is not None
+    assert settled.outcome.flops == record.total.flops
+    assert "GFLOPs estimated" in describe_settlement(settled)
+    assert "(to the last one)" in describe_settlement(settled)
+    assert sum(row.flops or 0.0 for row in record.rows) == record.total.flops
