@@ -76,18 +76,25 @@ class SearchValue:
 
 
 def search_value(
-    validation: FloatArray, test: FloatArray, *, taus: FloatArray | None, resamples: int = _RESAMPLES
+    validation: FloatArray,
+    test: FloatArray,
+    *,
+    taus: FloatArray | None,
+    chosen: NDArray[np.intp] | None = None,
+    resamples: int = _RESAMPLES,
 ) -> SearchValue:
     """What a search gets in each seed.
 
     Args:
-        validation: Validation scores in points, of which the largest is chosen, shape (…, seeds, trials); NaN for a
-            trial that did not finish.
-        test: Test scores in points, of the same shape; NaN exactly where the validation score is.
+        validation: Validation scores in points, shape (…, seeds, trials); NaN for a trial that did not finish.
+        test: Test scores in points, of the same shape. A trial that lacks either score counts as missing.
         taus: τ of each trial, shape (seeds, trials); None where trials are not told apart by one τ.
+        chosen: Index of the chosen trial, shape (…, seeds); without it the first one with the best validation score.
         resamples: Simulated choices for the variance.
     """
     seeds, trials = test.shape[-2:]
+    missing = np.isnan(validation) | np.isnan(test)
+    validation, test = np.where(missing, np.nan, validation), np.where(missing, np.nan, test)
     replicated = taus is not None and bool((taus == taus[0]).all())
     basis = curve_basis(taus, (seeds, trials))
     usable = not_collapsed(validation)
@@ -104,9 +111,9 @@ def search_value(
     # The bagged choice, and the model's correction from the bagged to the real one.
     luck = np.maximum(validation_square - common, _SMALLEST_NOISE_SHARE * validation_square)
     weight = chances(validation, np.sqrt(NOISE_SHARE * luck)[..., None])
-    chosen = np.nanargmax(validation, axis=-1)[..., None]
+    winner = (np.nanargmax(validation, axis=-1) if chosen is None else chosen)[..., None]
     bagged = (weight * np.where(np.isnan(test), 0.0, test - predicted)).sum(axis=-1)
-    value = bagged + np.take_along_axis(predicted, chosen, axis=-1)[..., 0]
+    value = bagged + np.take_along_axis(predicted, winner, axis=-1)[..., 0]
 
     # The variance that these trainings predict for one seed's value.
     unexplained = np.maximum(test_square - slope * common, _SMALLEST_UNEXPLAINED * test_square)
@@ -121,7 +128,7 @@ def search_value(
 
     return SearchValue(
         value=value,
-        winner=np.take_along_axis(test, chosen, axis=-1)[..., 0],
+        winner=np.take_along_axis(test, winner, axis=-1)[..., 0],
         variance=unexplained * spread + choice,
         training_variance=(everything.noise**2).mean(axis=(-2, -1)),
         sound_variance=test_square,

@@ -45,7 +45,7 @@ class SeedRange:
         if self.fewest is None:
             return f"the gain is too close to the margin for {last} seeds to tell"
         if self.most is None:
-            return f"{_more(self.fewest)} would at best decide, perhaps not even {last} in all"
+            return f"{_more(self.fewest)} may decide, but it may also take more than the {last} seeds that are planned"
         if self.fewest == self.most:
             return f"{_more(self.fewest)} would probably decide"
         return f"{self.fewest} to {_more(self.most)} would probably decide"
