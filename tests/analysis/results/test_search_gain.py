@@ -70,6 +70,17 @@ def test_a_collapsed_trial_changes_nothing_but_the_noise() -> None:
     assert after.training_variance > 10 * before.training_variance
 
 
+def test_where_the_grid_collapses_no_small_variance_is_believed() -> None:
+    sweep = generate(NORMAL, np.random.default_rng(9), sweeps=1, seeds=3)
+    other, _ = sweep.other_at(0.0)
+    validation, test = sweep.validation[0], sweep.test[0]
+    worst = int(validation[0].argmin())
+    validation[0, worst] -= 30
+    test[0, worst] -= 30
+    found = gain_of_search(search_value(validation, test, taus=GRID), other[0])
+    assert float(found.standard_error) >= math.sqrt(float(found.prior_variance) / 3) - 1e-9
+
+
 def test_a_missing_trial_is_no_obstacle() -> None:
     sweep = generate(NORMAL, np.random.default_rng(2), sweeps=1, seeds=3)
     validation, test = sweep.validation[0], sweep.test[0]
