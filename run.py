@@ -1,4 +1,4 @@
-"""Compares ways of choosing the distillation temperature τ, with every joule booked.
+"""Compares ways of choosing the distillation temperature τ, with every joule on record.
 
 python run.py                                  one campaign: a random τ for every batch
 python run.py -m temperature=grid,stochastic   a grid of 19 τ against it, then the comparison
@@ -11,10 +11,10 @@ import hydra
 from omegaconf import DictConfig
 
 from greenkd.collector import collect_rarely
-from greenkd.identity import register_resolver
+from greenkd.configuration import register_configuration
 from greenkd.sweep import exit_code, hints, run_job
 
-register_resolver()
+register_configuration()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")

@@ -24,7 +24,7 @@ sweep = analysis.load(sys.argv[1])
 epochs = len(sweep.epochs)
 loaded = time.perf_counter()
 comparison = analysis.compare(sweep)
-found = analysis.verdicts(comparison)
+verdicts = analysis.verdicts(comparison)
 done = time.perf_counter()
 cpu = time.process_time()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -33,7 +33,7 @@ print(f"load {loaded - start:.1f} s, compare and verdict {done - loaded:.1f} s, 
 print(f"of which CPU time {cpu:.1f} s: on a busy machine the rest is waiting")
 analysis.cost_to_reach(sweep, comparison.runs)
 print(f"cost to reach {time.perf_counter() - done:.1f} s more")
-print(f"peak memory {peak:.2f} GB; {len(comparison.table)} rows compared, {len(found)} verdicts")
+print(f"peak memory {peak:.2f} GB; {len(comparison.table)} rows compared, {len(verdicts)} verdicts")
 """
 
 
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--campaigns", type=int, default=500, help="campaigns (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=100, help="epochs per trial (default: %(default)s)")
     options = parser.parse_args()
+
     folder = Path(tempfile.mkdtemp(prefix="analysis-"))
     try:
         start = time.perf_counter()
@@ -53,13 +54,14 @@ def main() -> None:
             )
             write_sweep(folder, [_twenty(plan, setting) for plan in plans])
         print(f"written in {time.perf_counter() - start:.1f} s", flush=True)
+
         subprocess.run([sys.executable, "-c", _MEASURED, str(folder)], check=True)
     finally:
         shutil.rmtree(folder)
 
 
 def _twenty(plan: Plan, setting: int) -> Plan:
-    """The same campaign with twenty trials, in a setting of its own."""
+    """Returns the same campaign with twenty trials, in a setting of its own."""
     trials = list(plan.trials) * (20 // len(plan.trials))
     return dataclasses.replace(plan, trials=trials, steps=0, setting_id=f"{setting:06x}", dataset=f"data{setting}")
 

@@ -28,7 +28,13 @@ def loss_of(logits: Tensor, teacher: Tensor, labels: Tensor, tau: Tensor) -> Ten
 
 
 class Students:
-    """So many students with the same initial weights, each at a τ of its own."""
+    """Students with the same initial weights, each at a τ of its own.
+
+    Args:
+        name: Their network.
+        count: How many there are.
+        device: Where they train.
+    """
 
     def __init__(self, name: str, count: int, device: torch.device) -> None:
         self.networks = [
@@ -36,22 +42,23 @@ class Students:
             for _ in range(count)
         ]
         self.taus = torch.arange(2.0, 2.0 + count, device=device)
-        self._optimizers = [_sgd(list(each.parameters())) for each in self.networks]
+        self._optimizers = [_sgd(list(student.parameters())) for student in self.networks]
 
     def step(self, images: Tensor, labels: Tensor, teacher: Callable[[], Tensor]) -> list[Tensor]:
-        """Makes a step of each; `teacher` is asked by each."""
+        """Trains every student for one step and returns the losses; every student asks `teacher` for its logits."""
         losses = []
-        for tau, own, optimizer in zip(self.taus, self.networks, self._optimizers, strict=True):
-            loss = loss_of(own(images), teacher(), labels, tau)
+        for tau, student, optimizer in zip(self.taus, self.networks, self._optimizers, strict=True):
+            loss = loss_of(student(images), teacher(), labels, tau)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             losses.append(loss.detach())
+
         return losses
 
 
 class Stacked:
-    """The same students with their parameters stacked."""
+    """The same students with their parameters stacked, so that one call trains all of them."""
 
     def __init__(self, students: Students) -> None:
         self._taus = students.taus
@@ -60,7 +67,7 @@ class Stacked:
         self._optimizer = _sgd(list(self._parameters.values()))
 
     def step(self, images: Tensor, labels: Tensor, teacher: Tensor) -> list[Tensor]:
-        """Makes a step of all."""
+        """Trains all students for one step and returns the losses."""
 
         def loss(parameters: dict[str, Tensor], buffers: dict[str, Tensor], tau: Tensor) -> Tensor:
             logits: Tensor = functional_call(self._skeleton, (parameters, buffers), (images,))
@@ -71,6 +78,7 @@ class Stacked:
         )
         for name, parameter in self._parameters.items():
             parameter.grad = gradients[name].to(memory_format=torch.preserve_format)
+
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return list(losses.detach())
@@ -81,11 +89,12 @@ def _sgd(parameters: list[nn.Parameter] | list[Tensor]) -> torch.optim.SGD:
 
 
 def _timed(device: torch.device, run: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:
-    """Returns seconds and losses."""
+    """Runs a step and returns its seconds, of CPU time unless a GPU does the work, and its losses."""
     if device.type != "cuda":
         start = time.process_time()
         losses = run()
         return time.process_time() - start, losses
+
     torch.cuda.synchronize(device)
     start = time.perf_counter()
     losses = run()
@@ -94,11 +103,11 @@ def _timed(device: torch.device, run: Callable[[], list[Tensor]]) -> tuple[float
 
 
 class Ways:
-    """The four ways, each with students of its own.
+    """The four ways of training several students, each with students of its own.
 
     Args:
-        pair: Teacher and student.
-        count: Students.
+        pair: Names of the teacher's and the students' network.
+        count: Number of students in each way.
         device: Where they train.
     """
 
@@ -120,21 +129,22 @@ class Ways:
             logits = ask()
             return lambda: logits
 
-        kept = once()
+        stored = once()
         return {
             "alone": lambda: self._alone.step(images, labels, ask),
             "lockstep": lambda: self._lockstep.step(images, labels, once()),
             "stacked": lambda: self._stacked.step(images, labels, ask()),
-            "stored": lambda: self._stored.step(images, labels, kept),
+            "stored": lambda: self._stored.step(images, labels, stored),
         }
 
 
 def measure(name: str, count: int, rounds: int, device: torch.device) -> str:
-    """Returns one pair's row."""
+    """Measures one pair and returns its row of the table."""
     ways = Ways(PAIRS[name], count, device)
     generator = torch.Generator().manual_seed(0)
     taken: dict[str, list[float]] = {"alone": [], "lockstep": [], "stacked": [], "stored": []}
     losses: dict[str, list[Tensor]] = {}
+
     for number in range(rounds + 1):  # the first warms up
         images = torch.randn(BATCH, 3, SIZE, SIZE, generator=generator).to(device, memory_format=torch.channels_last)
         labels = torch.randint(0, CLASSES, (BATCH,), generator=generator).to(device)
@@ -142,12 +152,14 @@ def measure(name: str, count: int, rounds: int, device: torch.device) -> str:
             seconds, losses[way] = _timed(device, run)
             if number:
                 taken[way].append(seconds)
+
     ratios = [
         spread(first / other for first, other in zip(taken["alone"], taken[way], strict=True))
         for way in ("lockstep", "stacked", "stored")
     ]
-    pairs = zip(losses["stacked"], losses["lockstep"], strict=True)
-    difference = max(abs(float(one / other) - 1) for one, other in pairs)
+    loss_pairs = zip(losses["stacked"], losses["lockstep"], strict=True)
+    difference = max(abs(float(stacked / lockstep) - 1) for stacked, lockstep in loss_pairs)
+
     step = 1e3 * statistics.median(taken["alone"]) / count
     return f"| {name} | {count} | {step:.1f} | {' | '.join(ratios)} | {difference:.1e} |"
 
@@ -160,8 +172,10 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
+
     device = torch.device(options.device)
     print(machine() if device.type == "cpu" else torch.cuda.get_device_name(device))
+
     head = ("pair", "students", "alone, ms/step", "lockstep ×", "stacked ×", "stored ×", "stacked: losses differ by")
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head), flush=True)
     for name in options.pairs:

@@ -26,12 +26,16 @@ def noise_images(
     noise: float,
     seed: int,
 ) -> Dataset:
-    """Makes images of nothing, without the temporary tensors of `load_generated`, larger than any training's."""
+    """Makes images of nothing but noise.
+
+    It does without the temporary tensors of `load_generated`, which take more memory than any training does.
+    """
     parts = []
     for per_class in (train_per_class, test_per_class):
         labels = torch.arange(num_classes).repeat(per_class)
         shape = (len(labels), in_channels, image_size, image_size)
         parts.append(Images(torch.randint(0, 256, shape, dtype=torch.uint8), labels))
+
     return Dataset(parts[0], parts[1], tuple(map(str, range(num_classes))))
 
 
@@ -44,11 +48,14 @@ def main() -> None:
     parser.add_argument("--teacher", default="small_cnn")
     parser.add_argument("--student", default="tiny_cnn")
     options = parser.parse_args()
+
     pairs.CLASSES = 100
     print(pairs.machine())
+
     with tempfile.TemporaryDirectory() as folder:
         weights = pairs.teacher_weights(options.teacher, Path(folder) / "teacher.safetensors")
         print(f"imports and networks: {_peak_gb():.2f} GB", flush=True)
+
         run = pairs.campaign(
             Path(folder),
             options.images,
@@ -61,6 +68,7 @@ def main() -> None:
             f"training.epochs={options.epochs}",
         )
         bank = sum(file.stat().st_size for file in (Path(folder) / "cache" / "logits").rglob("*.safetensors"))
+
     images = options.images * 3072 / 1e9
     print(f"peak: {_peak_gb():.2f} GB; the images take {images:.2f} GB, the bank {bank / 1e6:.0f} MB of disk")
     count = f"{options.trials} trials of {options.epochs} epochs"

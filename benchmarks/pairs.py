@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: the pairs, campaigns on made-up CIFAR-shaped images, clocks, the machine."""
+"""What the speed benchmarks share: pairs of networks, campaigns on made-up CIFAR-shaped images, clocks, the machine."""
 
 import os
 import platform
@@ -14,11 +14,12 @@ from hydra import compose, initialize_config_dir
 from torch.nn import functional as F
 
 from greenkd import models
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
+from greenkd.configuration import register_configuration
 from greenkd.energy.machine import processor_name
-from greenkd.identity import plain, register_resolver
+from greenkd.identity import plain
 from greenkd.records import CampaignRecord, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.stop_signals import StopFlag
@@ -47,11 +48,11 @@ class Seconds(NamedTuple):
 def clock() -> Seconds:
     """Reads both clocks."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return Seconds(time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in usage))
+    return Seconds(time.perf_counter(), sum(used.ru_utime + used.ru_stime for used in usage))
 
 
 def since(start: Seconds) -> Seconds:
-    """Returns what has passed."""
+    """Returns the seconds since `start`, which is a reading of `clock`."""
     now = clock()
     return Seconds(now.wall - start.wall, now.cpu - start.cpu)
 
@@ -66,9 +67,11 @@ def network(name: str) -> torch.nn.Module:
 def teacher_weights(name: str, path: Path) -> Path:
     """Writes weights for a teacher: untrained, but its batch norms have seen images, so that its logits are sane."""
     teacher = network(name).train()
+
     with torch.no_grad():
         for _ in range(20):
             teacher(torch.randn(16, 3, SIZE, SIZE))
+
     save_tensors(path, teacher.state_dict(), {})
     return path
 
@@ -89,13 +92,14 @@ class _Stopwatch(Reporter):
     first = last = 0.0
 
     def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
-        """Starts with the first."""
+        """Notes when the first trial begins."""
         self.first = self.first or time.perf_counter()
 
     def trial_finished(self, row: TrialRow) -> None:
-        """Ends with the last."""
+        """Notes when a trial ends; the last one's note stays."""
         if row.cause:
             raise SystemExit(f"trial {row.trial} failed: {row.cause}")
+
         self.last = time.perf_counter()
 
 
@@ -107,36 +111,34 @@ def campaign(folder: Path, images: int, *overrides: str) -> Campaign:
         images: Training images, a multiple of 10; about a tenth as many validate.
         overrides: As on the command line.
     """
-    register_resolver()
+    register_configuration()
     per_class, validation = images // CLASSES, validation_images(images) // CLASSES
+    settings = [
+        "dataset=generated",
+        f"dataset.num_classes={CLASSES}",
+        f"dataset.train_per_class={per_class + validation}",
+        "dataset.test_per_class=1",
+        f"dataset.mean=[{MEAN[0]},{MEAN[1]},{MEAN[2]}]",
+        f"dataset.std=[{STD[0]},{STD[1]},{STD[2]}]",
+        f"dataset.validation_fraction={validation / (per_class + validation)}",
+        "dataset.augmentation.crop_padding=4",
+        "dataset.augmentation.flip=true",
+        f"training.batch_size={BATCH}",
+        "training.epochs=1",
+        "training.warmup_epochs=0",
+        "training.lr=0.01",
+        "energy=cpu_time",
+        f"cache_dir={folder / 'cache'}",
+    ]
     with initialize_config_dir(CONF, version_base="1.3"):
-        config = plain(
-            compose(
-                "config",
-                [
-                    "dataset=generated",
-                    f"dataset.num_classes={CLASSES}",
-                    f"dataset.train_per_class={per_class + validation}",
-                    "dataset.test_per_class=1",
-                    f"dataset.mean=[{MEAN[0]},{MEAN[1]},{MEAN[2]}]",
-                    f"dataset.std=[{STD[0]},{STD[1]},{STD[2]}]",
-                    f"dataset.validation_fraction={validation / (per_class + validation)}",
-                    "dataset.augmentation.crop_padding=4",
-                    "dataset.augmentation.flip=true",
-                    f"training.batch_size={BATCH}",
-                    "training.epochs=1",
-                    "training.warmup_epochs=0",
-                    "training.lr=0.01",
-                    "energy=cpu_time",
-                    f"cache_dir={folder / 'cache'}",
-                    *overrides,
-                ],
-            )
-        )
+        config = plain(compose("config", [*settings, *overrides]))
+
     watch = _Stopwatch()
     start = clock()
     record = run_campaign(read_settings(config), folder / "campaign", StopFlag(), watch)
     total = since(start)
+
+    # From the ledgers, so that the CPU seconds of worker processes are in it.
     ledgers = [folder / "campaign" / "ledger.jsonl", *(folder / "cache" / "logits").glob("*/ledger.jsonl")]
     rows = [row for ledger in ledgers for row in read_rows(ledger, LedgerRow).rows if row.phase in GRID_PHASES]
     cpu = sum(row.cpu_s for row in rows)
@@ -156,16 +158,12 @@ def rates(threads: int) -> dict[str, float]:
     square = torch.randn(1536, 1536)
     maps = torch.randn(64, 64, 32, 32).contiguous(memory_format=torch.channels_last)
     kernel = torch.randn(64, 64, 3, 3).contiguous(memory_format=torch.channels_last)
+
+    product_flops = 2 * 1536**3
+    convolution_flops = 2 * 64 * (32 * 32) * 64 * 64 * 9
     return {
-        "matrix product 1536³": 2 * 1536**3 / fastest(lambda: square @ square),
-        "convolution 64→64, 3×3 at 32×32": 2
-        * 64
-        * 32
-        * 32
-        * 64
-        * 64
-        * 9
-        / fastest(lambda: F.conv2d(maps, kernel, padding=1)),
+        "matrix product 1536³": product_flops / fastest(lambda: square @ square),
+        "convolution 64→64, 3×3 at 32×32": convolution_flops / fastest(lambda: F.conv2d(maps, kernel, padding=1)),
     }
 
 
@@ -176,6 +174,7 @@ def fastest(run: Callable[[], object], repetitions: int = 15) -> float:
         start = time.process_time()
         run()
         times.append(time.process_time() - start)
+
     return min(times)
 
 

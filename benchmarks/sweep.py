@@ -2,7 +2,7 @@
 
 (a) is the loop as it is usually written: a DataLoader with workers, PIL crop and flip per image, contiguous float32,
 the teacher on every batch of every training. (b) is a campaign of the project, temperature=grid, its one teacher pass
-and everything between the trials included, the start of its helper processes too. Both train one epoch per τ on made-up
+and everything between the trials included, the start of its worker processes too. Both train one epoch per τ on made-up
 32×32 images of 10 classes, batch 128, and validate on a tenth as many. (a) does the same work for every τ, so one τ of
 it is measured and multiplied by ten (--reference-taus 10 measures all). The two alternate. The floor is the students'
 and the teacher's FLOPs at the better of two rates that this machine reaches per CPU second. "Many images" leaves out
@@ -41,10 +41,10 @@ from benchmarks.pairs import (
     teacher_weights,
     validation_images,
 )
-from greenkd.campaign import start_fork_server
+from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.collector import collect_rarely
-from greenkd.energy import count_flops
-from greenkd.models.channel_shuffle import Interleaved
+from greenkd.energy.flops import count_flops
+from greenkd.models.channel_shuffle import ShuffleUnit
 
 
 class Pictures(Dataset[Any]):
@@ -53,7 +53,7 @@ class Pictures(Dataset[Any]):
     def __init__(self, count: int, transform: Any) -> None:
         generator = torch.Generator().manual_seed(0)
         pixels = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8, generator=generator).numpy()
-        self._pictures = [Image.fromarray(each) for each in pixels]
+        self._pictures = [Image.fromarray(picture) for picture in pixels]
         self._labels = torch.randint(0, 10, (count,), generator=generator).tolist()
         self._transform = transform
 
@@ -65,7 +65,15 @@ class Pictures(Dataset[Any]):
 
 
 def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, workers: int, graph: bool) -> Seconds:
-    """Trains one student per τ in the ordinary way."""
+    """Trains one student per τ in the ordinary way.
+
+    Args:
+        pair: Names of the teacher's and the student's network.
+        images: Training images of an epoch.
+        taus: τ of every student.
+        workers: Processes that load and transform the images.
+        graph: Whether autograd records the teacher's forward pass, as where `no_grad` is forgotten.
+    """
     to_tensor = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     augmented = transforms.Compose([transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip(), *to_tensor])
     loader = DataLoader(Pictures(images, augmented), BATCH, shuffle=True, num_workers=workers)
@@ -73,33 +81,39 @@ def reference(pair: tuple[str, str], images: int, taus: Sequence[float], *, work
         Pictures(validation_images(images), transforms.Compose(to_tensor)), BATCH, num_workers=workers
     )
     teacher = network(pair[0]).eval()
+
     start = clock()
     for tau in taus:
         student = _with_torchvisions_blocks(network(pair[1]))
         optimizer = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
         student.train()
         total, hits = 0.0, 0
+
         for inputs, labels in loader:
             with torch.set_grad_enabled(graph):
-                wanted = teacher(inputs).detach()
+                teacher_logits = teacher(inputs).detach()
             logits = student(inputs)
-            soft = F.kl_div(F.log_softmax(logits / tau, 1), F.softmax(wanted / tau, 1), reduction="batchmean")
+            soft = F.kl_div(F.log_softmax(logits / tau, 1), F.softmax(teacher_logits / tau, 1), reduction="batchmean")
             loss = 0.1 * F.cross_entropy(logits, labels) + 0.9 * tau * tau * soft
+
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += loss.item()
             hits += (logits.argmax(1) == labels).sum().item()
+
         student.eval()
         with torch.no_grad():
             for inputs, labels in validation:
                 hits += (student(inputs).argmax(1) == labels).sum().item()
+
     return since(start)
 
 
 def _with_torchvisions_blocks(student: nn.Module) -> nn.Module:
+    """Gives a ShuffleNetV2 the forward pass of torchvision's own blocks; leaves other networks as they are."""
     for module in student.modules():
-        if isinstance(module, Interleaved):
+        if isinstance(module, ShuffleUnit):
             module.__class__ = InvertedResidual
     return student
 
@@ -117,11 +131,14 @@ def main() -> None:
         "--graph", action="store_true", help="(a) records the teacher's graph, as where no_grad is forgotten"
     )
     options = parser.parse_args()
+
     collect_rarely()  # as run.py does
     start_fork_server()
+
     print(machine())
     speed = rates(options.threads)
     print(", ".join(f"{name}: {rate / 1e9:.0f} GFLOP per CPU second" for name, rate in speed.items()), flush=True)
+
     head = (
         "pair",
         "(a) s",
@@ -138,9 +155,13 @@ def main() -> None:
 
 
 def _row(name: str, options: argparse.Namespace, rate: float) -> str:
+    """Measures one pair and returns its row of the table; `rate` is the machine's best, in FLOPs per CPU second."""
     pair = PAIRS[name]
     scale = len(TAUS) / options.reference_taus
-    ours, theirs, fixed = [], [], []
+    ordinary: list[Seconds] = []  # (a)
+    ours: list[Seconds] = []  # (b)
+    fixed_cpu: list[float] = []
+
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as folder:
             run = campaign(
@@ -154,21 +175,24 @@ def _row(name: str, options: argparse.Namespace, rate: float) -> str:
                 f"training.parallel_trials={options.processes}",
             )
         ours.append(run.grid)
-        fixed.append(run.fixed_cpu)
+        fixed_cpu.append(run.fixed_cpu)
+
         torch.set_num_threads(options.threads)
         took = reference(pair, options.images, TAUS[: options.reference_taus], workers=2, graph=options.graph)
-        theirs.append(Seconds(took.wall * scale, took.cpu * scale))
+        ordinary.append(Seconds(took.wall * scale, took.cpu * scale))
         gc.collect()
+
     shape = (3, 32, 32)
     student = count_flops(network(pair[1]), shape, backward=True)
     teacher = count_flops(network(pair[0]), shape, backward=False)
     images = options.images
     floor = images * (len(TAUS) * (student.training + 0.1 * student.forward) + teacher.forward) / rate
+
     total = len(TAUS) * images
-    wall = [a.wall / b.wall for a, b in zip(theirs, ours, strict=True)]
-    cpu = [a.cpu / b.cpu for a, b in zip(theirs, ours, strict=True)]
-    limit = [a.cpu / (b.cpu - own) for a, b, own in zip(theirs, ours, fixed, strict=True)]
-    best_a, best_b = (min(each, key=lambda seconds: seconds.wall) for each in (theirs, ours))
+    wall = [a.wall / b.wall for a, b in zip(ordinary, ours, strict=True)]
+    cpu = [a.cpu / b.cpu for a, b in zip(ordinary, ours, strict=True)]
+    limit = [a.cpu / (b.cpu - fixed) for a, b, fixed in zip(ordinary, ours, fixed_cpu, strict=True)]
+    best_a, best_b = (min(rounds, key=lambda seconds: seconds.wall) for rounds in (ordinary, ours))
     return (
         f"| {name} | {best_a.wall:.0f} | {best_b.wall:.0f} | {spread(wall)} | {spread(cpu)} | {spread(limit)} "
         f"| {total / best_a.wall:.0f}, {total / best_b.wall:.0f} "

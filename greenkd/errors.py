@@ -1,4 +1,4 @@
-"""Every error a user can cause and cure. Each message names the bad value, what is allowed, and the cure.
+"""Every error that a user can cause and cure. Each message names the bad value, what is allowed, and the cure.
 
 GreenkdError
 ├── ConfigError                 a setting is unknown, of the wrong type or out of range
@@ -11,7 +11,7 @@ GreenkdError
 ├── TeacherFailedError          the teacher could not be trained
 ├── TrainingDivergedError       a loss is no longer a number
 └── TrainingInterruptedError    a stop was asked for
-└── BudgetSpentError        the next epoch or trial would cross a limit
+    └── BudgetSpentError        the next epoch or trial would cross a limit
 """
 
 

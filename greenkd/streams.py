@@ -1,7 +1,7 @@
 """Randomness as a function: every random stream is seeded from (seed, stream name, epoch), never carried as state.
 
-So all trials of a campaign share initial weights, data order and augmentation (common random numbers), a resumed run
-equals an uninterrupted one, and the temperature of any batch can be recomputed from seed and step alone.
+Therefore all trials of a campaign share initial weights, data order and augmentation (common random numbers), a
+resumed run equals an uninterrupted one, and the temperature of any batch can be recomputed from seed and step alone.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ Stream = Literal["init", "order", "augmentation", "temperature", "dropout", "spl
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
-    """Seeds one stream of one epoch.
+    """Returns the seed of one stream in one epoch.
 
     Args:
         seed: The campaign's (or teacher's) seed.
@@ -28,6 +28,6 @@ def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:
 
 
 def numpy_stream(seed: int, stream: Stream, epoch: int = 0) -> np.random.Generator:
-    """Returns a NumPy generator at the start of one stream of one epoch."""
+    """Returns a NumPy generator at the start of one stream in one epoch; arguments as for `stream_seed`."""
     # Philox is specified bit for bit, so the same numbers come out on every platform and NumPy version.
     return np.random.Generator(np.random.Philox(stream_seed(seed, stream, epoch)))

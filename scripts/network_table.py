@@ -1,4 +1,4 @@
-"""The sizes of all networks as a Markdown table: `python -m scripts.network_table`.
+"""All networks as two Markdown tables, sizes and cards: `python -m scripts.network_table`.
 
 docs/networks.md holds this command's output between two markers; `--write docs/networks.md` renews it there.
 """
@@ -16,10 +16,15 @@ from greenkd import models
 BEGIN = "<!-- python -m scripts.network_table: begin -->\n"
 END = "<!-- python -m scripts.network_table: end -->\n"
 
-_HEADER = (
+_SIZES_HEADER = (
     "| network | parameters, 10 classes | parameters, 100 classes "
     "| MMAC, 32×32, 100 classes | MMAC, 64×64, 200 classes | smallest image |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+)
+_CARDS_HEADER = (
+    "| network | what it is | its own settings | a teacher, a student to try it with "
+    "| accuracy on CIFAR-100 alone, % |\n"
+    "| --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -37,9 +42,11 @@ def count_macs(network: nn.Module, in_channels: int, image_size: int) -> int:
         image_size: Pixels per side.
     """
     counter = FlopCounterMode(display=False)
+
     network.train()  # takes the counter half as long, which in evaluation mode takes batch norm to pieces
     with counter, torch.no_grad():
         network(torch.empty(2, in_channels, image_size, image_size, device="meta"))
+
     flops: int = counter.get_total_flops()
     return flops // 4
 
@@ -57,14 +64,19 @@ def smallest_image(build: Callable[..., nn.Module]) -> int:
 
 
 def table() -> str:
-    """Returns the table, one row per network of `greenkd.models.NETWORKS`."""
+    """Returns both tables, each with one row per network of `greenkd.models.NETWORKS`."""
+    return f"{_sizes_table()}\n{_cards_table()}"
+
+
+def _sizes_table() -> str:
     rows = []
     with torch.device("meta"):
-        for build in models.NETWORKS:
+        for name, build in models.NETWORKS.items():
             cifar = build(num_classes=100)
             tiny_imagenet = build(num_classes=200, image_size=64)
+
             cells = [
-                f"`{build.__name__}`",
+                f"`{name}`",
                 f"{count_parameters(build(num_classes=10)):,}",
                 f"{count_parameters(cifar):,}",
                 f"{count_macs(cifar, 3, 32) / 1e6:,.2f}",
@@ -72,21 +84,40 @@ def table() -> str:
                 str(smallest_image(build)),
             ]
             rows.append(f"| {' | '.join(cells)} |\n")
-    return _HEADER + "".join(rows)
+
+    return _SIZES_HEADER + "".join(rows)
+
+
+def _cards_table() -> str:
+    rows = []
+    for card in models.NETWORK_CARDS.values():
+        cells = [
+            f"`{card.name}`",
+            card.summary,
+            ", ".join(f"`{argument}={default}`" for argument, default in card.arguments.items()),
+            f"`{card.teacher}`, `{card.student}`",
+            "; ".join(f"{percent:.2f} ({source})" for source, percent in card.accuracy.items()),
+        ]
+        rows.append(f"| {' | '.join(cells)} |\n")
+
+    return _CARDS_HEADER + "".join(rows)
 
 
 def main() -> None:
-    """Prints the table, or writes it between the markers of a page."""
+    """Prints the tables, or writes them between the markers of a page."""
     parser = argparse.ArgumentParser(prog="python -m scripts.network_table", description=__doc__)
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="renew the table in this page")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="renew the tables in this page")
     page: Path | None = parser.parse_args().write
+
     if page is None:
         print(table(), end="")
         return
+
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        parser.error(f"{page} lacks the lines {BEGIN.strip()} and {END.strip()}; the table goes between them")
+        parser.error(f"{page} lacks the lines {BEGIN.strip()} and {END.strip()}; the tables go between them")
+
     page.write_text(before + begin + table() + end + after, encoding="utf-8")
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign import evaluation
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
-from greenkd.identity import campaign_folder, plain, register_resolver
+from greenkd.configuration import register_configuration
+from greenkd.identity import campaign_folder, plain
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
 from greenkd.training.stop_signals import StopFlag
 
@@ -33,7 +35,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 @functools.cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
-    register_resolver()
+    register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return plain(compose("config", list(overrides)))
 

@@ -26,12 +26,14 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from greenkd import records
-from greenkd.campaign import evaluation, run_campaign
+from greenkd.campaign import evaluation
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.configuration import register_configuration
 from greenkd.errors import TrainingInterruptedError
-from greenkd.identity import plain, register_resolver
+from greenkd.identity import plain
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -43,7 +45,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.training.evaluate import Evaluator
+from greenkd.tasks import ClassificationEvaluator
 from greenkd.training.safetensors_io import load_tensors
 from greenkd.training.stop_signals import StopFlag
 
@@ -91,7 +93,7 @@ def settings_of(campaign: str, root: Path) -> Settings:
 
 @functools.cache
 def _composed(campaign: str) -> dict[str, Any]:
-    register_resolver()
+    register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return plain(compose("config", [*SHORT, *CAMPAIGNS[campaign]]))
 
@@ -115,7 +117,7 @@ class _Suicide:
     def install(self) -> None:
         """Hooks into what makes a step, puts a file on disk, and opens the test set."""
         write, replace, save, check = os.write, Path.replace, safetensors.torch.save_file, StopFlag.check
-        evaluate, update = Evaluator.__call__, CampaignFolder.update
+        evaluate, update = ClassificationEvaluator.__call__, CampaignFolder.update
         chosen = False
 
         def dying_write(descriptor: int, data: bytes) -> int:
@@ -142,7 +144,7 @@ class _Suicide:
                 self.now()
             check(flag)
 
-        def dying_evaluate(evaluator: Evaluator, *arguments: Any) -> Any:
+        def dying_evaluate(evaluator: ClassificationEvaluator, *arguments: Any) -> Any:
             result = evaluate(evaluator, *arguments)
             if chosen and self.reached("test"):
                 self.now()
@@ -157,7 +159,11 @@ class _Suicide:
             return record
 
         os.write, Path.replace, safetensors.torch.save_file = dying_write, dying_replace, dying_save
-        StopFlag.check, Evaluator.__call__, CampaignFolder.update = dying_check, dying_evaluate, dying_update
+        StopFlag.check, ClassificationEvaluator.__call__, CampaignFolder.update = (
+            dying_check,
+            dying_evaluate,
+            dying_update,
+        )
 
 
 def preload() -> None:
@@ -377,7 +383,7 @@ def _moments(chance: random.Random, counts: dict[str, int], seconds: float) -> l
 
 
 def _remember(root: Path) -> None:
-    """Keeps a copy of what was on the books at a kill."""
+    """Keeps a copy of what was on record at a kill."""
     number = len(list(root.glob("killed-*")))
     kept = root / f"killed-{number}"
     kept.mkdir()
@@ -385,7 +391,7 @@ def _remember(root: Path) -> None:
 
 
 def _check_kept(root: Path, tally: Tally) -> None:
-    """Counts what was on the books at a kill and is no longer."""
+    """Counts what was on record at a kill and is no longer."""
     now, ended = ledger_lines(root), finished_trials(root)
     for path in root.glob("killed-*/ledgers.txt"):
         lines, trials = eval(path.read_text())

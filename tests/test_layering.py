@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # From the ground up. Rooms of one floor do not know each other, but for the ground floor's, which may.
 FLOORS = (
-    ("errors", "streams", "records", "carbon", "components", "identity", "collector", "__init__"),
+    ("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
     ("temperature", "objectives", "data", "models", "energy"),
     ("tasks",),
     ("training",),
     ("teacher", "synthesis"),
     ("campaign",),
     ("estimate",),
+    ("configuration",),
     ("sweep",),
 )
 GROUND = FLOORS[0]
@@ -70,6 +71,28 @@ def test_analysis_stands_on_the_ground_floor(path: Path) -> None:
     names = {name for name in imported(path) if name.split(".")[0] == "greenkd"}
     assert all(name.split(".")[1] in GROUND for name in names if "." in name), f"{path} imports {names}"
     assert not any(name.split(".")[0] == "torch" for name in imported(path))
+
+
+# The way of the data within the analysis, from the records to the command line.
+ANALYSIS_FLOORS = ("units", "frames", "results", "views", "api", "__init__", "cli", "__main__")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "analysis").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_import_of_the_analysis_runs_back(path: Path) -> None:
+    own = path.relative_to(ROOT / "analysis").with_suffix("").parts[0]
+    if own == "__init__":
+        return  # the gate: it names what it imports later
+
+    # A name that is taken from the package and is no room of its own comes through the gate.
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("analysis.")}
+    rooms = {room if room in ANALYSIS_FLOORS else "__init__" for room in rooms}
+    if "import analysis\n" in path.read_text(encoding="utf-8"):
+        rooms.add("__init__")
+
+    for room in rooms:
+        assert ANALYSIS_FLOORS.index(room) <= ANALYSIS_FLOORS.index(own), f"{path} imports analysis.{room}"
 
 
 def test_analysis_runs_without_torch() -> None:

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import torch
 
-from greenkd.campaign.folder import now
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
+from greenkd.records.timestamps import now
 from greenkd.temperature import Proposal
 from greenkd.training.checkpoint import Checkpointer
-from greenkd.training.trainer import FitResult
+from greenkd.training.trainer import Ending
+from greenkd.training.training import TrainingResult
 
 log = logging.getLogger(__name__)
 
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
-# Reports an epoch's validation accuracy; True if a pruner wants the training stopped.
+# Reports an epoch's validation score; True if a pruner wants the training stopped.
 Judge = Callable[[EpochRow], bool]
 
 
@@ -32,6 +33,7 @@ class Attempt:
         proposal: The trial.
         number: Which try, from 0.
         judge: Asked after each epoch.
+        started_at: When it began, ISO 8601, UTC.
     """
 
     proposal: Proposal
@@ -51,9 +53,8 @@ class Attempt:
             folder: The campaign's.
             every_s: Seconds between two.
         """
-        return Checkpointer(
-            folder / "trials" / str(self.trial) / "checkpoint.safetensors", every_s, self.proposal.params
-        )
+        path = folder / "trials" / str(self.trial) / "checkpoint.safetensors"
+        return Checkpointer(path, every_s, self.proposal.params)
 
     def epoch_finished(self, folder: Path, row: EpochRow, steps: StepsRow | None) -> bool:
         """Keeps an epoch's records; True if the training is to be stopped."""
@@ -62,33 +63,35 @@ class Attempt:
             append_row(folder / "steps.jsonl", steps)
         return self.judge(row)
 
-    def conclude(self, folder: Path, monitor: EnergyMonitor, outcome: FitResult | Exception) -> TrialRow:
+    def conclude(self, folder: Path, monitor: EnergyMonitor, ending: Ending) -> TrialRow:
         """Writes the row that says how the attempt ended.
+
+        Args:
+            folder: The campaign's.
+            monitor: Has recorded what the attempt cost.
+            ending: The training's result, or what it died of.
 
         Raises:
             ConfigError: It died of a setting that does not fit, as every other trial would.
             StorageError: It died of a full or read-only disk, or its row cannot be written.
         """
-        if isinstance(outcome, (ConfigError, StorageError)):
-            raise outcome
-        if isinstance(outcome, OSError) and outcome.errno in DISK_FAULTS:  # no fault of this trial's
-            raise not_written(Path(outcome.filename or folder), outcome) from outcome
-        result: FitResult | None = None
-        cause: str | None = None
-        if isinstance(outcome, FitResult):
-            result = outcome
-            status = TrialStatus.PRUNED if result.pruned else TrialStatus.COMPLETE
-        else:
-            cause = _cause(outcome)
-            stopped = isinstance(outcome, TrainingInterruptedError)
-            status = TrialStatus.INTERRUPTED if stopped else TrialStatus.FAILED
-            log.debug("trial %d: %s", self.trial, cause, exc_info=outcome)
+        # What is no fault of this trial's ends the campaign.
+        if isinstance(ending, ConfigError | StorageError):
+            raise ending
+        if isinstance(ending, OSError) and ending.errno in DISK_FAULTS:
+            raise not_written(Path(ending.filename or folder), ending) from ending
+
+        result = ending if isinstance(ending, TrainingResult) else None
+        cause = _cause(ending) if isinstance(ending, Exception) else None
+        if isinstance(ending, Exception):
+            log.debug("trial %d: %s", self.trial, cause, exc_info=ending)
+
         monitor.flush()
         costs = monitor.costs(trial=self.trial, attempt=self.number)
         row = TrialRow(
             trial=self.trial,
             attempt=self.number,
-            status=status,
+            status=_status(ending),
             params=self.proposal.params,
             epochs=result.epochs if result else 0,
             val_score=result.val_score if result else None,
@@ -106,8 +109,15 @@ class Attempt:
         return row
 
 
+def _status(ending: Ending) -> TrialStatus:
+    if isinstance(ending, TrainingResult):
+        return TrialStatus.PRUNED if ending.stopped_early else TrialStatus.COMPLETE
+    return TrialStatus.INTERRUPTED if isinstance(ending, TrainingInterruptedError) else TrialStatus.FAILED
+
+
 def _cause(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0]
+    """Returns why a trial failed, in a line."""
     if isinstance(error, torch.OutOfMemoryError):
         return "out of memory; lower training.batch_size, or training.parallel_trials where trials share a device"
+    first = (str(error).splitlines() or [""])[0]
     return first if type(error).__module__.startswith("greenkd") else f"{type(error).__name__}: {first}"

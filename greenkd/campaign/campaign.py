@@ -1,51 +1,49 @@
 """One campaign, from checked settings to campaign.json: the only module that knows all the rooms below."""
 
-import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager
+import logging
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import torch
-from filelock import BaseFileLock, Timeout
 
-from greenkd.campaign.attempt import Attempt
-from greenkd.campaign.budget import Budget
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.context import Context
-from greenkd.campaign.data import open_bench
-from greenkd.campaign.environment import describe_environment
-from greenkd.campaign.evaluation import finish
-from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.context import CampaignContext
+from greenkd.campaign.evaluation import close_campaign
+from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.teacher import load_or_train_teacher, make_teacher_source
+from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
+from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workers.pool import WorkerPool
 from greenkd.collector import collect_normally
-from greenkd.energy import EnergyMonitor, Flops, open_monitor
-from greenkd.errors import BudgetSpentError, ConfigError
-from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, TrialStatus
-from greenkd.teacher.cache import Teacher, teacher_paid
-from greenkd.teacher.given_weights import network_record
-from greenkd.temperature import Proposal, StrategyStudy
+from greenkd.energy import open_monitor
+from greenkd.errors import BudgetSpentError
+from greenkd.records import CampaignRecord, CampaignStatus, TrialRow, choose_trial
+from greenkd.teacher.cache import Teacher
+from greenkd.teacher.scores import network_record
 from greenkd.training.backend.device import resolve_device
-from greenkd.training.backend.placement import side_by_side
-from greenkd.training.bench import Bench
+from greenkd.training.backend.placement import Placement, place_trials
 from greenkd.training.stop_signals import StopFlag
 
-# Seconds between two looks at the trials that other processes run.
-_LOOK_S = 0.3
-_FINISHED = (TrialStatus.COMPLETE, TrialStatus.PRUNED, TrialStatus.FAILED)
+log = logging.getLogger(__name__)
 
 
-def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
-    """Runs what is left of a campaign; a finished one is returned as it is.
+def run_campaign(
+    settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, data: DataCache | None = None
+) -> CampaignRecord:
+    """Runs what remains of a campaign; a finished one is returned as it is.
 
     Args:
         settings: What to run.
         folder: The campaign's folder; made if missing.
         stop: Asked between steps.
         reporter: Told what happens.
+        data: Keeps the data set for the campaign that follows; None: nobody follows.
 
     Raises:
         ConfigError: A setting does not fit the data, or the folder belongs to another configuration.
@@ -53,279 +51,238 @@ def run_campaign(settings: Settings, folder: Path, stop: StopFlag, reporter: Rep
         StorageError: Something that has to be kept cannot be written.
         TrainingInterruptedError: A stop was asked for; running the same command again goes on from here.
     """
-    turns = campaign_in_turns(settings, folder, stop, reporter, pause=False)
-    while True:
-        try:
-            next(turns)
-        except StopIteration as end:
-            record: CampaignRecord = end.value
-            return record
+    with Campaign(settings, folder, stop, reporter, data) as campaign:
+        campaign.prepare()
+        while campaign.run_next_trial():
+            pass
+        return campaign.finish()
 
 
-def campaign_in_turns(
-    settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter, *, pause: bool = True
-) -> Generator[None, None, CampaignRecord]:
-    """Runs a campaign as `run_campaign` does, but lets others run meanwhile.
+class Campaign:
+    """One campaign: `prepare` once, `run_next_trial` until it returns False, `finish` once, in a `with` block.
 
     Args:
         settings: What to run.
-        folder: The campaign's folder.
+        folder: The campaign's folder; made if missing.
         stop: Asked between steps.
         reporter: Told what happens.
-        pause: Yield before each trial. What happens until it goes on is on nobody's bill here.
+        data: Keeps the data set for the campaign that follows.
+        takes_turns: Other campaigns run between this one's trials: it trains one trial at a time, in this process.
     """
-    kept = CampaignFolder(folder, settings)
-    existing = kept.record()
-    retries = settings.retry == "failed" and existing is not None and existing.status is not CampaignStatus.DONE
-    reopens = retries or (existing is not None and existing.budget_stopped and kept.has_another_budget())
-    if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopens:
-        kept.tidy()
-        reporter.already_done(existing, str(settings.config["energy"]["name"]))
-        return existing
-    kept.keep_config()
-    device = resolve_device(str(settings.config["device"]))
-    synchronize = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
-    with open_monitor(
-        settings.config["energy"],
-        campaign_id=settings.campaign_id,
-        ledger=folder / "ledger.jsonl",
-        synchronize=synchronize,
-    ) as monitor:
-        campaign = _Campaign(settings, kept, stop, reporter, monitor, device, pause=pause)
-        return (yield from campaign.run(reopen=reopens))
 
-
-def run_worker(
-    settings: Settings,
-    folder: Path,
-    stop: StopFlag,
-    reporter: Reporter,
-    monitor: EnergyMonitor,
-    counted: Mapping[str, Flops],
-) -> None:
-    """Runs trials of a campaign that another process has begun and will finish, until none is free.
-
-    Args:
-        settings: What to run.
-        folder: The campaign's folder.
-        stop: Asked between steps.
-        reporter: Told of trials.
-        monitor: Open; this process's own.
-        counted: FLOPs by architecture, as the other process has counted them.
-
-    Raises:
-        GreenkdError: As for `run_campaign`.
-    """
-    device = resolve_device(str(settings.config["device"]))
-    _Campaign(settings, CampaignFolder(folder, settings), stop, reporter, monitor, device).help(counted)
-
-
-class _Campaign:
     def __init__(
         self,
         settings: Settings,
-        folder: CampaignFolder,
+        folder: Path,
         stop: StopFlag,
         reporter: Reporter,
-        monitor: EnergyMonitor,
-        device: torch.device,
+        data: DataCache | None = None,
         *,
-        pause: bool = False,
+        takes_turns: bool = False,
     ) -> None:
-        planned, training = settings.strategy.planned_trials(), settings.training
-        # Campaigns that take turns are alone on the machine, each in its turn, trial by trial.
-        self._sides = side_by_side(1 if pause else training.parallel_trials, training.parallel_mode, planned, device)
-        self._pause = pause
-        budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor, stop)
-        bench = open_bench(settings, device, monitor, budget, processes=self._sides.processes)
-        self._context = Context(settings, folder, reporter, bench, budget, _new_record(settings, bench))
+        self._settings = settings
+        self._path = folder
+        self._stop = stop
+        self._reporter = reporter
+        self._data = data or DataCache()
+        self._takes_turns = takes_turns
 
-    def run(self, *, reopen: bool) -> Generator[None, None, CampaignRecord]:
-        """Teacher, trials, choice, test."""
-        context, settings = self._context, self._context.settings
-        context.record = context.folder.begin(context.record, retry=reopen)
-        if context.record.status is not CampaignStatus.RUNNING:
-            context.reporter.already_done(context.record, str(settings.config["energy"]["name"]))
-            return context.record
-        context.folder.report_torn()
-        rows = context.folder.rows()
-        context.reporter.campaign_started(context.record, rows)
-        left = settings.strategy.planned_trials() - sum(row.status in _FINISHED for row in rows)
-        if context.budget.is_spent() and left == settings.strategy.planned_trials():
+        self._resources = ExitStack()
+        self._pause = ExitStack()
+        # Set by `prepare`, unless the campaign has ended: then `_ended` says how.
+        self._ended: CampaignRecord | None = None
+        self._folder: CampaignFolder
+        self._context: CampaignContext
+        self._placement: Placement
+        self._teacher: Teacher | None
+        self._outputs: TeacherOutputsSource
+        self._runner: TrialRunner
+        self._queue: TrialQueue
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pause.close()
+        self._resources.__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Ends workers and closes the monitor, before the `with` block ends."""
+        self._pause.close()
+        self._resources.close()
+
+    def prepare(self) -> None:
+        """Opens folder, monitor and data, gets the teacher, and makes the trials ready to be taken.
+
+        Raises:
+            GreenkdError: As for `run_campaign`.
+        """
+        # A campaign that has ended stays as it is, unless it is asked to go on.
+        self._folder = CampaignFolder(self._path, self._settings)
+        existing = self._folder.record()
+        reopen = existing is not None and self._may_reopen(existing)
+        if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopen:
+            self._folder.tidy()
+            self._end(existing)
+            return
+
+        # The record and the trials on it
+        self._folder.keep_config()
+        planned = self._settings.strategy.planned_trials()
+        self._open(planned)
+        context = self._context
+        context.record = self._folder.begin(context.record, retry=reopen)
+        if context.record.status is not CampaignStatus.RUNNING:  # by another process, meanwhile
+            self._end(context.record)
+            return
+        self._folder.report_torn()
+        rows = self._folder.rows()
+        self._reporter.campaign_started(context.record, rows)
+
+        # A budget that is spent already lets nothing begin.
+        remaining = planned - sum(row.status in FINISHED for row in rows)
+        if context.budget.is_spent() and remaining == planned:
             context.end_without_trial()
-            return context.record
-        devices = self._sides.devices[1 : max(left, 1)]
-        finished = context.reporter.trial_finished
-        with WorkerPool(devices, self._sides.together, settings, context.folder.path, finished) as beside:
-            return (yield from self._run(beside))
+            self._ended = context.record
+            return
 
-    def _run(self, helpers: WorkerPool) -> Generator[None, None, CampaignRecord]:
-        context, settings, bench = self._context, self._context.settings, self._context.bench
-        # A network that does not fit is refused before a teacher is trained for it.
-        student = bench.network(settings.config["student"], "student", settings.seed)
-        context.update(student_network=network_record(bench, student, settings.name("student")))
+        # Workers load what they need beside the teacher's training.
+        finished = self._reporter.trial_finished
+        devices = self._placement.devices[1 : max(remaining, 1)]
+        pool = WorkerPool(devices, self._placement.together, self._settings, self._folder.path, finished)
+        self._resources.enter_context(pool)
         try:
-            teacher = self._teacher()
+            self._prepare_trials()
         except BudgetSpentError:
             context.end_without_trial()
-            return context.record
-        signal = make_teacher_source(context, teacher)
-        runner = TrialRunner(bench, settings, context.folder.path, signal.outputs, signal.feature_size)
-        runner.learner()  # so is an objective that does not fit, before a trial is spent on it
-        study = self._study()
-        if settings.retry == "failed":
-            with self._queue():
-                study.retry(context.folder.rows())
-        collect_normally()  # whatever training needs is loaded now
-        helpers.begin(bench.counted)
-        while True:
-            try:
-                yield from self._trials(runner, study, wait=True)
-            except BudgetSpentError:
-                self._wait_for_running_trials()
-            with context.alone("finish", "another process is finishing this campaign"):
-                if finish(context, runner, study, teacher, signal.bank):
-                    return context.record
+            self._ended = context.record
+            return
+        pool.begin(context.training.networks.counted_flops)
 
-    def help(self, counted: Mapping[str, Flops]) -> None:
-        """Trials alone, beside the process that began the campaign."""
-        context = self._context
-        context.bench.counted.update(counted)
-        signal = make_teacher_source(context, load_or_train_teacher(context))
-        runner = TrialRunner(context.bench, context.settings, context.folder.path, signal.outputs, signal.feature_size)
-        study = self._study()
-        collect_normally()
-        for _ in self._trials(runner, study, wait=False):
-            pass
+    def run_next_trial(self) -> bool:
+        """Runs the next trial, or as many as are trained in lockstep.
 
-    def _teacher(self) -> Teacher | None:
-        context = self._context
-        teacher = load_or_train_teacher(context)
-        if teacher is not None:
-            before = context.record.teacher_result
-            if before is not None and before.key != teacher.record.key:
-                raise ConfigError(
-                    f"{context.folder.path}: was begun with other weights than "
-                    f"{context.settings.objective().teacher}.weights now holds; "
-                    "give sweep=<new name>, or the file another name"
-                )
-            paid = teacher_paid(teacher, context.settings.campaign_id, context.record.created_at)
-            context.reporter.teacher_ready(teacher.record, paid)
-            context.update(teacher_result=teacher.record, teacher_paid=paid)
-        return teacher
+        Returns:
+            False once all trials are over, whoever ran them, or the budget is spent: `finish` is next.
 
-    def _study(self) -> StrategyStudy:
-        settings, folder = self._context.settings, self._context.folder
-        with self._queue():
-            study = StrategyStudy(
-                settings.strategy,
-                settings.storage or folder.path / "study.db",
-                # In a shared database sweeps of other names may hold the same campaign.
-                f"{settings.config['sweep']}/{settings.campaign_id}" if settings.storage else settings.campaign_id,
-                settings.seed,
-                settings.training.recipe.epochs,
-            )
-            study.reconcile(folder.rows)
-        return study
-
-    def _queue(self) -> AbstractContextManager[None]:
-        return self._context.alone("queue", "another process is taking a trial")
-
-    def _wait_for_running_trials(self) -> None:
-        """Waits until no process holds a trial: those that run are the last of a campaign that its budget stops."""
-        for number in range(self._context.record.planned_trials):
-            with self._context.alone(f"trial_{number}", f"trial {number} is run by another process"):
-                pass
-
-    def _trials(self, runner: TrialRunner, study: StrategyStudy, *, wait: bool) -> Generator[None, None, None]:
-        """Runs trials until none is left, or with `wait` until those that other processes hold are over too."""
-        context, waiting = self._context, False
-        while True:
-            if self._pause and not study.finished():
-                with context.bench.monitor.suspended():
-                    yield
-            rows = context.folder.rows()
-            left = context.record.planned_trials - sum(row.status in _FINISHED for row in rows)
-            together = context.budget.begin_trials(rows, max(min(self._sides.together, left), 1))
-            held: dict[int, BaseFileLock] = {}
-            try:
-                with self._queue():
-                    study.reconcile(context.folder.rows)
-                    proposals = [study.propose(partial(self._claim, study, held)) for _ in range(together)]
-                if self._run_trials(runner, study, [proposal for proposal in proposals if proposal is not None]):
-                    continue
-            finally:
-                for lock in held.values():
-                    lock.release()
-            if not wait or study.finished():
-                return
-            if not waiting and context.bench.processes == 1:
-                context.reporter.note("  the trials left are run by other processes; waiting for them")
-            waiting = True
-            context.bench.stop.check()
-            time.sleep(_LOOK_S)
-
-    def _claim(self, study: StrategyStudy, held: dict[int, BaseFileLock], trial: int) -> bool:
-        """Takes a trial that no living process holds; `held` keeps its lock."""
-        lock = self._context.folder.lock(f"trial_{trial}")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        Raises:
+            GreenkdError: As for `run_campaign`.
+        """
+        if self._ended is not None:
             return False
-        held[trial] = lock
-        study.reconcile(self._context.folder.rows)  # whoever held it may have ended it just before
-        return True
 
-    def _run_trials(self, runner: TrialRunner, study: StrategyStudy, proposals: Sequence[Proposal]) -> bool:
-        """Runs trials that this process holds; False if there are none."""
+        try:
+            if self._queue.run_next():
+                return True
+            if not self._queue.study.finished():
+                self._queue.wait_for_others()
+                return True
+        except BudgetSpentError:
+            self._queue.wait_for_running_trials()
+
+        # The chosen trial's weights are tested next. If they are lost, it is trained once more.
+        chosen = self._chosen_without_weights()
+        if chosen is not None:
+            if not self._queue.run_again(chosen):
+                self._queue.wait_for_others()
+            return True
+        return False
+
+    def trials_are_over(self) -> bool:
+        """Tells whether every trial has ended; `run_next_trial` may still find that weights are lost."""
+        return self._ended is not None or self._queue.study.finished()
+
+    def finish(self) -> CampaignRecord:
+        """Chooses on the validation split, tests, and closes the record.
+
+        Raises:
+            GreenkdError: As for `run_campaign`.
+        """
+        if self._ended is None:
+            context = self._context
+            with context.holding("finish", "another process is finishing this campaign"):
+                close_campaign(context, self._runner, self._queue.study, self._teacher, self._outputs.bank)
+            self._ended = context.record
+        return self._ended
+
+    def pause(self) -> None:
+        """Lets other campaigns run: nothing of what follows is recorded as this one's."""
+        if self._ended is None:
+            self._pause.enter_context(self._context.training.monitor.suspended())
+
+    def resume(self) -> None:
+        """Goes on after `pause`."""
+        self._pause.close()
+
+    def _may_reopen(self, record: CampaignRecord) -> bool:
+        """Tells whether a campaign that has ended is to go on: failed trials again, or under a larger budget."""
+        retries = self._settings.retry == "failed" and record.status is not CampaignStatus.DONE
+        return retries or (record.budget_stopped and self._folder.has_another_budget())
+
+    def _end(self, record: CampaignRecord) -> None:
+        """Takes note of a campaign that had ended before this process could do anything for it."""
+        self._ended = record
+        self._reporter.already_done(record, self._settings.energy.name)
+
+    def _open(self, planned: int) -> None:
+        """Opens the energy monitor and the data."""
+        settings, training = self._settings, self._settings.training
+        device = resolve_device(settings.device)
+        monitor = open_monitor(
+            settings.energy.mapping,
+            campaign_id=settings.campaign_id,
+            ledger=self._folder.path / "ledger.jsonl",
+            synchronize=partial(torch.cuda.synchronize, device) if device.type == "cuda" else None,
+        )
+        self._resources.enter_context(monitor)
+
+        at_once = 1 if self._takes_turns else training.parallel_trials
+        self._placement = place_trials(at_once, training.parallel_mode, planned, device)
+        self._context = open_context(
+            settings,
+            self._folder,
+            self._stop,
+            self._reporter,
+            monitor,
+            self._data,
+            device,
+            processes=self._placement.processes,
+        )
+
+    def _prepare_trials(self) -> None:
+        """Gets the teacher, tries out student and objective, and opens the study.
+
+        Raises:
+            BudgetSpentError: The teacher's training would cross a limit.
+        """
+        context, settings = self._context, self._settings
+
+        # A network that does not fit is refused before a teacher is trained for it.
+        training = context.training
+        student = training.networks.build(settings.student.mapping, "student", settings.seed)
+        context.update(student_network=network_record(training, student, settings.student.name))
+
+        self._teacher = prepare_teacher(context)
+        self._outputs = make_teacher_source(context, self._teacher)
+        self._runner = TrialRunner(context, self._outputs)
+        self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
+
+        self._queue = TrialQueue(context, self._runner, self._placement.together)
+        if settings.retry == "failed":
+            self._queue.retry_failed()
+        collect_normally()  # whatever training needs is loaded now
+
+    def _chosen_without_weights(self) -> TrialRow | None:
+        """Returns the trial that validation chooses if its weights are lost, and the campaign still needs them."""
         context = self._context
-        epochs = context.settings.training.recipe.epochs
+        context.update()
+        chosen = choose_trial(context.folder.rows())
+        if context.record.status is not CampaignStatus.RUNNING or chosen is None:
+            return None
+        if self._runner.weights(chosen.trial) is not None:
+            return None
 
-        def judge(proposal: Proposal, row: EpochRow) -> bool:
-            context.reporter.epoch_finished(row)
-            context.budget.epoch_finished(epochs - row.epoch - 1)
-            return row.val_score is not None and study.should_stop(proposal, row.epoch, row.val_score)
-
-        attempts = [
-            Attempt(proposal=each, number=context.folder.next_attempt(each.trial), judge=partial(judge, each))
-            for each in proposals
-        ]
-        for each in proposals:
-            context.reporter.trial_started(each.trial, each.params, epochs)
-        of = {each.trial: each for each in proposals}
-        for row in runner.run(attempts):
-            study.tell(of[row.trial], row.status, row.val_score)
-            context.reporter.trial_finished(row)
-        return bool(proposals)
-
-
-def _new_record(settings: Settings, bench: Bench) -> CampaignRecord:
-    """Returns the record of a campaign that has not begun."""
-    created_at = now()
-    meter = bench.monitor.meter
-    return CampaignRecord(
-        campaign_id=settings.campaign_id,
-        setting_id=settings.setting_id,
-        sweep=str(settings.config["sweep"]),
-        status=CampaignStatus.RUNNING,
-        dataset=settings.name("dataset"),
-        teacher=settings.name("teacher"),
-        student=settings.name("student"),
-        objective=settings.name("objective"),
-        strategy=settings.name("temperature"),
-        kind=settings.strategy.kind,
-        seed=settings.seed,
-        planned_trials=settings.strategy.planned_trials(),
-        student_network=None,
-        teacher_result=None,
-        chosen_trial=None,
-        chosen_params=None,
-        val_score=None,
-        test_score=None,
-        tests=(),
-        logits_costs=None,
-        data_fingerprint=bench.dataset.fingerprint,
-        environment=describe_environment(bench.device, f"{meter.name} {meter.version}"),
-        created_at=created_at,
-        updated_at=created_at,
-    )
+        log.warning("the weights of the chosen trial %d are lost; training it again", chosen.trial)
+        return chosen

@@ -79,6 +79,7 @@ class Reporter:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
+
         console = rich.get_console()
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             self._progress = progress
@@ -90,37 +91,41 @@ class Reporter:
         log.info("%s", text)
 
     def already_done(self, record: CampaignRecord, energy: str) -> None:
-        """The campaign needs nothing."""
+        """Says that a campaign needs nothing."""
         log.info(
             "%s: done already, metered by %s; nothing to train%s",
             _title(record),
             record.environment.meter,
             "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
         )
+
         if not record.environment.meter.startswith(energy) and energy not in ("auto", "both"):
             log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
 
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
-        """A campaign begins, or goes on."""
+        """Says that a campaign begins, or goes on."""
         done = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
         self._strategy, self._planned = record.strategy, record.planned_trials
+
         going_on = f", {done} of them done" if done else ""
         trials = "1 trial" if record.planned_trials == 1 else f"{record.planned_trials} trials"
         log.info("%s: %s%s", _title(record), trials, going_on)
+
         if self._progress is not None:
             self._task = self._progress.add_task(record.strategy, total=None, state="")
 
     def teacher_started(self, name: str, epochs: int) -> None:
-        """A teacher is loaded or trained."""
+        """Shows that a teacher is loaded or trained."""
         self._show(f"teacher {name}", epochs)
 
     def teacher_ready(self, record: TeacherRecord, paid: Costs | None) -> None:
-        """The teacher can be used."""
+        """Says that the teacher can be used."""
         how = (
             f"trained: {kwh(paid.energy_kwh)}, {grams(paid.co2eq_g)}, {paid.duration_s:.1f} s"
             if paid
             else ("given" if record.trained_by == "given" else "from the cache")
         )
+
         log.info(
             "  teacher %s: validation %s, test %s; %s",
             record.network.name,
@@ -130,11 +135,11 @@ class Reporter:
         )
 
     def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
-        """A trial begins, or goes on."""
+        """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
 
     def epoch_finished(self, row: EpochRow) -> None:
-        """An epoch ended."""
+        """Shows that an epoch has ended."""
         if self._progress is not None:
             self._progress.update(
                 self._task,
@@ -143,7 +148,7 @@ class Reporter:
             )
 
     def trial_finished(self, row: TrialRow) -> None:
-        """A trial ended; one line."""
+        """Says in one line how a trial has ended."""
         ending = {TrialStatus.PRUNED: f", pruned after epoch {row.epochs}", TrialStatus.FAILED: f"; {row.cause}"}
         log.log(
             logging.ERROR if row.status is TrialStatus.FAILED else logging.INFO,
@@ -163,6 +168,7 @@ class Reporter:
         """Says what storing the teacher's logits was good for."""
         if costs is None:
             return
+
         once = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s, computed once"
         if trials > 1:
             log.info("%s for %d trials; without the bank each would pay that", once, trials)
@@ -170,12 +176,14 @@ class Reporter:
             log.info("%s; the bank pays from the second trial, strategy or resumed run on", once)
 
     def campaign_finished(self, record: CampaignRecord) -> None:
-        """A campaign ended."""
+        """Says how a campaign has ended."""
         if self._progress is not None:
             self._progress.remove_task(self._task)
+
         if record.status is CampaignStatus.FAILED:
             log.error("  no trial completed: %s", record.message)
             return
+
         log.info(
             "  chosen: %s, validation %s, test %s%s",
             setting(record.chosen_params, record.strategy),

@@ -1,4 +1,4 @@
-"""What the parts of one campaign share: its settings, folder, workbench and budget, and its record as it stands."""
+"""What the parts of one campaign share: its settings, folder, trainings and budget, and its record as it stands."""
 
 import dataclasses
 from contextlib import AbstractContextManager
@@ -8,27 +8,27 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.records import CampaignRecord, CampaignStatus
-from greenkd.training.bench import Bench
+from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import holding
 
 
 @dataclasses.dataclass
-class Context:
+class CampaignContext:
     """One campaign in one process.
 
     Attributes:
         settings: What to run.
         folder: Where its files lie.
         reporter: Told what happens.
-        bench: Data, device, energy monitor.
-        budget: Ends trainings when it is spent; the bench's stop flag.
+        training: Data, networks, energy monitor, stop flag.
+        budget: Says what may still be begun.
         record: The campaign's record, as last written.
     """
 
     settings: Settings
     folder: CampaignFolder
     reporter: Reporter
-    bench: Bench
+    training: TrainingContext
     budget: Budget
     record: CampaignRecord
 
@@ -36,15 +36,16 @@ class Context:
         """Writes changed fields of the record, and takes up what another process wrote."""
         self.record = self.folder.update(**changes)
 
-    def alone(self, name: str, waiting: str) -> AbstractContextManager[None]:
-        """Holds one of the campaign's locks.
+    def holding(self, name: str, waiting: str) -> AbstractContextManager[None]:
+        """Holds one of the campaign's locks for a block.
 
         Args:
-            name: Of the lock.
-            waiting: Whom one waits for, to be said; with helpers beside, somebody always is, and nothing is said.
+            name: The lock's.
+            waiting: What another process is doing meanwhile, to be said; with workers beside, somebody always holds a
+                lock, and nothing is said.
         """
-        said = f"{waiting}; waiting for it" if self.bench.processes == 1 else None
-        return holding(self.folder.lock(name), self.bench.stop, said)
+        said = f"{waiting}; waiting for it" if self.training.processes == 1 else None
+        return holding(self.folder.lock(name), self.training.stop, said)
 
     def end_without_trial(self) -> None:
         """Closes a campaign whose budget was spent before a trial could begin."""

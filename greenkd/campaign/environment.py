@@ -52,9 +52,9 @@ def _installed(name: str) -> bool:
 
 def _git_commit() -> str | None:
     try:
-        found = subprocess.run(
+        head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return head.stdout.strip()

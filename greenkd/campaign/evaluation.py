@@ -1,4 +1,4 @@
-"""The end of a campaign: choose on the validation part, test, measure inference, close the record."""
+"""The end of a campaign: choose on the validation split, test, measure inference, close the record."""
 
 import logging
 from functools import partial
@@ -7,9 +7,10 @@ from pathlib import Path
 from torch import nn
 
 from greenkd.campaign.budget import stopped_message
-from greenkd.campaign.context import Context
+from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
 from greenkd.campaign.trials import TrialRunner
+from greenkd.errors import StorageError
 from greenkd.records import CampaignStatus, Phase, TestResult, TrialRow, TrialStatus, choose_trial
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
@@ -20,10 +21,10 @@ from greenkd.training.safetensors_io import load_network, save_tensors
 log = logging.getLogger(__name__)
 
 
-def finish(
-    context: Context, runner: TrialRunner, study: StrategyStudy, teacher: Teacher | None, bank: Path | None
-) -> bool:
-    """Chooses, tests and closes the campaign.
+def close_campaign(
+    context: CampaignContext, runner: TrialRunner, study: StrategyStudy, teacher: Teacher | None, bank: Path | None
+) -> None:
+    """Chooses, tests and closes the campaign; `context.record` says how it ended.
 
     Args:
         context: The campaign, whose trials are over.
@@ -32,37 +33,37 @@ def finish(
         teacher: The campaign's, if it has one.
         bank: Folder of the stored logits.
 
-    Returns:
-        False if the chosen trial has to be trained again first, because its weights are lost.
+    Raises:
+        StorageError: The chosen trial's weights have vanished, or something cannot be written.
     """
+    # Another process that shared the trials may have closed it meanwhile.
     context.update()
-    record = context.record
-    if record.status is not CampaignStatus.RUNNING:
-        context.reporter.campaign_finished(record)  # by another process that shared the trials
-        return True
+    if context.record.status is not CampaignStatus.RUNNING:
+        context.reporter.campaign_finished(context.record)
+        return
+
+    # What became of the trials
     rows = context.folder.rows()
     chosen = choose_trial(rows)
     failed = [row for row in rows if row.status is TrialStatus.FAILED]
     stopped = context.budget.stopped and not study.finished()
-    causes = [f"{len(failed)} of {len(rows)} trials failed"] if failed else []
-    if stopped:
-        over = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
-        causes.insert(0, stopped_message(over, record.planned_trials))
-    message = "; ".join(causes) or None
-    changes = _bank_costs(context, bank, rows) | {"budget_stopped": stopped}
+    message = _message(context, rows, failed, stopped)
+    changes = _logits_costs(context, bank, rows) | {"budget_stopped": stopped}
     if chosen is None:
         if not stopped:
             message = failed[0].cause if failed else "every trial was pruned"
         status = CampaignStatus.PARTIAL if stopped else CampaignStatus.FAILED
         context.update(status=status, message=message, **changes)
         context.reporter.campaign_finished(context.record)
-        return True
+        return
+
+    # The choice is on record before the test set is opened, so that the one cannot follow the other.
     weights = runner.weights(chosen.trial)
     if weights is None:
-        log.warning("the weights of the chosen trial %d are lost; training it again", chosen.trial)
-        study.again(chosen)
-        return False
-    # The choice is on record before the test set is opened, so that the one cannot follow the other.
+        raise StorageError(
+            f"{runner.weights_path(chosen.trial)}: the weights of the chosen trial have vanished; run the same command "
+            "again, which trains it again"
+        )
     context.update(
         chosen_trial=chosen.trial,
         chosen_params=chosen.params,
@@ -70,11 +71,16 @@ def finish(
         message=message,
         **changes,
     )
+
+    # Test and inference
     learner = runner.learner()
-    tests = _test(context, runner, learner, [row for row in rows if row.status is TrialStatus.COMPLETE])
+    complete = [row for row in rows if row.status is TrialStatus.COMPLETE]
+    tests = _test(context, runner, learner, complete)
     load_network(learner.network, weights, f"trial {chosen.trial}")
     measured = _inference(context, learner.network, chosen, teacher)
-    context.bench.monitor.flush()
+    context.training.monitor.flush()
+
+    # Student and record
     save_tensors(runner.student_path, weights, {"trial": chosen.trial})
     context.update(
         status=CampaignStatus.PARTIAL if failed or stopped else CampaignStatus.DONE,
@@ -83,16 +89,27 @@ def finish(
     )
     context.folder.tidy()
     context.reporter.campaign_finished(context.record)
-    return True
 
 
-def _bank_costs(context: Context, bank: Path | None, rows: list[TrialRow]) -> dict[str, object]:
-    """What the stored logits cost: alone, and really."""
+def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialRow], stopped: bool) -> str | None:
+    """Returns what kept the campaign from being complete; None if nothing did."""
+    causes = []
+    if stopped:
+        ended = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
+        causes.append(stopped_message(ended, context.record.planned_trials))
+    if failed:
+        causes.append(f"{len(failed)} of {len(rows)} trials failed")
+    return "; ".join(causes) or None
+
+
+def _logits_costs(context: CampaignContext, bank: Path | None, rows: list[TrialRow]) -> dict[str, object]:
+    """Returns what the stored logits cost: as this campaign would have paid alone, and what it really paid."""
     if bank is None:
         return {}
+
     recipe, seed = context.settings.training.recipe, context.settings.seed
-    images = context.bench.loader(seed, recipe.batch_size).samples * recipe.epochs
-    context.bench.monitor.flush()
+    images = context.training.data.loader(seed, recipe.batch_size).samples * recipe.epochs
+    context.training.monitor.flush()
     alone = costs_alone(bank, images)
     context.reporter.bank_used(alone, sum(row.status is TrialStatus.COMPLETE for row in rows))
     return {
@@ -101,45 +118,58 @@ def _bank_costs(context: Context, bank: Path | None, rows: list[TrialRow]) -> di
     }
 
 
-def _test(context: Context, runner: TrialRunner, learner: Learner, rows: list[TrialRow]) -> dict[int, TestResult]:
+def _test(
+    context: CampaignContext, runner: TrialRunner, learner: Learner, rows: list[TrialRow]
+) -> dict[int, TestResult]:
     """Opens the test set once, for the last epoch of every complete trial.
 
-    The chosen trial's accuracy is the result. The others' say what the fixed-τ control in a grid gets, and what a
-    shorter grid would have got; they are measured after the choice and change nothing in it. Each is on record at
-    once, so that a campaign that is killed here, or whose failed trials are run later, tests nothing twice.
+    The chosen trial's score is the result. The others' say what the fixed-τ control in a grid gets, and what a shorter
+    grid would have got; they are measured after the choice and change nothing in it. Each is on record at once, so that
+    a campaign that is killed here, or whose failed trials are run later, tests nothing twice.
+
+    Returns:
+        The results on record, by trial.
     """
-    bench, recipe = context.bench, context.settings.training.recipe
+    training, recipe = context.training, context.settings.training.recipe
+    split = training.data.test
     tests = {test.trial: test for test in context.record.tests}
     for row in rows:
-        bench.stop.check()
-        weights = None if row.trial in tests else runner.weights(row.trial)
-        if weights is None:
-            if row.trial not in tests:
-                log.warning("the weights of trial %d are lost, so it cannot be tested", row.trial)
+        training.stop.check()
+        if row.trial in tests:
             continue
+        weights = runner.weights(row.trial)
+        if weights is None:
+            log.warning("the weights of trial %d are lost, so it cannot be tested", row.trial)
+            continue
+
         load_network(learner.network, weights, f"trial {row.trial}")
-        with bench.monitor.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as metered:
-            score = bench.test(learner.network, recipe)
-            flops = len(bench.test) * learner.evaluation_flops
-            metered.add_work(len(bench.test), flops=flops, forward_flops=flops)
+        with training.monitor.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as handle:
+            score = split(learner.network, recipe)
+            flops = len(split) * learner.evaluation_flops
+            handle.add_work(len(split), flops=flops, forward_flops=flops)
+
         tests[row.trial] = TestResult(trial=row.trial, score=score.value, loss=score.loss)
         context.update(tests=tuple(test for _, test in sorted(tests.items())))
     return tests
 
 
-def _inference(context: Context, student: nn.Module, chosen: TrialRow, teacher: Teacher | None) -> dict[str, object]:
+def _inference(
+    context: CampaignContext, student: nn.Module, chosen: TrialRow, teacher: Teacher | None
+) -> dict[str, object]:
     """Meters what using the chosen student costs, and the teacher."""
-    bench, settings = context.bench, context.settings
-    size = context.record.student_network
+    settings, size = context.settings, context.record.student_network
     assert size is not None
     measure = partial(
         measure_inference,
-        bench,
+        context.training,
         recipe=settings.training.recipe,
         window_s=0.0 if settings.smoke else WINDOW_S,
     )
-    own = measure(student, size=size, trial=chosen.trial, attempt=chosen.attempt)
-    records: dict[str, object] = {"student_inference": own}
+
+    records: dict[str, object] = {
+        "student_inference": measure(student, size=size, trial=chosen.trial, attempt=chosen.attempt)
+    }
     if teacher is not None:
-        records["teacher_inference"] = measure(teacher.network, size=teacher.record.network, trial=None, attempt=0)
+        teacher_size = teacher.record.network
+        records["teacher_inference"] = measure(teacher.network, size=teacher_size, trial=None, attempt=0)
     return records

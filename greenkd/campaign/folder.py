@@ -1,10 +1,9 @@
-"""A campaign's folder: whose it is, what is on record in it, and the locks by which several processes share it."""
+"""A campaign's folder: which campaign it belongs to, what is on record in it, and the locks that processes share."""
 
 import dataclasses
 import logging
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,21 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
+from greenkd.records.timestamps import now
 from greenkd.training.safetensors_io import set_aside
 
 log = logging.getLogger(__name__)
+
+# Of the record, when a campaign that had ended goes on.
+_KEPT_WHEN_IT_GOES_ON = (
+    "created_at",
+    "teacher_result",
+    "chosen_trial",
+    "chosen_params",
+    "val_score",
+    "test_score",
+    "tests",
+)
 
 
 class CampaignFolder:
@@ -46,6 +57,7 @@ class CampaignFolder:
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self._settings = settings
+
         try:
             (path / ".locks").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -85,8 +97,10 @@ class CampaignFolder:
                 record = read_campaign(file)
             except DamagedRecordError as error:
                 log.warning("%s; set aside as %s and made anew from the trials on record", error, set_aside(file).name)
+
         if record is not None and record.campaign_id == self._settings.campaign_id:
             return record
+
         differing = self._differing_keys()
         if differing or record is not None:
             raise ConfigError(
@@ -100,12 +114,13 @@ class CampaignFolder:
             kept = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError):
             return []
-        before = _leaves(kept) if isinstance(kept, Mapping) else {}
-        now = _leaves(self._settings.config)
+
+        before = dict(flatten(kept)) if isinstance(kept, Mapping) else {}
+        after = dict(flatten(self._settings.config))
         return [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in sorted(before.keys() | now.keys())
-            if before and before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
+            f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
+            for key in sorted(before.keys() | after.keys())
+            if before and before.get(key) != after.get(key) and not key.startswith(NOT_IDENTITY)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:
@@ -125,6 +140,7 @@ class CampaignFolder:
             current = self.record()
             if current is None:
                 return self._write(fresh)
+
             if current.data_fingerprint not in (None, fresh.data_fingerprint):
                 raise ConfigError(
                     f"{self.path}: was begun on other images than dataset={fresh.dataset} now holds; "
@@ -132,8 +148,9 @@ class CampaignFolder:
                 )
             if current.status is not CampaignStatus.RUNNING and not retry:
                 return current
+
             # What was chosen and tested stays: a campaign that goes on looks at no test result twice.
-            kept = {name: getattr(current, name) for name in _KEPT}
+            kept = {name: getattr(current, name) for name in _KEPT_WHEN_IT_GOES_ON}
             return self._write(dataclasses.replace(fresh, **kept))
 
     def update(self, **changes: object) -> CampaignRecord:
@@ -146,6 +163,7 @@ class CampaignFolder:
             current = self.record()
             if current is None:
                 raise StorageError(f"{self.path}: campaign.json has vanished; run the same command again")
+
             if current.status is not CampaignStatus.RUNNING:
                 return current
             return self._write(dataclasses.replace(current, updated_at=now(), **changes))  # type: ignore[arg-type]
@@ -174,21 +192,10 @@ class CampaignFolder:
                 log.warning("%s: a line was cut off and is left out: %.60s…", file, line)
 
     def next_attempt(self, trial: int) -> int:
-        """Every start of a trial is an attempt of its own, killed ones included."""
+        """Returns the number of the next attempt; every start of a trial is one, killed ones included."""
         ledger = read_rows(self.path / "ledger.jsonl", LedgerRow).rows
         epochs = read_rows(self.path / "epochs.jsonl", EpochRow).rows
-        ended = read_rows(self.path / "trials.jsonl", TrialRow).rows
-        begun = [row.attempt for rows in (ledger, epochs, ended) for row in rows if row.trial == trial]
-        return 1 + max(begun, default=-1)
+        trials = read_rows(self.path / "trials.jsonl", TrialRow).rows
 
-
-_KEPT = ("created_at", "teacher_result", "chosen_trial", "chosen_params", "val_score", "test_score", "tests")
-
-
-def now() -> str:
-    """Returns the time as records hold it: ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _leaves(config: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(flatten(config))
+        attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
+        return 1 + max(attempts, default=-1)

@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from greenkd.records import InferenceRecord, NetworkRecord, Phase, scale_costs
+from greenkd.tasks.classification import EVALUATION_BATCH
 from greenkd.training.backend.threads import use_threads
-from greenkd.training.bench import Bench
-from greenkd.training.evaluate import EVALUATION_BATCH
+from greenkd.training.context import TrainingContext
 from greenkd.training.recipe import Recipe
 
 # Passes repeat until so many seconds are full: one pass of a small network is shorter than a meter's update.
@@ -24,7 +24,7 @@ WINDOW_S = 1.0
 
 
 def measure_inference(
-    bench: Bench,
+    context: TrainingContext,
     network: nn.Module,
     recipe: Recipe,
     size: NetworkRecord,
@@ -38,7 +38,7 @@ def measure_inference(
     To be called once per trial and process: the costs are all that the monitor holds for that trial's inference.
 
     Args:
-        bench: The campaign's data, device and energy monitor.
+        context: The campaign's data, device and energy monitor.
         network: Trained, on the device.
         recipe: Its precision is used.
         size: The network's parameters and FLOPs.
@@ -46,27 +46,32 @@ def measure_inference(
         attempt: The attempt at that trial.
         window_s: Seconds to fill with passes; 0 for a single pass.
     """
-    images = len(bench.test)
+    split, monitor = context.data.test, context.monitor
+    images = len(split)
     batch = min(images, EVALUATION_BATCH)
     flops = None if size.forward_flops_per_image is None else images * size.forward_flops_per_image
-    threads = use_threads(bench.threads, (flops or 0.0) * batch / images)
-    with bench.monitor.phase(Phase.CALIBRATION, trial=trial, attempt=attempt):
-        # Warms up as well: the first pass at a new batch size chooses kernels and fills the allocator.
-        peak_bytes, method = peak_memory(bench, network, recipe, batch)
+    threads = use_threads(context.threads, (flops or 0.0) * batch / images)
+
+    # Memory. It warms up as well: the first pass at a new batch size chooses kernels and fills the allocator.
+    with monitor.phase(Phase.CALIBRATION, trial=trial, attempt=attempt):
+        peak_bytes, method = peak_memory(context, network, recipe, batch)
+
+    # Whole passes
     passes, started = 0, time.monotonic()
-    with bench.monitor.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as metered:
+    with monitor.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as handle:
         while passes == 0 or time.monotonic() - started < window_s:
-            bench.test(network, recipe)
-            metered.add_work(images, flops=flops, forward_flops=flops)
+            split(network, recipe)
+            handle.add_work(images, flops=flops, forward_flops=flops)
             passes += 1
-    bench.monitor.flush()
-    costs = bench.monitor.costs(trial=trial, attempt=attempt, phase=Phase.INFERENCE)
+
+    monitor.flush()
+    costs = monitor.costs(trial=trial, attempt=attempt, phase=Phase.INFERENCE)
     return InferenceRecord(
         network=size.name,
         parameters=size.parameters,
         images=images,
         batch_size=batch,
-        threads=threads if bench.device.type == "cpu" else None,
+        threads=threads if context.device.type == "cpu" else None,
         passes=passes,
         costs=scale_costs(costs, 1 / passes),
         images_per_s=images * passes / costs.duration_s,
@@ -75,16 +80,16 @@ def measure_inference(
     )
 
 
-def peak_memory(bench: Bench, network: nn.Module, recipe: Recipe, batch_size: int) -> tuple[int, str]:
+def peak_memory(context: TrainingContext, network: nn.Module, recipe: Recipe, batch_size: int) -> tuple[int, str]:
     """Returns the most bytes that one batch's forward pass needs at once, and how they were found.
 
     Weights, buffers, the batch and what the layers make of it. On a GPU the allocator is asked, kernels' workspaces
     included (`allocator`). A CPU's allocator keeps no such account, and the process's resident size is mostly what
     trainings before have left behind; there the tensors alive at once are added up (`tensors`).
     """
-    dataset, device = bench.dataset, bench.device
+    dataset, device = context.data.dataset, context.device
     shape = (batch_size, dataset.in_channels, dataset.image_size, dataset.image_size)
-    own = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    weights_bytes = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
     def run() -> None:
         images = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
@@ -97,10 +102,11 @@ def peak_memory(bench: Bench, network: nn.Module, recipe: Recipe, batch_size: in
             torch.cuda.reset_peak_memory_stats(device)
             before = torch.cuda.memory_allocated(device)
             run()
-            return own + torch.cuda.max_memory_allocated(device) - before, "allocator"
+            return weights_bytes + torch.cuda.max_memory_allocated(device) - before, "allocator"
+
         with _LiveTensors() as live:
             run()
-        return own + live.peak_bytes, "tensors"
+        return weights_bytes + live.peak_bytes, "tensors"
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types here
@@ -124,6 +130,7 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     ) -> Any:
         inputs = {_memory(tensor) for tensor in _tensors((args, kwargs))}
         outputs = func(*args, **(kwargs or {}))
+
         for tensor in _tensors(outputs):
             identity = _memory(tensor)
             if identity not in inputs and identity not in self._sizes:  # views and in-place results are no new memory

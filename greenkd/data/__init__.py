@@ -1,10 +1,8 @@
 """Data sets as uint8 tensors in memory, their splits, and augmentation of whole batches on the device."""
 
-import importlib
-from typing import TYPE_CHECKING
-
 from greenkd.data.augmentation import Augmentation, Views
 from greenkd.data.base import Dataset, Images
+from greenkd.data.cifar import load_cifar10, load_cifar100
 from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
@@ -12,9 +10,6 @@ from greenkd.data.normalisation import channel_statistics, normalise
 from greenkd.data.options import DatasetOptions, GeneratedShape, check_config, load
 from greenkd.data.split import stratified_split
 from greenkd.data.tiny_imagenet import load_tiny_imagenet
-
-if TYPE_CHECKING:
-    from greenkd.data.cifar import load_cifar10, load_cifar100
 
 __all__ = [
     "Augmentation",
@@ -35,10 +30,3 @@ __all__ = [
     "normalise",
     "stratified_split",
 ]
-
-
-def __getattr__(name: str) -> object:
-    # The CIFAR archives' names and sums are torchvision's, whose import takes a second nobody else need pay.
-    if name in {"load_cifar10", "load_cifar100"}:
-        return getattr(importlib.import_module("greenkd.data.cifar"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

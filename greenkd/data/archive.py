@@ -26,21 +26,23 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
         DataError: The archive is damaged, unpacks to more than `MAX_BYTES`, or holds an absolute path, a path through a
             parent folder, a link or a device.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=_Limited(stream, archive), mode="r|") as tar:
             for member in tar:
                 _refuse_hostile(member, archive)
+
                 name = str(PurePosixPath(member.name))
-                content = tar.extractfile(member) if name in names else None
-                if content is not None:
-                    found[name] = content.read()
+                file = tar.extractfile(member) if name in names else None
+                if file is not None:
+                    contents[name] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive}: damaged archive ({error}); download it again") from error
-    return found
+    return contents
 
 
 def _refuse_hostile(member: tarfile.TarInfo, archive: Path) -> None:
+    """Raises DataError for a member that no official archive has and that could do harm if it were unpacked."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         trouble = "a path that leaves the archive"
@@ -50,20 +52,24 @@ def _refuse_hostile(member: tarfile.TarInfo, archive: Path) -> None:
         trouble = f"{member.size} bytes"
     else:
         return
+
     raise DataError(f"{archive}: member {member.name!r} is {trouble}; download the official archive")
 
 
 class _Limited(io.BufferedIOBase):
-    """Stops a small file that unpacks to an absurd size, headers included, while it is being unpacked."""
+    """A stream that stops with DataError once more than `MAX_BYTES` have been read.
+
+    Sizes are counted while the archive is decompressed, headers included: a small file can unpack to an absurd size.
+    """
 
     def __init__(self, stream: gzip.GzipFile, archive: Path) -> None:
         self._stream = stream
         self._archive = archive
-        self._left = MAX_BYTES
+        self._remaining = MAX_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         block = self._stream.read(size)
-        self._left -= len(block)
-        if self._left < 0:
+        self._remaining -= len(block)
+        if self._remaining < 0:
             raise DataError(f"{self._archive}: unpacks to more than {MAX_BYTES} bytes; download the official archive")
         return block

@@ -65,10 +65,12 @@ class Augmentation:
             epoch: Zero-based.
         """
         uniform = numpy_stream(seed, "augmentation", epoch).random((n, 4))
+
         offsets = (uniform[:, :2] * (2 * self.crop_padding + 1)).astype(np.int64)
         flips = (uniform[:, 2] < 0.5) & self.flip
         angles = np.radians((2 * uniform[:, 3] - 1) * self.rotation_deg)
         rotations = np.rint(np.stack([np.cos(angles), np.sin(angles)], axis=1) * _UNIT).astype(np.int64)
+
         return Views(torch.from_numpy(offsets), torch.from_numpy(flips), torch.from_numpy(rotations))
 
     def apply(self, images: Tensor, views: Views, indices: Tensor) -> Tensor:
@@ -85,36 +87,49 @@ class Augmentation:
         batch = images.index_select(0, indices)
         if not (self.crop_padding or self.flip or self.rotation_deg):
             return batch
+
+        # Pixels are picked from the padded pictures, which are flattened so that one index names a row and a column.
         count, channels, height, width = batch.shape
         border = max(self.crop_padding, 1)  # at least 1: the corner pixel is the zero that rotation points to
         padded = F.pad(batch, (border, border, border, border)).view(count, channels, -1)
+
+        # The way back from an output pixel to its source: turned, then mirrored, then moved by the crop.
         rows = torch.arange(height, device=batch.device).view(1, -1, 1)
         columns = torch.arange(width, device=batch.device).view(1, 1, -1)
-        inside: Tensor | None = None
+        inside: Tensor | None = None  # [B, H, W]: is the source within the picture?
         if self.rotation_deg:
             rows, columns = _rotated(rows, columns, views.rotations.index_select(0, indices))
             inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+
         flips = views.flips.index_select(0, indices).view(-1, 1, 1)
         columns = torch.where(flips, width - 1 - columns, columns)
+
         top, left = (views.offsets.index_select(0, indices) + (border - self.crop_padding)).view(-1, 2, 1, 1).unbind(1)
         source = (rows + top) * (width + 2 * border) + (columns + left)
         if inside is not None:
             source = source.where(inside, 0)
+
         source = source.view(count, 1, -1).expand(-1, channels, -1)
         return padded.gather(2, source).view(count, channels, height, width)
 
 
 def _rotated(rows: Tensor, columns: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the pixels of a picture turned about its centre come from, in PIL's 16.16 fixed point.
+    """Returns the source rows and columns, int64 [B, H, W] each, of pictures that are turned about their centres.
+
+    The arithmetic is PIL's 16.16 fixed point; a source may lie outside the picture.
 
     With pixel centres at half coordinates, source x = cos·(x + ½ - w/2) - sin·(y + ½ - h/2) + w/2 for a turn that is
     counter-clockwise on the screen (y points down), and source y = sin·(x + …) + cos·(y + …) + h/2.
     """
     height, width = rows.numel(), columns.numel()
     cosine, sine = rotations.view(-1, 2, 1, 1).unbind(1)
+
     # The constant terms, in halves of the unit: x + ½ - w/2 at x = 0 is (1 - w)/2.
     start_x = cosine * (1 - width) - sine * (1 - height) + width * _UNIT
     start_y = sine * (1 - width) + cosine * (1 - height) + height * _UNIT
+
+    # From 32 fractional bits to PIL's 16, rounded.
     start_x, start_y = (start_x + (1 << 16)) >> 17, (start_y + (1 << 16)) >> 17
     cosine, sine = (cosine + (1 << 15)) >> 16, (sine + (1 << 15)) >> 16
+
     return (start_y + sine * columns + cosine * rows) >> 16, (start_x + cosine * columns - sine * rows) >> 16

@@ -29,11 +29,13 @@ class Images:
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
             raise DataError(f"images are {self.images.dtype} {list(self.images.shape)}; give uint8 [N, C, H, W]")
+
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise DataError(
                 f"labels are {self.labels.dtype} {list(self.labels.shape)}; "
                 f"give int64 [{len(self.images)}], one per image"
             )
+
         if len(self.images) == 0:
             raise DataError("a part of the data set holds no image")
 
@@ -70,13 +72,16 @@ class Dataset:
         shapes = {tuple(part.images.shape[1:]) for part in (self.train, self.test)}
         if len(shapes) > 1:
             raise DataError(f"training and test images differ in shape: {sorted(shapes)}; both need the same one")
+
         channels, height, width = shapes.pop()
         if height != width or channels not in (1, 3):
             raise DataError(f"images of {channels} channels, {height}×{width}; 1 or 3 channels and a square are needed")
+
         for part in (self.train, self.test):
             low, high = int(part.labels.min()), int(part.labels.max())
             if low < 0 or high >= self.num_classes:
                 raise DataError(f"labels run from {low} to {high}, but there are {self.num_classes} class names")
+
         require_every_class(self.train.labels, self.class_names, "the training part")
 
     @property
@@ -86,7 +91,7 @@ class Dataset:
 
     @property
     def in_channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """Number of channels: 1 for grey, 3 for RGB."""
         return int(self.train.images.shape[1])
 
     @property
@@ -101,13 +106,20 @@ class Dataset:
         for tensor in (self.train.images, self.train.labels, self.test.images, self.test.labels):
             array = tensor.cpu().contiguous().numpy()
             digest.update(f"{array.dtype.str[1:]}{array.shape}".encode())
+
             # Labels are written little-endian whatever the machine is; pixels are single bytes.
             digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+
         return digest.hexdigest()
 
 
 def require_every_class(labels: Tensor, class_names: Sequence[str], where: str) -> None:
     """Refuses a part in which a class has no image.
+
+    Args:
+        labels: int64 [N], class numbers of the part's images.
+        class_names: One name per class.
+        where: The part, for the message.
 
     Raises:
         DataError: Names the first such class and `where` it is missing.

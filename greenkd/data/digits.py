@@ -26,6 +26,7 @@ def load_digits() -> Dataset:
     rows = np.loadtxt(_file(), delimiter=",")  # 64 grey values and the digit
     pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     everything = Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(rows[:, 64].astype(np.int64)))
+
     train, test = stratified_split(everything.labels, _TEST_FRACTION, _TEST_SEED)
     return Dataset(everything.subset(train), everything.subset(test), tuple(str(digit) for digit in range(10)))
 
@@ -34,6 +35,7 @@ def _file() -> Path:
     """Finds the file that `sklearn.datasets.load_digits` reads, without the two seconds of importing scikit-learn."""
     package = importlib.util.find_spec("sklearn")
     file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz" if package and package.origin else None
+
     if file is None or not file.is_file():
         raise DataError("dataset=digits is a file of scikit-learn, which is not here; pip install 'scikit-learn>=1.5'")
     return file

@@ -32,10 +32,14 @@ def load_generated(
         test_per_class: Test images of every class.
         noise: Share of each pixel that is uniform noise: 0 shows the bare pattern, 1 nothing else.
         seed: Seed of the stream "inputs"; the same seed makes the same bytes on every machine.
+
+    Returns:
+        Images uint8 [N, C, H, W] with N = num_classes · train_per_class, and likewise for the test part.
     """
     patterns = numpy_stream(seed, "inputs").integers(0, 256, (num_classes, in_channels, 4, 4), np.uint8)
     # Coarse blobs: a crop by a few pixels or a mirror image still shows the class.
     prototypes = F.interpolate(torch.from_numpy(patterns), size=image_size, mode="nearest")
+
     train = _part(prototypes, train_per_class, noise, numpy_stream(seed, "inputs", 1))
     test = _part(prototypes, test_per_class, noise, numpy_stream(seed, "inputs", 2))
     return Dataset(train, test, tuple(f"class {number}" for number in range(num_classes)))
@@ -44,6 +48,7 @@ def load_generated(
 def _part(prototypes: Tensor, per_class: int, noise: float, rng: np.random.Generator) -> Images:
     labels = torch.arange(len(prototypes)).repeat(per_class)
     grain = torch.from_numpy(rng.integers(0, 256, (len(labels), *prototypes.shape[1:]), np.uint8))
+
     share = round(noise * 256)  # mixed in integers, so that no rounding depends on the machine
     mixed = (prototypes[labels].int() * (256 - share) + grain.int() * share) >> 8
     return Images(mixed.to(torch.uint8), labels)

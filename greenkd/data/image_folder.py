@@ -41,16 +41,20 @@ def load_image_folder(
     class_names = tuple(folder.name for folder in _class_folders(train_folder))
     if not class_names:
         raise DataError(f"{train_folder}: no class folders in it; sort the pictures into {train_folder}/<class>/")
+
     reader = _Reader(image_size, in_channels)
     train = _read(train_folder, class_names, reader, max_bad_share)
-    return Dataset(train, _read(test_folder, class_names, reader, max_bad_share), class_names)
+    test = _read(test_folder, class_names, reader, max_bad_share)
+    return Dataset(train, test, class_names)
 
 
 def _parts(root: Path) -> tuple[Path, Path]:
+    """Returns the folders of the training and the test part."""
     train, test, val = (root / name for name in ("train", "test", "val"))
     if not test.is_dir() and val.is_dir():
         _log.info("%s: no folder test; val is taken as the test part", root)
         test = val
+
     for folder in (train, test):
         if not folder.is_dir():
             raise DataError(
@@ -66,20 +70,28 @@ def _class_folders(part: Path) -> list[Path]:
 def _read(part: Path, class_names: tuple[str, ...], reader: "_Reader", max_bad_share: float) -> Images:
     labels = {name: label for label, name in enumerate(class_names)}
     files: list[tuple[Path, int]] = []
+
     for folder in _class_folders(part):
         if folder.name not in labels:
             raise DataError(f"{folder}: no class of that name in train; add it there, or take this folder away")
+
         pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
         if not pictures:
             raise DataError(f"{folder}: no pictures ({', '.join(FORMATS)}) in it; add some, or take the folder away")
         files += [(path, labels[folder.name]) for path in pictures]
+
     images = read_part(files, reader, where=part, max_bad_share=max_bad_share)
     require_every_class(images.labels, class_names, str(part))
     return images
 
 
 class _Reader:
-    """Decodes one file after the other and holds them to one size."""
+    """Decodes one file after the other and sees to it that all have one size.
+
+    Args:
+        image_size: Every picture is resized and cut to this; None: all must have the size of the first one.
+        in_channels: 1 for grey, 3 for RGB.
+    """
 
     def __init__(self, image_size: int | None, in_channels: int) -> None:
         self._image_size = image_size
@@ -90,6 +102,7 @@ class _Reader:
         picture = read_picture(path, self._in_channels)
         if self._image_size is not None:
             return to_pixels(_resized(picture, self._image_size))
+
         self._side = self._side or picture.width
         if picture.size != (self._side, self._side):
             raise DataError(
@@ -97,12 +110,15 @@ class _Reader:
                 f"{self._side}×{self._side} expected from the first one; "
                 "all must be squares of one size, or set dataset.image_size=<pixels> to have them resized"
             )
+
         return to_pixels(picture)
 
 
 def _resized(picture: Image.Image, side: int) -> Image.Image:
+    """Scales the shorter side to `side` and cuts out the centre square, as torchvision's Resize and CenterCrop do."""
     shorter = min(picture.size)
     width, height = (int(side * length / shorter) for length in picture.size)
     scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
+
     left, top = round((width - side) / 2), round((height - side) / 2)
     return scaled.crop((left, top, left + side, top + side))

@@ -38,15 +38,19 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     for channel in images.unbind(1):
         counts = torch.bincount(channel.reshape(-1), minlength=256).cpu().double()
         share = counts / counts.sum()
+
         mean = float((share * values).sum())
         variance = float((share * (values - mean) ** 2).sum())
+
         means.append(mean / 255)
         stds.append(variance**0.5 / 255 if variance > 0 else 1.0)
+
     return tuple(means), tuple(stds)
 
 
 @functools.lru_cache(maxsize=16)
 def _affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Returns factor and summand, float32 [C, 1, 1] each, that take a byte to its normalised value."""
     # Kept per device: copying two tiny tensors to a GPU for every batch would make it wait every time.
     scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(-1, 1, 1)
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).view(-1, 1, 1)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from greenkd.components import build, check, explain
+from greenkd.components import build, check, read
 from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
@@ -42,9 +42,9 @@ class DatasetOptions:
         name: Names the data set in folders and tables.
         validation_fraction: Share of every class of the training part that validation takes.
         split_seed: Seed of that split, of its own so that all seeds of a sweep share it.
-        mean: Per channel, in units of [0, 1]. Null (empty) in the configuration: `load` computes it over the whole
-            training part, validation included, so that it does not depend on the split.
-        std: Likewise.
+        mean: Mean per channel, in units of [0, 1]. Null in the configuration (empty here): `load` computes it over the
+            whole training part, validation included, so that it does not depend on the split.
+        std: Standard deviation per channel, likewise.
         augmentation: Changes of the training images.
         generated: The shape smoke runs generate.
     """
@@ -72,11 +72,13 @@ def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[DatasetOpti
         ConfigError: A key or value is refused.
         DataError: The data set is missing, damaged or not readable.
     """
-    options, own = _parted(config)
+    options, target = _parted(config)
+
     try:
-        dataset = _smoke(options.generated) if smoke else build(own, where="dataset", expect=Dataset)
+        dataset = _smoke(options.generated) if smoke else build(target, where="dataset", expect=Dataset)
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; check dataset.root and who may read it") from error
+
     return _with_statistics(options, dataset), dataset
 
 
@@ -86,24 +88,22 @@ def check_config(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: A key or value is refused.
     """
-    check(_parted(config)[1], where="dataset")
+    _, target = _parted(config)
+    check(target, where="dataset")
 
 
 def _parted(config: Mapping[str, Any]) -> tuple[DatasetOptions, dict[str, Any]]:
     """Parts the common keys from the target's own."""
     common = {field.name for field in dataclasses.fields(DatasetOptions)}
-    try:
-        options = DatasetOptions(**{key: value for key, value in config.items() if key in common})
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "dataset")) from error
+    options = read(DatasetOptions, {key: value for key, value in config.items() if key in common}, "dataset")
     return options, {key: value for key, value in config.items() if key not in common}
 
 
 class _Handful(Dataset):
-    """Too few pictures to show every class, on purpose."""
+    """A data set with too few pictures to show every class, on purpose."""
 
     def __post_init__(self) -> None:
-        """Accepts that."""
+        """Leaves out the checks of `Dataset`, which refuse a class without images."""
 
 
 def _smoke(shape: GeneratedShape) -> Dataset:
@@ -115,18 +115,22 @@ def _smoke(shape: GeneratedShape) -> Dataset:
         train_per_class=3,
         test_per_class=2,
     )
+
     train, test = (part.subset((part.labels < _SMOKE_CLASSES).nonzero().squeeze(1)) for part in (full.train, full.test))
     return _Handful(train, test, full.class_names)
 
 
 def _with_statistics(options: DatasetOptions, dataset: Dataset) -> DatasetOptions:
+    """Fills in mean and std where the configuration gives neither; refuses a number that does not fit the channels."""
     if not options.mean and not options.std:
         mean, std = channel_statistics(dataset.train.images)
         return dataclasses.replace(options, mean=mean, std=std)
+
     for key, values in (("mean", options.mean), ("std", options.std)):
         if len(values) != dataset.in_channels:
             raise ConfigError(
                 f"dataset.{key}={list(values)}: {len(values)} values for images of {dataset.in_channels} channels; "
                 "give one per channel, or set both mean and std to null to have them computed"
             )
+
     return options

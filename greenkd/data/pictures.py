@@ -39,13 +39,14 @@ def read_picture(path: Path, in_channels: int) -> Image.Image:
                 raise MalformedError(f"{picture.width}×{picture.height} pixels")
             if picture.mode not in _EIGHT_BIT:
                 raise MalformedError(f"more than 8 bits per channel (mode {picture.mode})")
+
             return picture.convert("L" if in_channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise MalformedError(str(error)) from error
 
 
 def to_pixels(picture: Image.Image) -> Pixels:
-    """Returns uint8 [C, H, W]."""
+    """Returns the pixels of a grey or RGB picture, uint8 [C, H, W]."""
     array = np.asarray(picture)
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
@@ -67,12 +68,16 @@ def read_part(
         max_bad_share: Largest share of malformed entries that is left out instead of refused.
         malformed: Entries already found unusable (lines of an annotation file), each with its reason.
 
+    Returns:
+        Images uint8 [N, C, H, W] and labels int64 [N], in the order of `files`.
+
     Raises:
         DataError: More than that share is malformed, or nothing is left.
     """
     bad = list(malformed)
     pixels: list[Pixels] = []
     labels: list[int] = []
+
     for path, label in files:
         try:
             pixels.append(read(path))
@@ -80,6 +85,7 @@ def read_part(
             bad.append(f"{path}: {error}")
         else:
             labels.append(label)
+
     total = len(files) + len(malformed)
     if bad and len(bad) > max_bad_share * total:
         raise DataError(
@@ -88,6 +94,7 @@ def read_part(
         )
     if bad:
         _log.warning("%s: %d of %d pictures left out:\n%s", where, len(bad), total, "\n".join(bad))
+
     if not pixels:
         raise DataError(f"{where}: no pictures in it; unpack the data set there")
     return Images(torch.from_numpy(np.stack(pixels)), torch.tensor(labels, dtype=torch.int64))

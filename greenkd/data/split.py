@@ -27,17 +27,21 @@ def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction={fraction}: a number above 0 and below 1 is needed")
+
     # Raw counter output is specified bit for bit; what NumPy makes of it (permutation, integers) may change by version.
     keys = np.random.Philox(stream_seed(seed, "split")).random_raw(len(labels))
     order = torch.from_numpy(np.argsort(keys, kind="stable"))
     shuffled = labels.cpu()[order]
-    chosen = torch.zeros(len(labels), dtype=torch.bool)
+
+    in_validation = torch.zeros(len(labels), dtype=torch.bool)
     for number in torch.bincount(shuffled).nonzero().squeeze(1).tolist():
         members = order[shuffled == number]
         if len(members) < 2:
             raise DataError(
                 f"class {number} has {len(members)} training image; two are the least that can be split, so add images"
             )
+
         count = min(max(int(len(members) * fraction + 0.5), 1), len(members) - 1)
-        chosen[members[:count]] = True
-    return (~chosen).nonzero().squeeze(1), chosen.nonzero().squeeze(1)
+        in_validation[members[:count]] = True
+
+    return (~in_validation).nonzero().squeeze(1), in_validation.nonzero().squeeze(1)

@@ -39,12 +39,15 @@ def load_tiny_imagenet(*, root: Path, max_bad_share: Annotated[float, Field(ge=0
     folder = _locate(root.expanduser())
     wnids = _class_ids(folder / "wnids.txt")
     names = _names(folder / "words.txt")
+
     train_files = [(path, label) for label, wnid in enumerate(wnids) for path in _class_files(folder / "train" / wnid)]
     train = read_part(train_files, _read_rgb, where=folder / "train", max_bad_share=max_bad_share)
     test_files, malformed = _annotated(folder / "val", wnids)
     test = read_part(test_files, _read_rgb, where=folder / "val", max_bad_share=max_bad_share, malformed=malformed)
+
     require_every_class(train.labels, wnids, str(folder / "train"))
     require_every_class(test.labels, wnids, str(folder / "val"))
+
     return Dataset(train, test, tuple(names.get(wnid, wnid) for wnid in wnids))
 
 
@@ -66,15 +69,18 @@ def _lines(file: Path) -> list[str]:
 
 
 def _class_ids(file: Path) -> list[str]:
+    """Reads the WordNet numbers that name the classes' folders, in the order of the labels."""
     wnids = [line.strip() for line in _lines(file) if line.strip()]
-    odd = [wnid for wnid in wnids if not _is_file_name(wnid)]
-    if not wnids or odd or len(set(wnids)) < len(wnids):
-        trouble = f"class {odd[0]!r} is not a folder name" if odd else "no classes, or one of them twice"
+    unusable = [wnid for wnid in wnids if not _is_file_name(wnid)]
+    if not wnids or unusable or len(set(wnids)) < len(wnids):
+        trouble = f"class {unusable[0]!r} is not a folder name" if unusable else "no classes, or one of them twice"
         raise DataError(f"{file}: {trouble}; unpack tiny-imagenet-200.zip again")
+
     return wnids
 
 
 def _names(file: Path) -> dict[str, str]:
+    """Reads the names of the classes, by WordNet number; those of many other classes stand in the file as well."""
     pairs = (line.split("\t", 1) for line in _lines(file))
     return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
 
@@ -87,20 +93,24 @@ def _class_files(folder: Path) -> list[Path]:
 
 
 def _annotated(folder: Path, wnids: list[str]) -> tuple[list[tuple[Path, int]], list[str]]:
+    """Reads the annotations of the validation part: paths with labels, and the lines that make no sense."""
     annotations = folder / "val_annotations.txt"
     labels = {wnid: label for label, wnid in enumerate(wnids)}
     files: list[tuple[Path, int]] = []
     malformed: list[str] = []
+
     for number, line in enumerate(_lines(annotations), start=1):
         name, wnid = [*line.split("\t"), "", ""][:2]
         if not _is_file_name(name) or wnid not in labels:
             malformed.append(f"{annotations}:{number}: {line[:80]!r} names no picture and class of wnids.txt")
         else:
             files.append((folder / "images" / name, labels[wnid]))
+
     return files, malformed
 
 
 def _is_file_name(text: str) -> bool:
+    """Tells whether a text from the archive is the name of a file inside a folder, and leads to none outside it."""
     return text.isprintable() and text not in ("", ".", "..") and Path(text).name == text
 
 

@@ -47,6 +47,7 @@ def read_pickle(data: bytes, name: str) -> object:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument is None or int(argument) > len(data)):
                 raise pickle.UnpicklingError(f"table index {argument} in a file of {len(data)} bytes")
+
         return _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
     except _DAMAGE as error:
         raise DataError(
@@ -56,7 +57,11 @@ def read_pickle(data: bytes, name: str) -> object:
 
 
 class PickledArray:
-    """Stands for `numpy.ndarray` and for the function that recreates one; calls nothing."""
+    """Stands for `numpy.ndarray` and for the function that recreates one; calls nothing.
+
+    Attributes:
+        values: The array's bytes, in its own shape.
+    """
 
     __slots__ = ("values",)
 
@@ -70,10 +75,13 @@ class PickledArray:
         _, shape, kind, fortran_order, raw = state
         if not isinstance(kind, _PickledDtype) or kind.code not in (b"u1", "u1") or not isinstance(raw, bytes):
             raise pickle.UnpicklingError("an array of something else than bytes")
+
         self.values = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran_order else "C")
 
 
 class _PickledDtype:
+    """Stands for `numpy.dtype`; remembers nothing but the type's code."""
+
     __slots__ = ("code",)
 
     def __init__(self, code: object, align: object = None, copy: object = None) -> None:
@@ -84,6 +92,8 @@ class _PickledDtype:
 
 
 class _ArraysOnly(pickle.Unpickler):
+    """Refuses every name but the four that NumPy's arrays are pickled with."""
+
     _ADMITTED: ClassVar = {
         ("numpy.core.multiarray", "_reconstruct"): PickledArray,
         ("numpy._core.multiarray", "_reconstruct"): PickledArray,

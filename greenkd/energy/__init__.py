@@ -1,7 +1,8 @@
-"""Energy, carbon and FLOPs: meters behind one small interface, and the monitor that records phases in the ledger."""
+"""Energy and carbon: meters behind one small interface, and the monitor that records phases in the ledger.
 
-import importlib
-from typing import TYPE_CHECKING
+FLOPs are counted by `greenkd.energy.flops`, which is not imported here: it needs torch, whose import takes seconds, and
+a worker opens its monitor before that.
+"""
 
 from greenkd.carbon import Intensity, find_intensity
 from greenkd.energy.clock import Clock
@@ -18,9 +19,6 @@ from greenkd.energy.meters.software import CpuTime, NoMeter, Simulated
 from greenkd.energy.meters.zeus import Zeus
 from greenkd.energy.monitor import EnergyMonitor, PhaseHandle, TrialHandle
 
-if TYPE_CHECKING:
-    from greenkd.energy.flops import Flops, count_flops
-
 __all__ = [
     "CarbonTracker",
     "Clock",
@@ -29,7 +27,6 @@ __all__ = [
     "CpuTime",
     "EnergyMonitor",
     "EnergyOptions",
-    "Flops",
     "Intensity",
     "Joined",
     "Meter",
@@ -45,17 +42,9 @@ __all__ = [
     "Zeus",
     "auto",
     "both",
-    "count_flops",
     "find_intensity",
     "open_monitor",
     "open_nvml_and_cpu",
     "read_config",
     "record_reading",
 ]
-
-
-def __getattr__(name: str) -> object:
-    # Counting FLOPs needs torch, whose import takes seconds; metering does not.
-    if name in {"Flops", "count_flops"}:
-        return getattr(importlib.import_module("greenkd.energy.flops"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Divides one reading among the segments it covers, so that the shares sum exactly to the whole."""
+"""Divides one reading among the segments it covers, so that the shares sum exactly to it."""
 
 import itertools
 import math
@@ -20,16 +20,20 @@ def shares(total: float, weights: Sequence[float]) -> list[float]:
     """
     if not any(weights):
         weights = [1.0] * len(weights)
+
     # Dividing by the largest first keeps the sum of extreme weights finite.
     largest = max(weights)
     relative = [weight / largest for weight in weights]
-    whole = math.fsum(relative)
+    relative_total = math.fsum(relative)
+
+    # Each share lies between two bounds, all of them multiples of the total's last binary digit.
     quantum = math.ulp(total)
     bounds = [0.0]
     running = 0.0
     for weight in relative[:-1]:
         running += weight
-        bound = math.floor(total * min(1.0, running / whole) / quantum) * quantum
+        bound = math.floor(total * min(1.0, running / relative_total) / quantum) * quantum
         bounds.append(max(bounds[-1], min(bound, total)))
     bounds.append(total)
+
     return [after - before for before, after in itertools.pairwise(bounds)]

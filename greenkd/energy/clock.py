@@ -1,4 +1,4 @@
-"""Seconds and CPU seconds of this process: our own clock, not a tracker's."""
+"""Seconds and CPU seconds of this process: one clock for all meters, not each tracker's own."""
 
 import resource
 import time
@@ -13,10 +13,11 @@ class Clock:
 
     def cpu_seconds(self) -> float:
         """Returns user and system seconds of the process and of its children that have ended (some µs to read)."""
-        own = resource.getrusage(resource.RUSAGE_SELF)
+        process = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+        return process.ru_utime + process.ru_stime + children.ru_utime + children.ru_stime
 
     def sleep(self, seconds: float) -> None:
-        """Waits."""
+        """Waits for so many seconds."""
         time.sleep(seconds)

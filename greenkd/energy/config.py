@@ -10,25 +10,26 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
 from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from greenkd.carbon import find_intensity
-from greenkd.components import build, check_keys, explain
+from greenkd.components import build, check_keys, read
 from greenkd.energy.device_sharing import Sharers
 from greenkd.energy.meters.base import Meter
 from greenkd.energy.monitor import EnergyMonitor
 from greenkd.energy.row_builder import CarbonTerms
-from greenkd.errors import ConfigError, StorageError
+from greenkd.errors import StorageError
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class EnergyOptions:
     """The settings every option of the group `energy` has, whatever the meter.
 
     Attributes:
         name: Of the option, as shown in tables.
-        country: ISO 3166 code of three letters whose electricity is used; None for the world average.
+        country: The country whose electricity is used: ISO 3166 code of three or two letters, or English name; None for
+            the world average.
         region: A state, province or bidding zone of that country.
         intensity_g_per_kwh: A carbon intensity of the user's own, instead of the table's.
         pue: Power usage effectiveness of the building; energies are stored without it.
@@ -54,7 +55,8 @@ def open_monitor(
 ) -> EnergyMonitor:
     """Opens a campaign's energy monitor; use it in a `with` block.
 
-    The meter is opened on the first call in a process and kept for later campaigns: its start-up is on nobody's bill.
+    The meter is opened on the first call in a process and kept for later campaigns; its start-up is charged to no
+    phase.
 
     Args:
         config: The resolved group `energy`: `_target_` of the meter with its options, and those of `EnergyOptions`.
@@ -68,11 +70,14 @@ def open_monitor(
     """
     options, terms, meter_config = read_config(config, campaign_id)
     meter, sharers = _open_meter(json.dumps(meter_config, sort_keys=True, default=str), options.watts_per_thread)
+
+    # A ledger that cannot be written is refused before anything is trained.
     try:
         ledger.parent.mkdir(parents=True, exist_ok=True)
         ledger.touch()
     except OSError as error:
         raise StorageError(f"{ledger}: cannot be written ({error.strerror}); make its folder writable") from error
+
     return EnergyMonitor(
         meter, ledger=ledger, terms=terms, heartbeat_s=options.heartbeat_s, synchronize=synchronize, sharers=sharers
     )
@@ -81,19 +86,23 @@ def open_monitor(
 def read_config(config: Mapping[str, Any], campaign_id: str) -> tuple[EnergyOptions, CarbonTerms, dict[str, Any]]:
     """Checks a configuration without opening a meter.
 
+    Args:
+        config: As for `open_monitor`.
+        campaign_id: As for `open_monitor`.
+
     Returns:
-        The common options, the terms of the monitor, and what is left for the meter.
+        The common options, the terms of the monitor, and the settings of the meter.
 
     Raises:
         ConfigError: A setting is refused.
     """
+    # The options that every meter has, and those of this one
     common = {field.name for field in fields(EnergyOptions)}
     meter_config = {key: value for key, value in config.items() if key not in common}
     _check_meter_keys(meter_config, sorted(common))
-    try:
-        options = EnergyOptions(**{key: value for key, value in config.items() if key in common})
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "energy")) from error
+    options = read(EnergyOptions, {key: value for key, value in config.items() if key in common}, "energy")
+
+    # Prices and names for the rows
     intensity = find_intensity(options.country, options.region, options.intensity_g_per_kwh)
     terms = CarbonTerms(
         campaign_id=campaign_id,
@@ -102,14 +111,17 @@ def read_config(config: Mapping[str, Any], campaign_id: str) -> tuple[EnergyOpti
         pue_source="device energy only" if options.pue == 1 else "given by the user",
         watts_per_thread=options.watts_per_thread,
     )
+
     return options, terms, meter_config
 
 
 def _check_meter_keys(meter_config: Mapping[str, Any], common: list[str]) -> None:
+    """Refuses keys that neither the meter nor the common options know."""
     try:
         target = pkgutil.resolve_name(str(meter_config.get("_target_")))
     except (ImportError, AttributeError, ValueError):
         return  # the builder says what is wrong with it
+
     parameters = inspect.signature(target).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         keys = [key for key in meter_config if key != "_target_"]
@@ -118,6 +130,12 @@ def _check_meter_keys(meter_config: Mapping[str, Any], common: list[str]) -> Non
 
 @functools.cache
 def _open_meter(meter_config: str, watts_per_thread: float) -> tuple[Meter, Sharers | None]:
+    """Opens a meter and looks for processes that read the same devices.
+
+    Args:
+        meter_config: The meter's `_target_` and settings as JSON, which the cache can compare.
+        watts_per_thread: For meters that use the CPU-time model.
+    """
     meter = build(
         json.loads(meter_config),
         where="energy",
@@ -126,11 +144,14 @@ def _open_meter(meter_config: str, watts_per_thread: float) -> tuple[Meter, Shar
     )
     meter.snapshot()  # warm: the first reading loads tables and finds devices
     atexit.register(meter.close)
+
+    # Who else reads the devices
     if not any(meter.shared.values()):
         return meter, None
     try:
         sharers = Sharers(meter.shared)
-    except OSError:  # no writable temporary folder: rows then say that nobody was looked for
+    except OSError:  # no writable temporary folder: the rows then have no number of sharers
         return meter, None
     atexit.register(sharers.close)
+
     return meter, sharers

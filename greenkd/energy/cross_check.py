@@ -37,7 +37,14 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one meter said of the training."""
+    """What one meter said of the training.
+
+    Attributes:
+        meter: The meter.
+        joules: Energy of each part; None where nothing was read.
+        sources: How each figure comes about.
+        problem: Why the figures cannot be used; empty if they can.
+    """
 
     meter: Meter
     joules: dict[Part, float | None]
@@ -46,9 +53,10 @@ class Result:
 
     @property
     def total(self) -> float | None:
-        """Of the parts the meter covers; None if one it should read is missing or stood still."""
+        """Joules of the parts the meter covers; None if one it should read is missing or stood still."""
         if self.problem:
             return None
+
         known = [value for value in self.joules.values() if value is not None]
         return sum(known) if known else None
 
@@ -61,9 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not 5 <= options.seconds <= 60 or not 0 < options.watts_per_thread < 1000:
         parser.error("--seconds from 5 to 60, --watts-per-thread above 0")
+
+    # Everything is warm before the readings.
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     meters, absent = open_meters(options.watts_per_thread)
-    train(device, 2.0)  # warm: the first steps choose algorithms and fill memory pools
+    train(device, 2.0)  # the first steps choose algorithms and fill memory pools
+
     results, seconds, cpu_s, machine = compare(meters, lambda: train(device, options.seconds))
     print(report(results, absent, seconds, cpu_s, machine, device))
 
@@ -82,17 +93,23 @@ def open_meters(watts_per_thread: float) -> tuple[list[Meter], dict[str, str]]:
         "zeus": Zeus,
         "cpu_time": lambda: CpuTime(watts_per_thread),
     }
+
     meters, absent = [], {}
     for name, opener in openers.items():
         try:
             meters.append(opener())
         except ConfigError as error:
             absent[name] = str(error).removeprefix(f"energy={name}: ")
+
     return meters, absent
 
 
 def compare(meters: Sequence[Meter], work: Callable[[], None]) -> tuple[list[Result], float, float, Machine]:
     """Reads all meters before and after some work.
+
+    Args:
+        meters: The meters that are compared.
+        work: What they measure.
 
     Returns:
         What each said, the work's seconds and CPU seconds, and the machine's state meanwhile.
@@ -100,17 +117,21 @@ def compare(meters: Sequence[Meter], work: Callable[[], None]) -> tuple[list[Res
     clock = Clock()
     state = machine_state(clock.seconds())
     before = [meter.snapshot() for meter in meters]
-    started, cpu_started = clock.seconds(), clock.cpu_seconds()
+
+    started_s, cpu_started_s = clock.seconds(), clock.cpu_seconds()
     work()
-    seconds, cpu_s = clock.seconds() - started, clock.cpu_seconds() - cpu_started
+    seconds, cpu_s = clock.seconds() - started_s, clock.cpu_seconds() - cpu_started_s
+
     after = [meter.snapshot() for meter in meters]
     machine = between(state, machine_state(clock.seconds()))
-    results = [_result(*parts) for parts in zip(meters, before, after, strict=True)]
+
+    results = [_result(*readings) for readings in zip(meters, before, after, strict=True)]
     return results, seconds, cpu_s, machine
 
 
 def train(device: torch.device, seconds: float) -> None:
     """Trains a small convolutional network on random images for some seconds."""
+    # One small network, one batch
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 32, 3, padding=1),
@@ -126,11 +147,14 @@ def train(device: torch.device, seconds: float) -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     images = torch.randn(128, 3, 32, 32, device=device)
     labels = torch.randint(10, (128,), device=device)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    # The same step until the time is over
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
         optimizer.zero_grad()
         torch.autograd.backward([nn.functional.cross_entropy(network(images), labels)])
         optimizer.step()
+
         if device.type == "cuda":
             torch.cuda.synchronize()
 
@@ -143,7 +167,17 @@ def report(
     machine: Machine,
     device: torch.device,
 ) -> str:
-    """Writes the comparison down."""
+    """Returns the comparison as text.
+
+    Args:
+        results: What each meter said.
+        absent: For each meter that cannot be opened, why.
+        seconds: Length of the training.
+        cpu_s: Its CPU seconds.
+        machine: The machine's state meanwhile.
+        device: Where it trained.
+    """
+    # One line per meter
     lines = [
         f"One training of {seconds:.1f} s on {device.type}, {cpu_s:.1f} CPU seconds, read by all meters at once. "
         "Joules at the device (PUE 1).",
@@ -156,15 +190,19 @@ def report(
         shown = "invalid" if result.problem else "-" if total is None else f"{total:.1f}"
         watts = "-" if total is None else f"{total / seconds:.1f}"
         lines.append(f"{label(meter):<22}{meter.method:<16}{meter.scope:<9}{cells}{shown:>10}{watts:>9}")
+
+    # Why their figures differ
     lines += ["", "m measured, c constant, e estimated by a model, - absent (not zero)", "", "Why they differ:"]
     lines += [f"  {result.meter.name}: {_reason(result)}" for result in results]
     lines += [f"  not here: {name}: {reason}" for name, reason in absent.items()]
     if machine.busy_share is not None:
-        own = cpu_s / seconds / max(1, torch.get_num_threads())
+        thread_share = cpu_s / seconds / max(1, torch.get_num_threads())
         lines.append(
             f"  the machine was {machine.busy_share:.0%} busy (steal {_percent(machine.steal_share)}), this training "
-            f"used {own:.0%} of its {torch.get_num_threads()} threads: meters of scope machine count the difference too"
+            f"used {thread_share:.0%} of its {torch.get_num_threads()} threads: "
+            "meters of scope machine count the difference too"
         )
+
     lines += ["", "Quote:", *(f"  {line}" for line in advice(results))]
     return "\n".join(lines)
 
@@ -173,6 +211,7 @@ def advice(results: Sequence[Result]) -> list[str]:
     """Names the figures to quote, best first."""
     usable = {result.meter.name: result for result in results if result.total is not None}
     counters = [name for name in ("nvml", "rapl", "zeus") if name in usable]
+
     lines = []
     if "nvml" in counters:
         lines.append("GPU energy: nvml (energy=nvml), measured")
@@ -183,6 +222,7 @@ def advice(results: Sequence[Result]) -> list[str]:
         lines.append("For joules, codecarbon (the default) with energy.cpu_tdp_w=<your processor's>, named as a model.")
     elif "rapl" not in counters:
         lines.append("CPU energy: codecarbon or cpu_time, named as models; RAPL cannot be read here")
+
     lines.append("Grams: name your country (energy.country=FRA); the world average is a stand-in.")
     lines.append("Compare strategies only within one method; carbontracker's constant follows the clock, not the work.")
     lines.extend(f"Not {result.meter.name}: {result.problem}" for result in results if result.problem)
@@ -190,13 +230,17 @@ def advice(results: Sequence[Result]) -> list[str]:
 
 
 def _result(meter: Meter, before: Reading, after: Reading) -> Result:
+    """Takes the difference of two readings; the last part that should have been read and was not is the problem."""
     joules: dict[Part, float | None] = {}
     problem = ""
+
     for part in PARTS:
         start, end = before.part(part).joules, after.part(part).joules
         joules[part] = None if start is None or end is None else end - start
+
         if part in meter.expected and not joules[part]:
             problem = f"{part} should have been read, and {'was not' if joules[part] is None else 'stood still'}"
+
     return Result(meter, joules, {part: after.part(part).source for part in PARTS}, problem)
 
 

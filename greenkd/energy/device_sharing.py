@@ -23,14 +23,19 @@ class Sharers:
     """This process among all that read the same devices.
 
     Args:
-        shared: The devices behind each part, see `Meter.shared`; empty sets are nobody's.
-        folder: Where processes leave their files; the same for all that should know of each other.
+        shared: The devices behind each part, see `Meter.shared`; an empty set is shared with nobody.
+        folder: Where processes leave their files; the same for all that are to know of each other.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
 
     def __init__(self, shared: Mapping[Part, frozenset[str]], folder: Path | None = None) -> None:
         self._shared = shared
         self._folder = folder or default_folder()
         self._folder.mkdir(parents=True, exist_ok=True)
+
+        # The file names the devices; its lock says that the process lives.
         descriptor, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".json", dir=self._folder)
         self._path = Path(name)
         self._file = os.fdopen(descriptor, "w", encoding="utf-8")
@@ -44,22 +49,26 @@ class Sharers:
         return {part: 1 + sum(bool(devices & other) for other in others) for part, devices in self._shared.items()}
 
     def close(self) -> None:
-        """Leaves the others alone with the devices."""
+        """Removes this process's file, so that the others count it no longer."""
         self._path.unlink(missing_ok=True)
         self._file.close()
 
     def _others(self) -> list[frozenset[str]]:
-        found = []
+        """Returns the devices of every other living process, and removes the files of those that are gone."""
+        devices_of_others = []
+
         for path in self._folder.glob("*.json"):
             if path == self._path:
                 continue
+
             try:
                 with path.open("r+", encoding="utf-8") as file:
                     devices = frozenset(json.load(file))
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()  # its process is gone
             except BlockingIOError:
-                found.append(devices)
+                devices_of_others.append(devices)
             except (OSError, ValueError):
                 continue  # it is being made or removed at this moment
-        return found
+
+        return devices_of_others

@@ -45,9 +45,13 @@ def count_flops(module: nn.Module, input_shape: tuple[int, ...], *, backward: bo
         module: Any network with one tensor as input and one as output; it is copied, not changed.
         input_shape: Shape of one image, [C, H, W], without the batch.
         backward: Whether to count a backward pass to all parameters (not to the images) too.
+
+    Returns:
+        FLOPs of one image.
     """
     network = copy.deepcopy(module).to("meta").train()
     images = torch.empty(_BATCH, *input_shape, device="meta")
+
     mapping = {} if builtin_backward_is_right() else {_CONVOLUTION_BACKWARD: convolution_backward_flops}
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.set_grad_enabled(backward):
         logits = network(images)
@@ -55,6 +59,7 @@ def count_flops(module: nn.Module, input_shape: tuple[int, ...], *, backward: bo
         if backward:
             logits.sum().backward()
         training = counter.get_total_flops()
+
     return Flops(forward=forward / _BATCH, training=training / _BATCH)
 
 
@@ -67,10 +72,12 @@ def builtin_backward_is_right() -> bool:
     """
     layer = nn.Conv2d(8, 8, 3, groups=8, bias=False, device="meta")
     images = torch.empty(1, 8, 6, 6, device="meta", requires_grad=True)
+
     with FlopCounterMode(display=False) as counter:
         result = layer(images)
         forward = counter.get_total_flops()
         result.sum().backward()
+
     return bool(counter.get_total_flops() == 3 * forward)
 
 
@@ -91,7 +98,19 @@ def convolution_backward_flops(
 ) -> int:
     """Counts a convolution's backward pass: each gradient asked for costs as much as the forward pass.
 
-    The weight's shape holds input channels per group, so the formula is right for any number of groups.
+    The weight's shape holds input channels per group, so the formula is right for any number of groups. The arguments
+    are those of `aten::convolution_backward`, tensors replaced by their shapes.
+
+    Args:
+        grad_out_shape: [B, C_out, H_out, W_out].
+        x_shape: [B, C_in, H, W].
+        w_shape: [C_out, C_in / groups, h, w].
+        transposed: Whether the convolution is transposed.
+        output_mask: Whether the gradients of images, weight and bias are asked for.
+        out_shape: Is not used.
+
+    Returns:
+        FLOPs of the gradients that are asked for; that of the bias counts nothing.
     """
     spatial = x_shape[2:] if transposed else grad_out_shape[2:]
     forward = 2 * grad_out_shape[0] * math.prod(spatial) * math.prod(w_shape)

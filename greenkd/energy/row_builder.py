@@ -1,17 +1,25 @@
-"""What one bill has gathered since its last row was written."""
+"""What one phase has gathered since its last row was written."""
 
 import os
 from dataclasses import dataclass, field
 
 from greenkd.carbon import Intensity
 from greenkd.energy.meters.base import PARTS, Beside, Meter, Part, label
-from greenkd.energy.window import JOULES_PER_KWH, NOTHING, Energies, PhaseKey, Segment, WindowEnergy, less_certain
+from greenkd.energy.window import JOULES_PER_KWH, NOTHING, Energies, PhaseKey, WindowShare, less_certain
 from greenkd.records import LedgerRow, Machine, SecondaryReading
 
 
 @dataclass(frozen=True, slots=True)
 class CarbonTerms:
-    """What is the same on every row of a monitor."""
+    """What is the same on every row of a monitor.
+
+    Attributes:
+        campaign_id: Of the campaign that spends the energy.
+        intensity: Grams of CO2 equivalent per kWh.
+        pue: Power usage effectiveness of the building.
+        pue_source: Where that figure is from.
+        watts_per_thread: Wattage of the CPU-time model that is recorded beside every meter.
+    """
 
     campaign_id: str
     intensity: Intensity
@@ -22,7 +30,24 @@ class CarbonTerms:
 
 @dataclass(slots=True)
 class RowBuilder:
-    """Increments of one bill, not yet written."""
+    """Sums over one phase's shares of windows, until a ledger row is made of them.
+
+    Attributes:
+        started_at: When the row begins: ISO 8601, UTC.
+        duration_s: Seconds of the phase.
+        cpu_s: CPU seconds of the phase.
+        images: Images processed.
+        flops: FLOPs as executed; None if some were not countable.
+        forward_flops: Those of the forward pass.
+        energies: By the meter itself; None before the first window.
+        secondary: By the meters that run beside it.
+        apportioned: Whether a window was divided among several phases.
+        invalid: Whether a window's energy is unknown.
+        warnings: Of all windows, without repetition; the keys of a dictionary keep their order.
+        windows: Number of windows.
+        windows_s: Length of all these windows.
+        sharers_s: Sum of sharers times length over the windows; None where the meter covers this process only.
+    """
 
     started_at: str
     duration_s: float = 0.0
@@ -34,7 +59,7 @@ class RowBuilder:
     secondary: dict[Beside, Energies] = field(default_factory=dict)
     apportioned: bool = False
     invalid: bool = False
-    warnings: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
+    warnings: dict[str, None] = field(default_factory=dict)
     windows: int = 0
     windows_s: float = 0.0
     sharers_s: float | None = 0.0
@@ -43,39 +68,44 @@ class RowBuilder:
         """Adds images and FLOPs; what is unknown once makes the sum unknown."""
         self.images += images
         self.flops = None if self.flops is None or flops is None else self.flops + flops
+
         known = self.forward_flops is not None and forward_flops is not None
         self.forward_flops = self.forward_flops + forward_flops if known else None  # type: ignore[operator]
 
-    def add_window(
-        self,
-        segment: Segment,
-        share: Energies,
-        secondary: dict[Beside, Energies],
-        window: WindowEnergy,
-        *,
-        window_s: float,
-        apportioned: bool,
-        sharers: float | None,
-    ) -> None:
-        """Adds one window's share."""
-        self.duration_s += segment.seconds
-        self.cpu_s += segment.cpu_s
-        self.energies = _add(self.energies, share)
-        self.secondary = {name: _add(self.secondary.get(name), value) for name, value in secondary.items()}
-        self.apportioned |= apportioned
-        self.invalid |= not window.valid
-        self.warnings |= dict.fromkeys(window.warnings)
+    def add_window(self, share: WindowShare) -> None:
+        """Adds the phase's share of one window."""
+        self.duration_s += share.segment.seconds
+        self.cpu_s += share.segment.cpu_s
+
+        self.energies = _add(self.energies, share.primary)
+        self.secondary = {name: _add(self.secondary.get(name), value) for name, value in share.secondary.items()}
+
+        self.apportioned |= share.apportioned
+        self.invalid |= not share.valid
+        self.warnings |= dict.fromkeys(share.warnings)
+
         self.windows += 1
-        self.windows_s += window_s
-        known = self.sharers_s is not None and sharers is not None
-        self.sharers_s = self.sharers_s + sharers * window_s if known else None  # type: ignore[operator]
+        self.windows_s += share.window_s
+        known = self.sharers_s is not None and share.sharers is not None
+        self.sharers_s = self.sharers_s + share.sharers * share.window_s if known else None  # type: ignore[operator]
 
     def row(self, key: PhaseKey, meter: Meter, terms: CarbonTerms, machine: Machine, idle_w: float | None) -> LedgerRow:
-        """Turns the entry into a ledger row."""
+        """Makes a ledger row of the sums.
+
+        Args:
+            key: The phase.
+            meter: What was read.
+            terms: Prices and names that stand on every row.
+            machine: The machine's state around the row.
+            idle_w: Mean power of the last idle phase; None if there was none.
+        """
         energies = self.energies or NOTHING
         energy_kwh = None if self.invalid else energies.total
         intensity = terms.intensity
-        edges = 2 * meter.resolution_s * self.windows
+
+        # A reading may lie by one period of the sensor beside each end of a window.
+        timing_error_s = 2 * meter.resolution_s * self.windows
+
         return LedgerRow(
             campaign_id=terms.campaign_id,
             phase=key.phase,
@@ -111,7 +141,7 @@ class RowBuilder:
             intensity_is_default=intensity.is_default,
             cpu_time_kwh=self.cpu_s * terms.watts_per_thread / JOULES_PER_KWH,
             secondary=tuple(_secondary(beside, value) for beside, value in self.secondary.items()),
-            resolution_share=edges / self.windows_s if self.windows_s else None,
+            resolution_share=timing_error_s / self.windows_s if self.windows_s else None,
             idle_w=idle_w,
             machine=machine,
             sharers=self.sharers_s / self.windows_s if self.sharers_s and self.windows_s else None,
@@ -124,8 +154,8 @@ def _add(first: Energies | None, second: Energies) -> Energies:
         return second
 
     def total(part: Part) -> float | None:
-        left, right = first.kwh[part], second.kwh[part]
-        return None if left is None or right is None else left + right
+        first_kwh, second_kwh = first.kwh[part], second.kwh[part]
+        return None if first_kwh is None or second_kwh is None else first_kwh + second_kwh
 
     return Energies(
         {part: total(part) for part in PARTS},

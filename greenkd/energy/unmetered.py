@@ -1,6 +1,6 @@
-"""What a process takes outside its energy books: start-up, imports, Hydra between two campaigns.
+"""What a process takes while no monitor is open: start-up, imports, Hydra between two campaigns.
 
-No meter is open then, so only seconds and CPU seconds are known. They are divided equally among the campaigns that the
+No meter is read then, so only seconds and CPU seconds are known. They are divided equally among the campaigns that the
 process ran, whichever came first, and their energy is that of the campaign's own rows per second.
 """
 
@@ -24,12 +24,12 @@ class Seconds:
     cpu_s: float = 0.0
 
 
-# What all books of this process have metered so far.
-metered = Seconds()
+# What all monitors of this process have charged to phases so far; they add to it.
+recorded = Seconds()
 
 
 def since_process_start() -> Seconds:
-    """Returns what this process has taken up to now; its ended children's CPU time included, as in the books."""
+    """Returns what this process has taken up to now; its ended children's CPU time included, as in the ledgers."""
     return Seconds(time.time() - psutil.Process().create_time(), Clock().cpu_seconds())
 
 
@@ -38,12 +38,12 @@ def process_started_at() -> str:
     return datetime.fromtimestamp(psutil.Process().create_time(), UTC).isoformat(timespec="milliseconds")
 
 
-def outside_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
-    """Makes the row of a campaign's share.
+def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
+    """Makes the ledger row of a campaign's share in the time that no monitor recorded.
 
     Args:
-        rows: What this process has metered for the campaign.
-        share: Its part of the time outside the books.
+        rows: What this process has recorded for the campaign.
+        share: The campaign's share in seconds and CPU seconds.
 
     Returns:
         A row of phase overhead; None if there are no rows to take the power from.
@@ -52,14 +52,18 @@ def outside_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
     if not valid:
         return None
     last = valid[-1]
+
+    # Energy at the mean power of the campaign's own rows
     cpu_kwh = _scaled(valid, "cpu_kwh", "cpu_s", share.cpu_s)
     gpu_kwh = _scaled(valid, "gpu_kwh", "duration_s", share.duration_s)
     ram_kwh = _scaled(valid, "ram_kwh", "duration_s", share.duration_s)
     known = [value for value in (cpu_kwh, gpu_kwh, ram_kwh) if value is not None]
     energy_kwh = sum(known) if known else None
+
     grams = None
     if energy_kwh is not None and last.intensity_g_per_kwh is not None:
         grams = energy_kwh * last.pue * last.intensity_g_per_kwh
+
     return dataclasses.replace(
         last,
         phase=Phase.OVERHEAD,
@@ -92,13 +96,15 @@ def _modelled(source: Source) -> Source:
     return Source.MODELLED if source is Source.MEASURED else source
 
 
-def _scaled(rows: Sequence[LedgerRow], energy: str, seconds: str, share: float) -> float | None:
-    pairs = [(getattr(row, energy), getattr(row, seconds)) for row in rows]
-    known = [(kwh, second) for kwh, second in pairs if kwh is not None and second]
-    below = sum(second for _, second in known)
-    return sum(kwh for kwh, _ in known) / below * share if below else None
+def _scaled(rows: Sequence[LedgerRow], energy: str, duration: str, share_s: float) -> float | None:
+    """Returns `share_s` times the mean of `energy` per `duration` over the rows where both are known."""
+    pairs = [(getattr(row, energy), getattr(row, duration)) for row in rows]
+    known = [(kwh, seconds) for kwh, seconds in pairs if kwh is not None and seconds]
+
+    total_s = sum(seconds for _, seconds in known)
+    return sum(kwh for kwh, _ in known) / total_s * share_s if total_s else None
 
 
 def watts(energy_kwh: float | None, seconds: float) -> float | None:
-    """Returns mean power."""
+    """Returns the mean power in watts; None where the energy is not known or no time has passed."""
     return None if energy_kwh is None or not seconds else energy_kwh * JOULES_PER_KWH / seconds

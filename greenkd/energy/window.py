@@ -16,27 +16,46 @@ _CERTAINTY = (Source.MEASURED, Source.MODELLED, Source.CONSTANT, Source.SIMULATE
 
 @dataclass(frozen=True, slots=True)
 class PhaseKey:
-    """Whose bill a moment is on."""
+    """What a moment is charged to: one phase, of one attempt at one trial, in one ledger.
+
+    Attributes:
+        ledger: The file of its rows.
+        phase: What the energy is spent on.
+        trial: The trial it is spent for; None for the campaign or the teacher.
+        attempt: The try at that trial, from 0.
+        members: The trials of a joint phase, which divide it among themselves; empty for all other phases.
+    """
 
     ledger: Path
     phase: Phase
     trial: int | None
     attempt: int
-    members: tuple["PhaseKey", ...] = ()  # bills that share this moment: trials trained side by side
+    members: tuple["PhaseKey", ...] = ()
 
 
 @dataclass(slots=True)
 class Segment:
-    """Time spent on one bill within a window."""
+    """The time that one phase took within a window.
+
+    Attributes:
+        seconds: By the monotonic clock.
+        cpu_s: CPU seconds.
+        member_s: Of a joint phase: the seconds measured for one member alone.
+    """
 
     seconds: float = 0.0
     cpu_s: float = 0.0
-    own_s: dict[PhaseKey, float] = field(default_factory=dict)  # of each member, where it was measured
+    member_s: dict[PhaseKey, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Energies:
-    """Energy of each part, kWh; None where it is not known."""
+    """Energy of each part of the machine.
+
+    Attributes:
+        kwh: Energy in kWh; None where it is not known.
+        sources: How each figure comes about; ABSENT where `kwh` is None.
+    """
 
     kwh: dict[Part, float | None]
     sources: dict[Part, Source]
@@ -53,12 +72,44 @@ NOTHING = Energies(dict.fromkeys(PARTS), dict.fromkeys(PARTS, Source.ABSENT))
 
 @dataclass(slots=True)
 class WindowEnergy:
-    """What the difference of two readings says, and what is wrong with it."""
+    """What the difference of two readings says, and what is wrong with it.
+
+    Attributes:
+        primary: Of the meter itself.
+        secondary: Of the meters that run beside it.
+        valid: False where the energy must count as unknown.
+        warnings: Why it is not valid, and what the meter had to say.
+    """
 
     primary: Energies = NOTHING
     secondary: dict[Beside, Energies] = field(default_factory=dict)
     valid: bool = True
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowShare:
+    """One phase's share of a window.
+
+    Attributes:
+        segment: The phase's time.
+        primary: Its energy by the meter itself.
+        secondary: Its energy by the meters that run beside it.
+        valid: As in `WindowEnergy`.
+        warnings: As in `WindowEnergy`.
+        window_s: Length of the whole window.
+        apportioned: Whether other phases have a share too.
+        sharers: How many metered processes read the same device; None where the meter covers this process only.
+    """
+
+    segment: Segment
+    primary: Energies
+    secondary: dict[Beside, Energies]
+    valid: bool
+    warnings: tuple[str, ...]
+    window_s: float
+    apportioned: bool
+    sharers: float | None
 
 
 def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -> WindowEnergy:
@@ -75,8 +126,10 @@ def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -
     """
     primary = _subtract(before, after)
     problems = []
+
     for part in PARTS:
         value, source = primary.kwh[part], primary.sources[part]
+
         if value is None:
             if part in meter.expected:
                 problems.append(f"{part}: expected, but {meter.name} read nothing")
@@ -86,47 +139,57 @@ def difference(meter: Meter, before: Reading, after: Reading, *, cpu_s: float) -
             problems.append(f"{part}: {meter.name} says 0 J")
         else:
             continue
+
         primary.kwh[part], primary.sources[part] = None, Source.ABSENT
-    return WindowEnergy(
-        primary=primary,
-        secondary={
-            name: _subtract(before.secondary[name], reading)
-            for name, reading in after.secondary.items()
-            if name in before.secondary
-        },
-        valid=not problems,
-        warnings=(*problems, *after.warnings),
-    )
+
+    secondary = {
+        name: _subtract(before.secondary[name], reading)
+        for name, reading in after.secondary.items()
+        if name in before.secondary
+    }
+    return WindowEnergy(primary=primary, secondary=secondary, valid=not problems, warnings=(*problems, *after.warnings))
 
 
 def divide(energies: Energies, segments: list[Segment], scale: dict[Part, float] | None = None) -> list[Energies]:
-    """Divides a window's energy among its segments; the shares of each part sum exactly to the whole.
-
-    `scale` is the part of a reading that is this process's, where others read the same device.
+    """Divides a window's energy among its segments; the shares of each part sum exactly to the total.
 
     The processor's energy goes by CPU seconds; that of GPUs and memory by seconds, since memory draws the same whatever
     is computed, and the monitor waits for the GPU at every boundary.
+
+    Args:
+        energies: Of the whole window.
+        segments: At least one.
+        scale: The fraction of a part's reading that is this process's, where others read the same device.
+
+    Returns:
+        The energy of each segment, in the order of `segments`.
     """
     scale = scale or {}
     divided: dict[Part, list[float | None]] = {}
+
     for part in PARTS:
         value = energies.kwh[part]
-        weights = [segment.cpu_s if part == "cpu" else segment.seconds for segment in segments]
         if value is None:
             divided[part] = [None] * len(segments)
-        else:
-            divided[part] = list(shares(value * scale.get(part, 1.0), weights))
+            continue
+
+        weights = [segment.cpu_s if part == "cpu" else segment.seconds for segment in segments]
+        divided[part] = list(shares(value * scale.get(part, 1.0), weights))
+
     return [
         Energies({part: divided[part][number] for part in PARTS}, energies.sources) for number in range(len(segments))
     ]
 
 
-def among_members(segments: dict[PhaseKey, Segment]) -> dict[PhaseKey, Segment]:
-    """Divides joint segments among the trials that ran side by side in them.
+def divide_joint_segments(segments: dict[PhaseKey, Segment]) -> dict[PhaseKey, Segment]:
+    """Divides the segments of joint phases among the trials that ran in them.
 
-    Each member bears its own measured seconds and an equal part of the rest (teacher, data, Python); where none were
-    measured the parts are equal, which is right for students of one architecture. Never by FLOPs, which miss the cost
-    of small convolutions by a factor of three.
+    Each member is charged its own measured seconds and an equal part of the rest (teacher, data, Python); where none
+    were measured the parts are equal, which is right for students of one architecture. Never by FLOPs, which miss the
+    cost of small convolutions by a factor of three.
+
+    Returns:
+        The segments of phases that are not joint; the parts of a joint phase are added to those of its members.
     """
     divided: dict[PhaseKey, Segment] = {}
 
@@ -139,12 +202,15 @@ def among_members(segments: dict[PhaseKey, Segment]) -> dict[PhaseKey, Segment]:
         if not key.members:
             add(key, segment.seconds, segment.cpu_s)
             continue
-        own = [segment.own_s.get(member, 0.0) for member in key.members]
-        rest = max(0.0, segment.seconds - sum(own)) / len(own)
-        weights = [value + rest for value in own]
+
+        measured_s = [segment.member_s.get(member, 0.0) for member in key.members]
+        rest_s = max(0.0, segment.seconds - sum(measured_s)) / len(measured_s)
+        weights = [seconds + rest_s for seconds in measured_s]
+
         parts = zip(shares(segment.seconds, weights), shares(segment.cpu_s, weights), strict=True)
         for member, (seconds, cpu_s) in zip(key.members, parts, strict=True):
             add(member, seconds, cpu_s)
+
     return divided
 
 
@@ -156,10 +222,13 @@ def less_certain(first: Source, second: Source) -> Source:
 def _subtract(before: Reading, after: Reading) -> Energies:
     kwh: dict[Part, float | None] = {}
     sources: dict[Part, Source] = {}
+
     for part in PARTS:
         start: Component = before.part(part)
         end: Component = after.part(part)
         known = start.joules is not None and end.joules is not None
+
         kwh[part] = (end.joules - start.joules) / JOULES_PER_KWH if known else None  # type: ignore[operator]
         sources[part] = less_certain(start.source, end.source) if known else Source.ABSENT
+
     return Energies(kwh, sources)

@@ -1,7 +1,7 @@
 """What single pieces of a campaign cost: a few steps, passes and set-ups are run on the real data and timed.
 
 The pieces are the campaign's own (its learner, its loop, its study), so whatever they do besides arithmetic is in the
-figures. Everything is booked as calibration.
+figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
@@ -10,67 +10,38 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.trials import TrialRunner
+from greenkd.campaign.student import build_learner
 from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
-from greenkd.estimate.stopwatch import NO_WORK, EnoughError, Stopwatch, Work, timed
+from greenkd.estimate.pieces import Calibration, Pace
+from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
+from greenkd.tasks import Evaluator
+from greenkd.tasks.classification import EVALUATION_BATCH
 from greenkd.teacher.live import LiveTeacher
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.batches import Batch, EpochPlan
-from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
-from greenkd.training.evaluate import EVALUATION_BATCH, Evaluator
+from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.teacher_source import TeacherSource
-from greenkd.training.trainer import Fit, PhaseTag
+from greenkd.training.trainer import train_one
+from greenkd.training.training import PhaseTag, Training
 
 # Trials whose proposals are timed; a sampler that learns takes longer later on.
 _PROPOSALS = 3
 
 
-class Pace(NamedTuple):
-    """Cost of one epoch, and how far single measurements of it lie apart."""
-
-    epoch: Work
-    low: float  # the cheapest sample over the mean, CPU seconds
-    high: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """Costs of the pieces that campaigns of one setting are made of.
-
-    Attributes:
-        setup: Networks, objective and study of one campaign.
-        trial: What a trial takes besides its epochs: student, proposal, weights, rows.
-        student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
-        teacher: An epoch of the teacher's training; None where the objective needs no teacher.
-        logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
-        student_evaluation: Per image of the test set.
-        teacher_evaluation: Per image of the test set.
-    """
-
-    setup: Work
-    trial: Work
-    student: Pace
-    teacher: Pace | None
-    logits: Work | None
-    student_evaluation: Work
-    teacher_evaluation: Work
-
-
 class _StoredLogits:
-    """Stands for a filled bank: what it returns costs as much to read from memory as the real logits do."""
+    """A teacher source in place of a filled bank: its zeros cost as much to read from memory as real logits do."""
 
     flops_per_image = 0.0
 
@@ -78,10 +49,10 @@ class _StoredLogits:
         self._logits = torch.zeros(samples, num_classes, device=device)
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
-        """Needs nothing."""
+        """Has nothing to load."""
 
     def outputs(self, batch: Batch, rows: slice) -> TeacherOutputs:
-        """Returns zeros."""
+        """Returns zeros [B, K] for the rows of a batch."""
         return TeacherOutputs(self._logits[rows], None)
 
 
@@ -90,141 +61,154 @@ class Calibrator:
 
     Args:
         settings: Of one of them.
-        bench: Its data, on the device, with the monitor that all this is booked in.
+        context: Its data, on the device, with the monitor that records the timing.
         folder: For what the pieces write; to be deleted afterwards.
     """
 
-    def __init__(self, settings: Settings, bench: Bench, folder: Path) -> None:
+    def __init__(self, settings: Settings, context: TrainingContext, folder: Path) -> None:
         self._settings = settings
-        self._bench = bench
+        self._context = context
         self._folder = folder
         self._recipe = settings.training.recipe
 
     def warm_up(self) -> None:
         """Does for the first time what costs more the first time: loads libraries, chooses kernels, builds tables."""
-        with self._bench.monitor.phase(Phase.CALIBRATION):
-            network = self._bench.network(self._settings.config["student"], "student", self._settings.seed)
-            self._bench.flops(network)
-            loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
+        with self._context.monitor.phase(Phase.CALIBRATION):
+            networks, student = self._context.networks, self._settings.student
+            network = networks.build(student.mapping, "student", self._settings.seed)
+            networks.flops(network)
+
+            loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
             network(loader.batch(loader.plan(0), 0).images).sum().backward()
+
             self._proposal(self._study("warm-up"))
 
     def run(self) -> Calibration:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
-        settings, bench = self._settings, self._bench
-        source = settings.objective().teacher
+        settings, context = self._settings, self._context
+        source = settings.build_objective().teacher
         setup: list[Work] = []
         trial: list[Work] = []
-        with bench.monitor.phase(Phase.CALIBRATION):
-            teacher = None if source is None else bench.network(settings.config[source], source, 0)
-            signal, live = self._signal(teacher)
-            runner = TrialRunner(bench, settings, self._folder, signal, live.feature_size if live else None)
-            with timed(bench.device, setup):
-                bench.flops(bench.network(settings.config["student"], "student", settings.seed))
-                runner.learner()
-            with timed(bench.device, setup):
+        with context.monitor.phase(Phase.CALIBRATION):
+            teacher = None if source is None else context.networks.build(settings.network(source).mapping, source, 0)
+            outputs, live = self._teacher_source(teacher)
+            make_learner = partial(build_learner, settings, context, live.feature_size if live else None)
+
+            # What a campaign sets up once
+            with timed(context.device, setup):
+                student_network = context.networks.build(settings.student.mapping, "student", settings.seed)
+                context.networks.flops(student_network)
+                make_learner()
+            with timed(context.device, setup):
                 study = self._study("calibration")
-            with timed(bench.device, trial):
-                learner = runner.learner()
-            student = self._pace(learner, self._recipe, signal, settings.seed)
-            with timed(bench.device, trial):
+
+            # One trial, from its student to its proposal
+            with timed(context.device, trial):
+                learner = make_learner()
+            student = self._pace(learner, self._recipe, outputs, settings.seed)
+            with timed(context.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
-            evaluator = Evaluator(
-                bench.dataset.test.subset(torch.arange(min(len(bench.test), 2 * EVALUATION_BATCH))),
-                bench.options.mean,
-                bench.options.std,
-                bench.device,
+
+            # Evaluations, logits and the teacher's training
+            evaluator = context.data.evaluator(
+                context.data.dataset.test.subset(torch.arange(min(len(context.data.test), 2 * EVALUATION_BATCH)))
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
-            logits = paced = None
+            logits = teacher_pace = None
             teacher_evaluation = NO_WORK
             if teacher is not None:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
-                if live is not None and signal is not live:
+                if live is not None and outputs is not live:
                     logits = self._logits(live)
-                paced = self._teacher(teacher)
+                teacher_pace = self._teacher_pace(teacher)
+
         return Calibration(
             setup=_total(setup),
             trial=_total(trial),
             student=student,
-            teacher=paced,
+            teacher=teacher_pace,
             logits=logits,
             student_evaluation=student_evaluation,
             teacher_evaluation=teacher_evaluation,
         )
 
-    def _signal(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+    def _teacher_source(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+        """Returns what trials get the teacher's outputs from, and the live teacher itself."""
         if teacher is None:
             return None, None
-        flops = self._bench.flops(teacher).forward
-        live = LiveTeacher(teacher, self._recipe, flops, self._settings.objective().wants_features)
+
+        flops = self._context.networks.flops(teacher).forward
+        live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
         if not self._settings.training.bank or live.feature_size is not None:
             return live, live
-        loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
-        return _StoredLogits(loader.samples, self._bench.dataset.num_classes, self._bench.device), live
+
+        loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
+        return _StoredLogits(loader.samples, self._context.data.dataset.num_classes, self._context.device), live
 
     def _study(self, name: str) -> StrategyStudy:
         settings = self._settings
         return StrategyStudy(settings.strategy, self._folder / f"{name}.db", name, settings.seed, self._recipe.epochs)
 
     def _proposal(self, study: StrategyStudy) -> Work:
+        """Returns the mean cost of proposing a trial and telling its result."""
         taken: list[Work] = []
         for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
-            with timed(self._bench.device, taken):
+            with timed(self._context.device, taken):
                 proposal = study.propose(lambda _: True)
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
+
         return _total(taken).times(1 / len(taken))
 
-    def _teacher(self, network: nn.Module) -> Pace:
-        settings, bench = self._settings, self._bench
+    def _teacher_pace(self, network: nn.Module) -> Pace:
+        settings, context = self._settings, self._context
         recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
-        flops, steps = bench.flops(network), bench.loader(seed, recipe.batch_size).steps
-        learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, steps)
+        flops, steps = context.networks.flops(network), context.data.loader(seed, recipe.batch_size).steps
+        learner = Learner(network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, seed, steps)
         return self._pace(learner, recipe, None, seed)
 
-    def _pace(self, learner: Learner, recipe: Recipe, signal: TeacherSource | None, seed: int) -> Pace:
-        bench, folder = self._bench, self._folder
-        loader = bench.loader(seed, recipe.batch_size)
-        watch = Stopwatch(bench.stop, loader.steps, bench.device)
+    def _pace(self, learner: Learner, recipe: Recipe, teacher: TeacherSource | None, seed: int) -> Pace:
+        """Trains until the stopwatch has seen enough; whole epochs count where they are short, else single steps."""
+        context, folder = self._context, self._folder
+        loader = context.data.loader(seed, recipe.batch_size)
+        watch = Stopwatch(loader.steps, context.device)
 
         def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
             append_row(folder / "epochs.jsonl", row)
             return False
 
-        fit = Fit(
+        training = Training(
+            context=context,
             learner=learner,
             loader=loader,
             recipe=dataclasses.replace(recipe, epochs=10_000),  # the stopwatch ends it
             schedule=Constant(tau=4.0),
-            teacher=signal,
-            validation=bench.validation,
+            teacher=teacher,
+            validation=context.data.validation,
             seed=seed,
-            tag=PhaseTag(bench.monitor, Phase.CALIBRATION, None, 0),
+            tag=PhaseTag(Phase.CALIBRATION),
             checkpointer=Checkpointer(folder / "none.safetensors", 1e9, {}),
-            stop=watch,
             on_epoch=on_epoch,
-            device=bench.device,
-            threads=bench.threads,
-            processes=bench.processes,
+            before_step=watch.before_step,
         )
+
         try:
-            fit.run()
-        except EnoughError:
-            pass
+            train_one(training)
         except TrainingDivergedError:
             if not (watch.epochs or watch.chunks):
                 raise
-        whole = watch.epochs[1:] or watch.epochs
-        if len(whole) >= stopwatch.EPOCHS or not watch.chunks:
-            return _pace(whole, _mean(whole))
+
+        epochs = watch.epochs[1:] or watch.epochs
+        if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
+            return _pace(epochs, _mean(epochs))
+
         step = _mean(watch.chunks)
         plan: list[Work] = []
-        with timed(bench.device, plan):
+        with timed(context.device, plan):
             loader.plan(0)
-        validation = self._evaluation(bench.validation, learner.network)
-        extra = plan[0] + validation.times(len(bench.validation) / recipe.validate_every)
+        validation = self._evaluation(context.data.validation, learner.network)
+        extra = plan[0] + validation.times(len(context.data.validation) / recipe.validate_every)
         return _pace(watch.chunks, step.times(loader.steps) + extra)
 
     def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
@@ -232,7 +216,8 @@ class Calibrator:
         return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
 
     def _logits(self, live: LiveTeacher) -> Work:
-        loader = self._bench.loader(self._settings.seed, self._recipe.batch_size)
+        """Returns the cost of the teacher's logits per image."""
+        loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
         steps = min(loader.steps, 20)
 
@@ -244,10 +229,11 @@ class Calibrator:
     def _repeated(self, run: Callable[[], object], images: int) -> Work:
         """Repeats a piece for a while after a first time; returns its cost per image."""
         run()
+
         taken: list[Work] = []
         started = time.monotonic()
         while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:
-            with timed(self._bench.device, taken):
+            with timed(self._context.device, taken):
                 run()
         return _mean(taken).times(1 / images)
 

@@ -1,4 +1,7 @@
-"""What pieces of a training take: both clocks, read between the steps of a training that ends when enough is seen."""
+"""What pieces of a training take, in CPU seconds and in seconds.
+
+Both clocks are read before each step of a training, which ends when enough has been seen.
+"""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +12,6 @@ from typing import NamedTuple
 import torch
 
 from greenkd.energy import Clock
-from greenkd.training.stop_signals import StopFlag
 
 # Seconds spent on timing one kind of piece, and the least number of repeats: of epochs, where they are short enough,
 # else of steps.
@@ -29,33 +31,26 @@ class Work(NamedTuple):
         return Work(self.cpu_s + other.cpu_s, self.duration_s + other.duration_s)
 
     def times(self, factor: float) -> "Work":
-        """Returns so many pieces."""
+        """Returns the work of so many pieces."""
         return Work(self.cpu_s * factor, self.duration_s * factor)
 
 
 NO_WORK = Work(0.0, 0.0)
 
 
-class EnoughError(Exception):
-    """The stopwatch has seen enough."""
-
-
-class Stopwatch(StopFlag):
-    """Reads the clocks between the steps of a training, and ends it with an `EnoughError` when it has seen enough.
+class Stopwatch:
+    """Reads the clocks before each step of a training, and ends it when it has seen enough.
 
     Args:
-        stop: The flag that signals set.
-        steps: Of an epoch.
+        steps: Steps of an epoch.
         device: Where the training runs.
 
     Attributes:
         epochs: What whole epochs took, validation included.
-        chunks: What steps took, means of some at a time.
+        chunks: What single steps took, each entry the mean over some that follow each other.
     """
 
-    def __init__(self, stop: StopFlag, steps: int, device: torch.device) -> None:
-        super().__init__()
-        self._stop = stop
+    def __init__(self, steps: int, device: torch.device) -> None:
         self._steps = steps
         self._read = partial(read, device)
         self._taken = 0
@@ -65,21 +60,25 @@ class Stopwatch(StopFlag):
         self.epochs: list[Work] = []
         self.chunks: list[Work] = []
 
-    def check(self) -> None:
-        """Called before every step."""
-        self._stop.check()
+    def before_step(self) -> bool:
+        """Returns False once enough has been seen; called before every step."""
         step, done = self._taken % self._steps, self._taken
         self._taken += 1
+
+        # An epoch ends where the next one begins.
         if step == 0:
             now = self._read()
             if done:
                 self.epochs.append(between(self._epoch, now))
             self._epoch = self._chunk = now
             self._chunk_at = done
+
         if done < WARM_UP:
             self._started = self._chunk = self._read()
             self._chunk_at = done
-            return
+            return True
+
+        # Some steps make a chunk.
         elapsed = time.monotonic() - self._started.duration_s
         if step and time.monotonic() - self._chunk.duration_s > PIECE_S / 10:
             now = self._read()
@@ -87,10 +86,11 @@ class Stopwatch(StopFlag):
             if count:
                 self.chunks.append(between(self._chunk, now).times(1 / count))
             self._chunk, self._chunk_at = now, done
+
+        # Whole epochs are counted where they are short, else steps.
         short = elapsed / max(done - WARM_UP, 1) * self._steps * EPOCHS < 2 * PIECE_S
         enough = len(self.epochs) > EPOCHS if short else len(self.chunks) >= STEPS or done - WARM_UP >= 3 * STEPS
-        if enough and elapsed >= PIECE_S:
-            raise EnoughError
+        return not (enough and elapsed >= PIECE_S)
 
 
 def read(device: torch.device) -> Work:
@@ -107,7 +107,9 @@ def between(start: Work, end: Work) -> Work:
 
 @contextmanager
 def timed(device: torch.device, into: list[Work]) -> Iterator[None]:
-    """Appends what its block takes."""
+    """Appends what its block takes to a list."""
     start = read(device)
+
     yield
+
     into.append(between(start, read(device)))

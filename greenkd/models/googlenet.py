@@ -6,31 +6,39 @@ the stem's two max poolings are dropped, so a 32×32 image reaches the Inception
 
 from typing import Annotated
 
+import torchvision
 from pydantic import Field
 from torch import nn
 
+from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 
 _MINIMUM = 4  # two poolings halve the image
 
 
+@register_network(
+    parameters=5_694_724,
+    macs=1_451_134_976,
+    teacher="resnext29",
+    student="mobilenet_v2",
+    accuracy={"Tf-KD: Yuan et al., CVPR 2020, 200 epochs": 78.72},
+)
 def googlenet(
     num_classes: int,
     in_channels: int = 3,
     image_size: int = 32,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
 ) -> nn.Module:
-    """GoogLeNet with batch norm.
+    """GoogLeNet with batch norm and a stem for small images, without auxiliary classifiers.
 
     Args:
         num_classes: Length of the logits.
         in_channels: Channels of the images.
         image_size: Pixels per side.
-        dropout: Before the linear layer; torchvision's default is 0.2, the original's code has 0.4.
+        dropout: Before the linear layer; torchvision's default is 0.2, the code of Rafat et al. has 0.4.
     """
-    import torchvision
-
     require_image_size("googlenet", image_size, _MINIMUM)
+
     network: nn.Module = torchvision.models.GoogLeNet(
         num_classes=num_classes, aux_logits=False, init_weights=False, dropout=dropout
     )

@@ -5,17 +5,19 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 
 from typing import Annotated
 
+import torchvision
 from pydantic import Field
 from torch import nn
 
+from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 
 _MINIMUM = 8  # three of the strides below are 2
 
-# Expansion, channels, blocks, stride of the first block: the strides of the original work's code (and of Tf-KD's).
-_ORIGINAL = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 1], [6, 320, 1, 1]]
-# The same of Tian et al., ICLR 2020 (RepDistiller), where the stem halves the image too.
-_LITERATURE = [
+# Expansion, channels, blocks, stride of the first block: the strides of the code of Rafat et al. and of Tf-KD.
+_RAFAT = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 1], [6, 320, 1, 1]]
+# The same in the code of Tian et al., ICLR 2020 (RepDistiller), where the stem halves the image too.
+_TIAN = [
     [1, 16, 1, 1],
     [6, 24, 2, 1],
     [6, 32, 3, 2],
@@ -26,62 +28,77 @@ _LITERATURE = [
 ]
 
 
+@register_network(
+    parameters=2_351_204,
+    macs=63_763_520,
+    teacher="resnet18",
+    student="mobilenet_v2",
+    accuracy={"Tf-KD: Yuan et al., CVPR 2020, 200 epochs": 68.38},
+)
 def mobilenet_v2(
     num_classes: int,
     in_channels: int = 3,
     image_size: int = 32,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> nn.Module:
-    """MobileNetV2 at full width with the original work's stem and strides.
+    """MobileNetV2 at full width with the stem and strides of Rafat et al.: their first student.
 
-    The stem is a 1×1 convolution with one pixel of padding (so a 32×32 image becomes 34×34, filled from the batch
-    norm), as in the original's code: its compute is that of the paper's student. The original gives the first block a
-    1×1 expansion that torchvision (and the publication) leave out: 1.2 MMAC of 64.8 at 32×32.
+    The stem is a 1×1 convolution with one pixel of padding, as in their code, so a 32×32 image becomes 34×34, filled
+    from the batch norm. Their first block has a 1×1 expansion that torchvision and Sandler et al. leave out: 1.2 MMAC
+    of 64.8 at 32×32.
 
     Args:
         num_classes: Length of the logits.
         in_channels: Channels of the images.
         image_size: Pixels per side.
-        dropout: Before the linear layer; torchvision's default is 0.2, the original has none.
+        dropout: Before the linear layer; torchvision's default is 0.2, their code has none.
     """
-    import torchvision
-
     require_image_size("mobilenet_v2", image_size, _MINIMUM)
+
     network: nn.Module = torchvision.models.MobileNetV2(
-        num_classes=num_classes, inverted_residual_setting=_ORIGINAL, dropout=dropout
+        num_classes=num_classes, inverted_residual_setting=_RAFAT, dropout=dropout
     )
+
     stem = replace_stem(network, "features.0.0", in_channels=in_channels, kernel_size=1, padding=1)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out")
     return _out_of_place(network)
 
 
+@register_network(
+    parameters=812_548,
+    macs=6_458_112,
+    teacher="resnet50",
+    student="resnet20",
+    accuracy={"Tian et al., ICLR 2020, 240 epochs": 64.6},
+)
 def mobilenet_v2_half(
     num_classes: int,
     in_channels: int = 3,
     image_size: int = 32,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> nn.Module:
-    """MobileNetV2 at half width, the "MobileNetV2" of the literature's CIFAR-100 tables (64.60 % alone).
+    """MobileNetV2 at half width, stem of stride 2: the "MobileNetV2" of the literature's CIFAR-100 tables.
 
-    Stem 3×3 of stride 2, first stages at stride 1, halved channels not rounded to multiples of 8. The literature's code
-    uses ReLU where torchvision has ReLU6, and expands the first block (288 parameters more).
+    The stem is 3×3, the first stages keep the resolution, and the halved channels are not rounded to multiples of 8.
+    The code behind the tables (RepDistiller) uses ReLU where torchvision has ReLU6, and expands the first block, which
+    costs 288 parameters more.
 
     Args:
         num_classes: Length of the logits.
         in_channels: Channels of the images.
         image_size: Pixels per side.
-        dropout: Before the linear layer; torchvision's default is 0.2, the literature has none.
+        dropout: Before the linear layer; torchvision's default is 0.2, RepDistiller has none.
     """
-    import torchvision
-
     require_image_size("mobilenet_v2_half", image_size, 2 * _MINIMUM)
+
     network: nn.Module = torchvision.models.MobileNetV2(
         num_classes=num_classes,
         width_mult=0.5,
-        inverted_residual_setting=_LITERATURE,
+        inverted_residual_setting=_TIAN,
         round_nearest=1,
         dropout=dropout,
     )
+
     stem = replace_stem(network, "features.0.0", in_channels=in_channels, stride=2)
     nn.init.kaiming_normal_(stem.weight, mode="fan_out")
     return _out_of_place(network)

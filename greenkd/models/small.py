@@ -1,15 +1,22 @@
-"""Small networks of plain convolutions: the original work's CNN, and two that suit the 8×8 digits."""
+"""Small networks of plain convolutions: the CNN of Rafat et al., and two that suit the 8×8 digits."""
 
 from typing import Annotated
 
 from pydantic import Field
 from torch import nn
 
+from greenkd.models.registry import register_network
 from greenkd.models.small_images import require_image_size
 
 Width = Annotated[int, Field(gt=0)]
 
 
+@register_network(
+    parameters=369_124,
+    macs=10_596_864,
+    teacher="resnet18",
+    student="mobilenet_v2",
+)
 def cnn(
     num_classes: int,
     in_channels: int = 3,
@@ -17,9 +24,9 @@ def cnn(
     width: Width = 32,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
 ) -> nn.Module:
-    """The original work's five-layer CNN: three convolutions, each halving the image, and two linear layers.
+    """Three convolutions, each halving the image, and two linear layers: the CNN of Rafat et al.
 
-    The original trains it with Adam at 1e-3.
+    Their code trains it with Adam at 1e-3; no result of it is published.
 
     Args:
         num_classes: Length of the logits.
@@ -29,6 +36,7 @@ def cnn(
         dropout: Between the linear layers.
     """
     require_image_size("cnn", image_size, 8)
+
     layers: list[nn.Module] = []
     channels = in_channels
     for factor in (1, 2, 4):
@@ -39,6 +47,7 @@ def cnn(
             nn.ReLU(inplace=True),
         ]
         channels = factor * width
+
     return nn.Sequential(
         *layers,
         nn.Flatten(),
@@ -50,10 +59,20 @@ def cnn(
     )
 
 
+@register_network(
+    parameters=19_562,
+    macs=313_984,
+    teacher="small_cnn",
+    student="tiny_cnn",
+    dataset="digits",
+    input_shape=(1, 8, 8),
+    num_classes=10,
+)
 def small_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, width: Width = 32) -> nn.Module:
-    """Two convolutions with batch norm, a max pooling between them, global average pooling, one linear layer.
+    """Two 3×3 convolutions of 32 and 64 channels, for images as small as the 8×8 digits.
 
-    At 32 channels it is a teacher for the 8×8 digits: about 99 % within ten epochs.
+    A batch norm follows each convolution, a max pooling the first, a global average pooling and one linear layer the
+    second. It reaches about 99 % of the digits within ten epochs.
 
     Args:
         num_classes: Length of the logits.
@@ -62,6 +81,7 @@ def small_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, widt
         width: Channels of the first convolution; the second has twice as many.
     """
     require_image_size("small_cnn", image_size, 2)
+
     return nn.Sequential(
         nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
         nn.BatchNorm2d(width),
@@ -76,8 +96,20 @@ def small_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, widt
     )
 
 
+@register_network(
+    parameters=1_442,
+    macs=23_200,
+    teacher="small_cnn",
+    student="tiny_cnn student.width=4",
+    dataset="digits",
+    input_shape=(1, 8, 8),
+    num_classes=10,
+)
 def tiny_cnn(num_classes: int, in_channels: int = 3, image_size: int = 32, width: Width = 8) -> nn.Module:
-    """`small_cnn` at 8 channels: a student that falls short of its teacher on the digits, so that τ can matter.
+    """Two 3×3 convolutions of 8 and 16 channels: weak enough for the digits that a teacher and τ matter.
+
+    It is `small_cnn` at another width. It reaches about 94.5 % of the digits alone within ten epochs; with `small_cnn`
+    as teacher 97 % at τ = 2 to 8, and 96 % at 20.
 
     Args:
         num_classes: Length of the logits.

@@ -37,10 +37,14 @@ def replace_stem(
 
     Returns:
         The new convolution, so that the caller can initialise it the way its architecture does.
+
+    Raises:
+        TypeError: `path` names something other than a convolution.
     """
     old = network.get_submodule(path)
     if not isinstance(old, nn.Conv2d):
         raise TypeError(f"{path} is a {type(old).__name__}, not a convolution")
+
     new = nn.Conv2d(
         in_channels,
         old.out_channels,
@@ -49,5 +53,6 @@ def replace_stem(
         kernel_size // 2 if padding is None else padding,
         bias=old.bias is not None,
     )
+
     network.set_submodule(path, new)
     return new

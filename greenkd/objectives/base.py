@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class LossInputs:
-    """One training step as an objective sees it; all tensors on one device.
+    """One training step as an objective sees it, with B images, K classes; all tensors on one device.
 
     `tau_student` and `tau_teacher` change from step to step. They stay tensors on the device: reading their value on
     the host would make every step wait for the accelerator.
@@ -30,7 +30,7 @@ class LossInputs:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What an objective may need to create trainable parts of its own.
+    """What an objective may need to create trainable parts of its own, with N training images.
 
     `build_peer` returns a second network of the student's architecture, with initial weights of its own: a peer with
     the student's weights would see the same batches, stay equal to the student and teach it nothing.
@@ -38,10 +38,10 @@ class Setup:
 
     num_classes: int
     train_labels: Tensor  # [N] int64 on the CPU, in the order that LossInputs.indices refers to
-    student_feature_size: int | None  # None: not wanted
-    teacher_feature_size: int | None
+    student_feature_size: int | None  # F of LossInputs.student_features; None: features are not wanted
+    teacher_feature_size: int | None  # G of LossInputs.teacher_features
     build_peer: Callable[[], nn.Module]
-    seed: int
+    seed: int  # of the training
     epochs: int = 1  # of the whole training
 
 
@@ -81,11 +81,15 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: LossInputs) -> Tensor:
-        """Returns the loss, 0-dim, float32 (float64 for float64 logits)."""
+        """Returns the loss of one training step, 0-dim, float32 (float64 for float64 logits)."""
 
 
 def present(value: Tensor | None, name: str) -> Tensor:
-    """Returns a field of the batch that this objective cannot do without.
+    """Returns a field of `LossInputs` that this objective cannot do without.
+
+    Args:
+        value: The field.
+        name: Its name, for the message.
 
     Raises:
         ValueError: The training loop left the field empty.

@@ -40,9 +40,9 @@ class CRD(Objective):
         ce_weight: Weight w_ce of the cross-entropy.
         kl_weight: Weight w_kl of the distillation term; 0 is the source's CRD alone, where τ has no effect.
         crd_weight: Weight w_crd of the contrast; 0.8 in the source's commands.
-        negatives: K, 16384 in the source; cut as said above.
+        negatives: K, 16384 in the source; cut as described above.
         nce_temperature: T, 0.07 in the source.
-        momentum: How much of a bank entry is kept in a step, 0.5 in the source.
+        momentum: Share of a bank entry that is kept in a step, 0.5 in the source.
         embedding_size: d, 128 in the source.
         reduction: Of the KL term, as in KD.
 
@@ -94,21 +94,25 @@ class CRD(Objective):
         """
         if setup.student_feature_size is None or setup.teacher_feature_size is None:
             raise ValueError("CRD needs both feature sizes")
+
         labels = setup.train_labels
         sizes = torch.bincount(labels, minlength=setup.num_classes)
         self.negative_count = min(self.negatives, len(labels) - int(sizes.max()))
         if self.negative_count < 1:
             raise ConfigError("objective=crd needs training images of at least two classes, to have negatives")
+
         generator = torch.Generator().manual_seed(stream_seed(setup.seed, "objective"))
         self.seed = setup.seed
         self.student_projection = _projection(setup.student_feature_size, self.embedding_size, generator)
         self.teacher_projection = _projection(setup.teacher_feature_size, self.embedding_size, generator)
+
         for network in ("student", "teacher"):
             bank = torch.rand(len(labels), self.embedding_size, generator=generator)
             # Uniform in ±√(3/d): rows have length about 1, as embeddings do.
             self.register_buffer(f"{network}_bank", (2 * bank - 1) * math.sqrt(3 / self.embedding_size))
             self.register_buffer(f"{network}_log_z", torch.zeros(()))
         self.register_buffer("normalised", torch.zeros((), dtype=torch.bool))
+
         # Banks are kept sorted by class: the images of other classes are then two runs of rows, and a draw among them
         # needs no table of negatives per class.
         bank_row = torch.argsort(torch.argsort(labels, stable=True))
@@ -120,6 +124,7 @@ class CRD(Objective):
         """Returns the loss, 0-dim; moves the bank entries of the batch's images."""
         student_features = present(batch.student_features, "student_features")
         teacher_features = present(batch.teacher_features, "teacher_features")
+
         loss = self.ce_weight * cross_entropy(batch.student_logits, batch.labels)
         if self.kl_weight > 0:
             loss = loss + self.kl_weight * softened_kl(
@@ -129,6 +134,8 @@ class CRD(Objective):
                 batch.tau_teacher,
                 reduction=self.reduction,
             )
+
+        # The contrast is computed in float32, also where the networks run in a lower precision.
         with torch.autocast(batch.labels.device.type, enabled=False):
             contrast = self._contrast(batch, student_features, teacher_features)
         return loss + self.crd_weight * contrast
@@ -139,53 +146,73 @@ class CRD(Objective):
         draws = draw_integers(
             batch.indices, len(self.bank_row) - sizes, self.negative_count, seed=self.seed, epoch=batch.epoch
         )
+
+        # A draw counts the rows of other classes only; it skips the run of rows that the label's own class takes.
         return draws + sizes[:, None] * (draws >= self.class_start[batch.labels][:, None])
 
     def _contrast(self, batch: LossInputs, student_features: Tensor, teacher_features: Tensor) -> Tensor:
+        """Returns the contrast with either network as anchor, 0-dim; moves the bank entries of the batch's images."""
         student = _embed(self.student_projection, student_features)
         teacher = _embed(self.teacher_projection, teacher_features)
         rows = self.bank_row[batch.indices]
+
         # How often each row was drawn, [B, N]. With it, scores against the whole bank are one matrix product, far
         # cheaper than gathering [B, K, d] rows of the bank, and the backward pass is free of atomic additions.
         drawn = student.new_zeros(len(rows), len(self.bank_row))
         drawn = drawn.scatter_add_(
             1, self.negative_rows(batch), drawn.new_ones(()).expand(len(rows), self.negative_count)
         )
+
         student_scores = (student / self.nce_temperature) @ self.teacher_bank.T
         teacher_scores = (teacher / self.nce_temperature) @ self.student_bank.T
         if batch.epoch == 0:
             self._normalise_once(student_scores.detach(), teacher_scores.detach(), drawn, rows)
         loss = self._nce(student_scores, self.student_log_z, drawn, rows)
         loss = loss + self._nce(teacher_scores, self.teacher_log_z, drawn, rows)
+
         # New tensors, not changed in place: the backward pass still needs the banks this step was scored against.
         self.student_bank = self._moved(self.student_bank, rows, student.detach())
         self.teacher_bank = self._moved(self.teacher_bank, rows, teacher.detach())
         return loss
 
     def _nce(self, scores: Tensor, log_z: Tensor, drawn: Tensor, rows: Tensor) -> Tensor:
-        """Mean over the batch of −log D(positive) − Σ log(1 − D(negative)), D = s / (s + K/N), in log space."""
+        """Returns the mean over the batch of −log D(positive) − Σ log(1 − D(negative)), D = s / (s + K/N).
+
+        Args:
+            scores: [B, N], e·bank / T of every anchor e with every row of the bank.
+            log_z: 0-dim, the logarithm of Z; s = exp(scores) / Z.
+            drawn: [B, N], how often each row was drawn as a negative.
+            rows: [B], the positives' rows.
+        """
         log_odds = scores - (log_z + math.log(self.negative_count / len(self.bank_row)))
         positive = F.softplus(-log_odds.gather(1, rows[:, None])).sum()
         return (positive + (drawn * F.softplus(log_odds)).sum()) / len(rows)
 
     def _normalise_once(self, student_scores: Tensor, teacher_scores: Tensor, drawn: Tensor, rows: Tensor) -> None:
-        """Sets log Z at the first batch; later batches of the first epoch compute it in vain, to spare a host sync."""
+        """Sets log Z at the first batch.
+
+        Later batches of the first epoch compute it too, and drop it: asking whether it is set would make the host wait.
+        """
         seen = drawn.scatter_add(1, rows[:, None], torch.ones_like(drawn[:, :1]))
         scale = math.log(len(self.bank_row) / (len(rows) * (self.negative_count + 1)))
+
         for log_z, scores in ((self.student_log_z, student_scores), (self.teacher_log_z, teacher_scores)):
             first = torch.log((seen * torch.exp(scores)).sum()) + scale
             log_z.copy_(torch.where(self.normalised, log_z, first))
+
         self.normalised.fill_(True)
 
     def _moved(self, bank: Tensor, rows: Tensor, embeddings: Tensor) -> Tensor:
+        """Returns the bank [N, d] with the batch's entries moved towards their new embeddings [B, d]."""
         mixed = self.momentum * bank[rows] + (1 - self.momentum) * embeddings
         return bank.index_copy(0, rows, F.normalize(mixed, dim=1))
 
 
 def _projection(features: int, size: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with PyTorch's default distribution of initial weights, drawn from the given generator."""
+    """Returns a linear layer with PyTorch's default distribution of initial weights, drawn from the generator."""
     # Through the meta device, so that the global generator is left alone.
     layer = nn.Linear(features, size, device="meta").to_empty(device="cpu")
+
     bound = 1 / math.sqrt(features)
     nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
@@ -193,4 +220,5 @@ def _projection(features: int, size: int, generator: torch.Generator) -> nn.Line
 
 
 def _embed(projection: nn.Linear, features: Tensor) -> Tensor:
+    """Projects features [B, F] to embeddings [B, d] of length 1."""
     return F.normalize(projection(features.to(projection.weight.dtype)), dim=1)

@@ -14,17 +14,23 @@ Reduction = Literal["batchmean", "element_mean"]
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """Returns float32 for lower precisions; float32 and float64 as they are."""
+    """Returns float32 for tensors of lower precision; float32 and float64 are returned as they are."""
     return values if values.dtype in (float32, float64) else values.float()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of logits [B, K] with labels [B] in at least float32, mean over the batch; 0-dim."""
+    """Returns the cross-entropy of logits [B, K] with labels [B], mean over the batch, 0-dim, in at least float32.
+
+    Args:
+        logits: [B, K].
+        labels: int64 [B].
+        smoothing: PyTorch's label smoothing: the weight that is spread over all K classes, the label included.
+    """
     return F.cross_entropy(full_precision(logits), labels, label_smoothing=smoothing)
 
 
 def kl_of_log_probabilities(log_student: Tensor, log_teacher: Tensor, reduction: Reduction) -> Tensor:
-    """KL(teacher ‖ student) of two tensors [B, K] of log-probabilities; 0-dim."""
+    """Returns KL(teacher ‖ student) of two tensors [B, K] of log-probabilities, 0-dim."""
     # PyTorch's own "mean" is announced to become "batchmean", so the division by K is ours.
     divergence = F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
     return divergence if reduction == "batchmean" else divergence / log_student.shape[1]
@@ -58,5 +64,6 @@ def softened_kl(
     """
     log_teacher = F.log_softmax(full_precision(teacher_logits) / tau_teacher, dim=1)
     log_student = F.log_softmax(full_precision(student_logits) / tau_student, dim=1)
+
     divergence = kl_of_log_probabilities(log_student, log_teacher, reduction)
     return divergence * (tau_student * tau_teacher) if tau_squared else divergence

@@ -42,32 +42,45 @@ class DKD(Objective):
         self.warmup_epochs = warmup_epochs
 
     def setup(self, setup: Setup) -> None:
-        """Settles the length of the rise."""
+        """Sets the length of the rise where the configuration leaves it open."""
         if self.warmup_epochs is None:
             self.warmup_epochs = round(setup.epochs / 12)
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         teacher_logits = present(batch.teacher_logits, "teacher_logits")
+
         target, non_target = decoupled_divergences(
             full_precision(batch.student_logits) / batch.tau_student,
             full_precision(teacher_logits) / batch.tau_teacher,
             batch.labels,
         )
+
         warmup = min(1.0, (batch.epoch + 1) / self.warmup_epochs) if self.warmup_epochs else 1.0
         distillation = (batch.tau_student * batch.tau_teacher) * (self.alpha * target + self.beta * non_target)
         return cross_entropy(batch.student_logits, batch.labels) + warmup * distillation
 
 
 def decoupled_divergences(student: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Splits KL(teacher ‖ student) of softened logits [B, K] by the label; returns (TCKD, NCKD), 0-dim, batch means."""
+    """Splits KL(teacher ‖ student) by the label (Zhao et al., CVPR 2022, section 3).
+
+    Args:
+        student: Softened logits [B, K].
+        teacher: Softened logits [B, K].
+        labels: int64 [B].
+
+    Returns:
+        TCKD and NCKD, both 0-dim and means over the batch; NCKD is without its factor 1 − p_label.
+    """
     # The label's column is left out by index: masking it with −inf makes 0·(−inf) of the divergence, and masking it
     # with −1000, as the source does, is only right while logits/τ stay far below that.
     columns = torch.arange(student.shape[1] - 1, device=labels.device)
     columns = columns + (columns >= labels[:, None])
     student_others, teacher_others = student.gather(1, columns), teacher.gather(1, columns)
+
     student_odds = (student.gather(1, labels[:, None]) - student_others.logsumexp(1, keepdim=True)).squeeze(1)
     teacher_odds = (teacher.gather(1, labels[:, None]) - teacher_others.logsumexp(1, keepdim=True)).squeeze(1)
+
     target = kl_of_log_probabilities(_two_way(student_odds), _two_way(teacher_odds), "batchmean")
     non_target = kl_of_log_probabilities(
         F.log_softmax(student_others, dim=1), F.log_softmax(teacher_others, dim=1), "batchmean"
@@ -76,5 +89,5 @@ def decoupled_divergences(student: Tensor, teacher: Tensor, labels: Tensor) -> t
 
 
 def _two_way(log_odds: Tensor) -> Tensor:
-    """[B] log-odds of the label to [B, 2] log-probabilities of (label, any other class)."""
+    """Turns log-odds [B] of the label into log-probabilities [B, 2] of (label, any other class)."""
     return torch.stack((F.logsigmoid(log_odds), F.logsigmoid(-log_odds)), dim=1)

@@ -42,17 +42,19 @@ class DML(Objective):
         self.peer = setup.build_peer()
 
     def networks(self) -> list[nn.Module]:
-        """The peer: trained, and booked, like the student."""
+        """Returns the peer: it runs on every image as the student does, and its FLOPs count like the student's."""
         return [self.peer]
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the sum of both networks' losses, 0-dim."""
         peer_logits: Tensor = self.peer(batch.images)
         self.peer_logits = peer_logits.detach()
-        return self._loss(batch, batch.student_logits, self.peer_logits) + self._loss(
-            batch, peer_logits, batch.student_logits.detach()
-        )
+
+        student_loss = self._loss(batch, batch.student_logits, self.peer_logits)
+        peer_loss = self._loss(batch, peer_logits, batch.student_logits.detach())
+        return student_loss + peer_loss
 
     def _loss(self, batch: LossInputs, learner: Tensor, target: Tensor) -> Tensor:
+        """Returns CE(learner) + w·τ²·KL(target ‖ learner), both logits [B, K]; 0-dim."""
         divergence = softened_kl(learner, target, batch.tau_student, batch.tau_teacher, reduction=self.reduction)
         return cross_entropy(learner, batch.labels) + self.kl_weight * divergence

@@ -41,4 +41,5 @@ class KD(Objective):
             reduction=self.reduction,
             tau_squared=self.tau_squared,
         )
+
         return (1 - self.alpha) * cross_entropy(batch.student_logits, batch.labels) + self.alpha * divergence

@@ -25,6 +25,7 @@ def draw_integers(indices: Tensor, population: Tensor, count: int, *, seed: int,
         [B, count] int64; row i lies in [0, population[i]).
     """
     key = stream_seed(seed, "objective", epoch)
+
     rows = _mix(indices ^ (key & _WORD)) ^ (key >> 32)
     words = _mix((rows[:, None] + torch.arange(count, device=indices.device)) & _WORD)
     return (words * population[:, None]) >> 32

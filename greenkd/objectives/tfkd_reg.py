@@ -72,14 +72,18 @@ class TfKDReg(Objective):
         size, classes = logits.shape
         log_p = F.log_softmax(logits / batch.tau_student if self.soften_student else logits, dim=1)
         log_p_label = log_p.gather(1, batch.labels[:, None]).sum()
+
+        # The virtual teacher's two values a and b, from their log-odds.
         others = math.log(classes - 1)
         other_probability = (1 - self.true_class_probability) / (classes - 1)
         margin = (self.true_class_probability - other_probability) / batch.tau_teacher - others
         log_a = F.logsigmoid(margin)
         log_b = F.logsigmoid(-margin) - others
         a, b = torch.exp(log_a), torch.exp(log_b)
+
         negative_entropy = size * (a * log_a + (classes - 1) * b * log_b)
         divergence = negative_entropy - (a - b) * log_p_label - b * log_p.sum()
         divergence = divergence / (size if self.reduction == "batchmean" else size * classes)
+
         hard = -log_p_label / size if not self.soften_student else cross_entropy(logits, batch.labels)
         return (1 - self.alpha) * hard + self.alpha * self.multiplier * divergence

@@ -9,7 +9,7 @@ from greenkd.objectives.divergence import Fraction, Reduction, Weight, cross_ent
 class TfKDSelf(Objective):
     """(1−α)·CE + α·m·τ²·KL(softmax(t/τ) ‖ softmax(z/τ)), t [B, K] from the student's own copy trained before.
 
-    The copy is trained by plain cross-entropy and kept fixed; its training is booked as teacher training. With
+    The copy is trained by plain cross-entropy and kept fixed; its training is recorded as teacher training. With
     different temperatures for copy and student, τ² means τ_student·τ_teacher.
 
     Args:
@@ -42,5 +42,6 @@ class TfKDSelf(Objective):
             batch.tau_teacher,
             reduction=self.reduction,
         )
+
         hard = cross_entropy(batch.student_logits, batch.labels)
         return (1 - self.alpha) * hard + self.alpha * self.multiplier * divergence

@@ -1,4 +1,4 @@
-"""The schema of every file a campaign writes, and the files. No torch here: `analysis` stands on this room.
+"""The schema of every file that a campaign writes, and the files. No torch here: `analysis` stands on this room.
 
 A campaign's folder holds
 

@@ -1,4 +1,4 @@
-"""What a campaign leaves: campaign.json, with the networks, the teacher, the choice and its test."""
+"""What stands in campaign.json: the networks, the teacher, the chosen trial and its test."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ class TestResult:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkRecord:
-    """A network's size."""
+    """A network's size. FLOPs count one MAC as two, convolutions and matrix products only."""
 
     name: str
     parameters: int
@@ -29,7 +29,7 @@ class NetworkRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InferenceRecord:
-    """What classifying the evaluation set once costs, a mean over `passes` passes metered in one window."""
+    """What one pass over the evaluation set costs: a mean over `passes` passes that were metered in one window."""
 
     network: str
     parameters: int
@@ -45,7 +45,7 @@ class InferenceRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TeacherRecord:
-    """The teacher a campaign used. Its training is booked once, in the cache folder's own ledger."""
+    """The teacher that a campaign used. Its training is recorded once, in the cache folder's own ledger."""
 
     key: str  # content hash: data, network, recipe, seed
     network: NetworkRecord

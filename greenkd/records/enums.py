@@ -1,4 +1,4 @@
-"""Words that records are written with: phases, sources of numbers, how trials and campaigns end."""
+"""The words that records are written with: phases, sources of numbers, how trials and campaigns end."""
 
 from enum import StrEnum
 

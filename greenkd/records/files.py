@@ -23,7 +23,12 @@ Record = TypeVar("Record")
 
 @dataclasses.dataclass(frozen=True)
 class Lines(Generic[Row]):
-    """The rows of a file, and the lines that could not be read (a write that was cut off)."""
+    """The rows of a file, and the lines that could not be read.
+
+    Attributes:
+        rows: The rows, in the order of the file.
+        torn: Lines that are no JSON, as they are when a write is cut off.
+    """
 
     rows: list[Row]
     torn: list[str]
@@ -38,12 +43,14 @@ def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow | Blo
         StorageError: The line is not on disk.
     """
     line = json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line
+
             if os.write(descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the rest would not fit either
             os.fsync(descriptor)
@@ -72,6 +79,7 @@ def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
         except ValueError:
             torn.append(line.decode(errors="replace"))
             continue
+
         rows.append(_validated(kind, fields, f"{path}:{number}"))
     return Lines(rows, torn)
 
@@ -88,10 +96,7 @@ def read_campaign(path: Path) -> CampaignRecord:
         DamagedRecordError: It is no JSON.
         RecordError: It is no campaign record of a known schema version.
     """
-    try:
-        fields = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DamagedRecordError(f"{path}: not JSON ({error})") from error
+    fields = _read_json(path)
     return _validated(CampaignRecord, fields, str(path))
 
 
@@ -107,12 +112,9 @@ def read_teacher(path: Path) -> TeacherRecord:
         DamagedRecordError: It is no JSON.
         RecordError: It is no teacher record of a known schema version.
     """
-    try:
-        fields = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DamagedRecordError(f"{path}: not JSON ({error})") from error
+    fields = _read_json(path)
 
-    # Version 1 wrote none into this file.
+    # Version 1 of the schema wrote no version into this file.
     if isinstance(fields, dict):
         fields.setdefault("schema_version", 1)
     return _validated(TeacherRecord, fields, str(path))
@@ -131,10 +133,12 @@ def read_estimate(path: Path) -> EstimateRecord | None:
     """
     if not path.exists():
         return None
+
     try:
         fields = json.loads(path.read_bytes())
     except ValueError as error:
         raise RecordError(f"{path}: not JSON ({error}); delete it, or run the estimate again") from error
+
     return _validated(EstimateRecord, fields, str(path))
 
 
@@ -155,10 +159,12 @@ def write_text(path: Path, text: str) -> None:
     try:
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink(missing_ok=True)
+
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -183,6 +189,13 @@ def find_campaigns(root: Path) -> Iterator[Path]:
 _ADAPTERS: dict[Any, pydantic.TypeAdapter[Any]] = {}
 
 
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedRecordError(f"{path}: not JSON ({error})") from error
+
+
 def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = pydantic.TypeAdapter(kind)
@@ -190,6 +203,7 @@ def _adapter(kind: Any) -> pydantic.TypeAdapter[Any]:
 
 
 def _validated(kind: type[Record], fields: Any, where: str) -> Record:
+    """Makes a row or record of a readable schema version; `where` names its place in messages."""
     version = fields.get("schema_version") if isinstance(fields, dict) else None
     if version not in READABLE_VERSIONS:
         readable = " and ".join(map(str, READABLE_VERSIONS))
@@ -201,4 +215,5 @@ def _validated(kind: type[Record], fields: Any, where: str) -> Record:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise RecordError(f"{where}: {key}: {first['msg']}") from error
+
     return record

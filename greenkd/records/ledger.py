@@ -8,14 +8,14 @@ from typing import Any
 from greenkd.records.enums import Phase, Source
 from greenkd.records.schema import SCHEMA_VERSION
 
-# Among the warnings of a row that no meter made: the campaign's share of what its command took outside the books.
+# Among the warnings of a row that no meter made: the campaign's share of what its command took outside all ledgers.
 UNMETERED = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
 _FLOP_FIELDS = ("flops", "forward_flops")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SecondaryReading:
-    """What another meter said of the same interval, normalised to device energy at PUE 1."""
+    """What another meter said of the same interval, in device energy at PUE 1."""
 
     meter: str
     method: str
@@ -26,7 +26,7 @@ class SecondaryReading:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine's state around a row: how far others' work may have disturbed it. Shares are in [0, 1]."""
+    """The machine's state around a row, which tells how far other work may have disturbed it. Shares are in [0, 1]."""
 
     load_before: float | None  # 1-minute load average
     load_after: float | None
@@ -96,7 +96,7 @@ class Costs:
 
 
 def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
-    """Adds up ledger rows; a figure that one of the rows lacks is None in the sum. No rows sum to zero.
+    """Adds up ledger rows; a figure that one of the rows lacks is None in the sum. The sum of no rows is zero.
 
     A row that processed no images has no FLOPs to count, so its missing FLOPs are 0, not unknown.
     """
@@ -117,7 +117,7 @@ def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
 
 
 def scale_costs(costs: Costs, factor: float) -> Costs:
-    """Multiplies every figure; what is missing stays missing."""
+    """Multiplies every figure by a factor; what is missing stays missing."""
     scaled: dict[str, Any] = {
         name: None if value is None else value * factor for name, value in dataclasses.asdict(costs).items()
     }

@@ -1,4 +1,4 @@
-"""What a sweep leaves above its campaigns: estimates, blocks of interleaved campaigns, commands."""
+"""What is recorded in a sweep's folder, above its campaigns: estimates, blocks of interleaved campaigns, commands."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ class CostEstimate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EstimateOutcome:
-    """What it did cost."""
+    """What the estimated command did cost, once it was run."""
 
     finished_at: str
     cpu_s: float
@@ -57,7 +57,7 @@ class BlockRow:
     calibration_cpu_s: float | None  # of the fixed training steps
     calibration_kwh: float | None
     drift: float | None  # calibration_cpu_s over that of this command's first block, less 1
-    drifted: bool  # by more than a tenth: do not compare this block's trials with the first one's
+    drifted: bool  # drift is more than a tenth: do not compare this block's trials with the first one's
     schema_version: int = SCHEMA_VERSION
 
 

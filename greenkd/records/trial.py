@@ -1,4 +1,4 @@
-"""What a trial leaves: a row per epoch, the τ of each step, and how each attempt ended."""
+"""What is recorded of a trial: a row per epoch, the τ of each step, and how each attempt ended."""
 
 import dataclasses
 

@@ -1,6 +1,6 @@
-"""A teacher without batch norms: in evaluation mode each is a scale and a shift, which the convolution before it takes.
+"""A teacher without batch norms: in evaluation mode each is a scale and a shift of the convolution before it.
 
-That saves a pass over every map, and rounds otherwise: an option, and only where the logits stay within a bound.
+That saves a pass over every map, but rounds in other places: an option, used only where the logits stay within a bound.
 """
 
 import copy
@@ -35,6 +35,8 @@ def fold_batch_norms(network: nn.Module, images: Tensor, recipe: Recipe) -> tupl
     """
     if network.training:
         raise ValueError("batch norms can be folded in evaluation mode only")
+
+    # A copy whose structure is known
     try:
         traced = fx.GraphModule(copy.deepcopy(network), _Tracer().trace(network))
     except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
@@ -42,11 +44,13 @@ def fold_batch_norms(network: nn.Module, images: Tensor, recipe: Recipe) -> tupl
     for module in traced.modules():
         if isinstance(module, SmallMapConv2d):  # a way around a slow backward pass, of which there is none here
             module.__class__ = nn.Conv2d  # type: ignore[assignment]
+
+    # The folded network, held against the one it came from
     folded: nn.Module = fuse(traced, no_trace=True)
     folded.to(memory_format=torch.channels_last)
     with torch.inference_mode(), recipe.autocast(images.device):
-        wanted, found = network(images).float(), folded(images).float()
-    off = float((found - wanted).abs().max() / wanted.abs().max())
-    if not off <= BOUND:
-        return network, f"its logits would move by {off:.1e} of the largest, more than {BOUND:.0e}"
+        logits, folded_logits = network(images).float(), folded(images).float()
+    shift = float((folded_logits - logits).abs().max() / logits.abs().max())
+    if not shift <= BOUND:
+        return network, f"its logits would move by {shift:.1e} of the largest, more than {BOUND:.0e}"
     return folded, None

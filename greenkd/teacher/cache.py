@@ -32,15 +32,18 @@ from greenkd.records import (
     sum_costs,
     write_teacher,
 )
-from greenkd.teacher.given_weights import given_key, given_record, network_record, score_teacher
+from greenkd.records.timestamps import to_seconds
+from greenkd.teacher.given_weights import given_key, given_record
+from greenkd.teacher.scores import network_record, score_teacher
 from greenkd.temperature import Constant
-from greenkd.training.bench import Bench
 from greenkd.training.checkpoint import Checkpointer
+from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import load_network, load_tensors, save_tensors, set_aside
 from greenkd.training.stop_signals import holding
-from greenkd.training.trainer import Fit, PhaseTag
+from greenkd.training.trainer import train_one
+from greenkd.training.training import PhaseTag, Training
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,39 @@ class Teacher:
     folder: Path | None  # None: its weights were given, nothing about its training is known
 
 
-def teacher_key(bench: Bench, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TeacherRequest:
+    """Which teacher is wanted.
+
+    Attributes:
+        config: The network's group.
+        where: `teacher`, or `student` for a student's own pretrained copy.
+        recipe: How it is trained.
+        seed: Seed of its training.
+        campaign_id: The campaign that pays if it has to be trained.
+        on_epoch: Told of every epoch of its training.
+        before_epoch: Called before every epoch of its training; may raise a `TrainingInterruptedError`.
+    """
+
+    config: Mapping[str, Any]
+    where: str
+    recipe: Recipe
+    seed: int
+    campaign_id: str
+    on_epoch: Callable[[EpochRow], None]
+    before_epoch: Callable[[], None]
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return str(self.config["name"])
+
+
+def teacher_key(context: TrainingContext, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
     """Hashes everything a teacher's weights are a function of."""
     content = {
-        "data": bench.dataset.fingerprint,
-        "options": dataclasses.asdict(bench.options) | {"name": None},
+        "data": context.data.dataset.fingerprint,
+        "options": dataclasses.asdict(context.data.options) | {"name": None},
         "network": dict(config) | {"name": None},
         "recipe": dataclasses.asdict(recipe) | {"validate_every": None},
         "seed": seed,
@@ -66,39 +97,29 @@ def teacher_key(bench: Bench, config: Mapping[str, Any], recipe: Recipe, seed: i
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def load_or_train(
-    bench: Bench,
-    config: Mapping[str, Any],
-    *,
-    where: str,
-    recipe: Recipe,
-    seed: int,
-    cache: Path,
-    campaign_id: str,
-    watch: Callable[[EpochRow], None],
-) -> Teacher:
+def load_or_train(context: TrainingContext, request: TeacherRequest, cache: Path) -> Teacher:
     """Loads the teacher from the cache, or trains it; several processes at once train it once.
 
     Args:
-        bench: The campaign's data and device.
-        config: The network's group.
-        where: `teacher`, or `student` for a student's own pretrained copy.
-        recipe: How it is trained.
-        seed: Seed of its training.
+        context: The campaign's data, monitor and device.
+        request: Which teacher.
         cache: The cache folder.
-        campaign_id: Who pays if it has to be trained.
-        watch: Told of every epoch of its training.
 
     Raises:
         ConfigError: Given weights do not fit the network and data set.
         StorageError: The cache cannot be written.
         TeacherFailedError: Its training broke down.
     """
-    network = bench.network(config, where, seed)
+    config, recipe = request.config, request.recipe
+    network = context.networks.build(config, request.where, request.seed)
+
+    # Its folder, named by what it is a function of
     weights = config.get("weights")
     if weights:
-        load_network(network, load_tensors(Path(str(weights)))[0], f"{where}.weights={weights}")
-    key = given_key(bench, config, recipe) if weights else teacher_key(bench, config, recipe, seed)
+        load_network(network, load_tensors(Path(str(weights)))[0], f"{request.where}.weights={weights}")
+        key = given_key(context, config, recipe)
+    else:
+        key = teacher_key(context, config, recipe, request.seed)
     folder = cache / "teachers" / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,17 +127,20 @@ def load_or_train(
         raise StorageError(
             f"{folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
         ) from error
+
+    # What one process does, the others wait for.
     waiting = f"another process is {'testing' if weights else 'training'} this teacher; waiting for it"
-    with holding(FileLock(folder.with_suffix(".lock")), bench.stop, waiting):
+    with holding(FileLock(folder.with_suffix(".lock")), context.stop, waiting):
         if weights:
-            return Teacher(network, given_record(bench, network, str(config["name"]), recipe, folder), None)
-        found = _load(folder, network, where)
+            return Teacher(network, given_record(context, network, request.name, recipe, folder), None)
+        cached = _load(folder, network, request.where)
         try:
-            return found or _train(bench, network, folder, str(config["name"]), recipe, seed, campaign_id, watch)
+            return cached or _train(context, request, network, folder)
         except (TrainingDivergedError, RuntimeError) as error:  # torch's, out of memory among them
             first = (str(error).splitlines() or [""])[0]
             raise TeacherFailedError(
-                f"{where}={config['name']}: its training failed ({first}), so no trial was begun; see training.teacher"
+                f"{request.where}={request.name}: its training failed ({first}), so no trial was begun; "
+                "see training.teacher"
             ) from error
 
 
@@ -127,10 +151,11 @@ def _load(folder: Path, network: nn.Module, where: str) -> Teacher | None:
     try:
         tensors, _ = load_tensors(weights)
         record = read_teacher(described)
-    except (StorageError, ValueError) as error:
+    except StorageError as error:
         log.warning("the cached teacher is damaged and will be trained again: %s", error)
         set_aside(described)
         return None
+
     load_network(network, tensors, f"{where} (cached in {folder})")
     _checkpointer(folder, math.inf).remove()  # of a process that was killed when all but this was done
     return Teacher(network, record, folder)
@@ -140,58 +165,55 @@ def _checkpointer(folder: Path, every_s: float) -> Checkpointer:
     return Checkpointer(folder / "checkpoint.safetensors", every_s, {"teacher": folder.name})
 
 
-def _train(
-    bench: Bench,
-    network: nn.Module,
-    folder: Path,
-    name: str,
-    recipe: Recipe,
-    seed: int,
-    campaign_id: str,
-    watch: Callable[[EpochRow], None],
-) -> Teacher:
-    ledger = folder / "ledger.jsonl"
-    begun = [row.attempt for row in read_rows(ledger, LedgerRow).rows]
-    begun += [row.attempt for row in read_rows(folder / "epochs.jsonl", EpochRow).rows]
-    attempt = 1 + max(begun, default=-1)
-    tag = PhaseTag(bench.monitor, Phase.TEACHER_TRAINING, trial=None, attempt=attempt, ledger=ledger)
-    described = network_record(bench, network, name)
-    loader = bench.loader(seed, recipe.batch_size)
-    flops = bench.flops(network)
-    learner = Learner(network, CrossEntropy(), recipe, flops, flops.forward, seed, loader.steps)
+def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module, folder: Path) -> Teacher:
+    recipe, ledger = request.recipe, folder / "ledger.jsonl"
 
+    # Every start of its training is an attempt of its own.
+    attempts = [row.attempt for row in read_rows(ledger, LedgerRow).rows]
+    attempts += [row.attempt for row in read_rows(folder / "epochs.jsonl", EpochRow).rows]
+    attempt = 1 + max(attempts, default=-1)
+
+    # Training
     def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
         append_row(folder / "epochs.jsonl", row)
-        watch(row)
+        request.on_epoch(row)
         return False
 
-    checkpointer = _checkpointer(folder, bench.checkpoint_every_s)
-    result = Fit(
-        learner=learner,
-        loader=loader,
-        recipe=recipe,
-        schedule=Constant(tau=1.0),
-        teacher=None,
-        validation=bench.validation,
-        seed=seed,
-        tag=tag,
-        checkpointer=checkpointer,
-        stop=bench.stop,
-        on_epoch=on_epoch,
-        device=bench.device,
-        threads=bench.threads,
-    ).run()
-    test = score_teacher(bench, bench.test, network, recipe, described, ledger=ledger, attempt=attempt)
-    bench.monitor.flush()
+    size = network_record(context, network, request.name)
+    loader = context.data.loader(request.seed, recipe.batch_size)
+    flops = context.networks.flops(network)
+    checkpointer = _checkpointer(folder, context.checkpoint_every_s)
+    result = train_one(
+        Training(
+            context=context,
+            learner=Learner(
+                network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, request.seed, loader.steps
+            ),
+            loader=loader,
+            recipe=recipe,
+            schedule=Constant(tau=1.0),
+            teacher=None,
+            validation=context.data.validation,
+            seed=request.seed,
+            tag=PhaseTag(Phase.TEACHER_TRAINING, attempt=attempt, ledger=ledger),
+            checkpointer=checkpointer,
+            on_epoch=on_epoch,
+            before_epoch=request.before_epoch,
+        )
+    )
+
+    # Test, weights, record
+    test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
+    context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
     rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
     record = TeacherRecord(
         key=folder.name,
-        network=described,
+        network=size,
         val_score=result.val_score,
         test_score=test.value,
         costs=sum_costs(rows),
-        trained_by=campaign_id,
+        trained_by=request.campaign_id,
     )
     write_teacher(folder / "teacher.json", record)
     checkpointer.remove()
@@ -199,7 +221,7 @@ def _train(
 
 
 def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None:
-    """What one campaign has spent on this teacher's training; None if another paid, or nobody here did.
+    """Returns what one campaign has spent on this teacher's training; None if another paid, or nobody here did.
 
     Args:
         teacher: The campaign's.
@@ -208,7 +230,13 @@ def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None
     """
     if teacher.folder is None:
         return None
+
     rows = read_rows(teacher.folder / "ledger.jsonl", LedgerRow).rows
-    mine = (row for row in rows if row.campaign_id == campaign_id and row.started_at >= since[:19])
-    own = [row for row in mine if row.phase is Phase.TEACHER_TRAINING]
-    return sum_costs(own) if own else None
+    paid = [
+        row
+        for row in rows
+        if row.campaign_id == campaign_id
+        and row.started_at >= to_seconds(since)
+        and row.phase is Phase.TEACHER_TRAINING
+    ]
+    return sum_costs(paid) if paid else None

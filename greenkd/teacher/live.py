@@ -15,7 +15,7 @@ class LiveTeacher:
     Args:
         network: The trained teacher, on the device.
         recipe: Its precision is used.
-        flops_per_image: Of one forward pass.
+        flops_per_image: FLOPs of one forward pass.
         wants_features: Whether penultimate features are returned too.
     """
 
@@ -38,5 +38,6 @@ class LiveTeacher:
         with torch.inference_mode(), self._recipe.autocast(batch.images.device):
             logits: Tensor = self._network(batch.images)
         features = self._hook.features if self._hook else None
+
         # Inference tensors cannot take part in autograd; copies of them can.
         return TeacherOutputs(logits.float().clone(), None if features is None else features.float().clone())

@@ -1,4 +1,4 @@
-"""The logit bank: the teacher's logits of each epoch, computed once and read back by every later training.
+"""The logit bank: the teacher's outputs of each epoch, computed once and read back by every later training.
 
 All trainings of one seed see the same views in the same order, so the teacher says the same to each. The bank stores
 what it said, in the order of the batches, in safetensors files of some seconds of work each: trials that run side by
@@ -8,7 +8,6 @@ as a student's backward pass does). Its energy is a phase of its own, in a ledge
 would have paid alone follows from the number of images.
 """
 
-import dataclasses
 import logging
 import math
 import os
@@ -19,14 +18,15 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from greenkd.energy import EnergyMonitor
 from greenkd.errors import StorageError
 from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
+from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.live import LiveTeacher
 from greenkd.training.batches import Batch, BatchLoader, EpochPlan
 from greenkd.training.learner import TeacherOutputs
 from greenkd.training.safetensors_io import load_tensors, save_tensors
 from greenkd.training.stop_signals import StopFlag, holding
-from greenkd.training.trainer import PhaseTag
 
 log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
@@ -54,8 +54,8 @@ class LogitBank:
         folder: Where this stream's epochs lie; named by a hash of teacher, data, augmentation, seed and batch size.
         teacher: Computes what is missing.
         loader: The stream of views.
-        tag: Whom the computation is booked to.
-        num_classes: K.
+        monitor: Records the computation, in the stream's own ledger.
+        output_shape: Shape of what the teacher says about one image: [K] in classification.
         stop: Asked between two batches of the computation.
         precision: Of the stored numbers; what is read back is float32.
     """
@@ -67,16 +67,16 @@ class LogitBank:
         folder: Path,
         teacher: LiveTeacher,
         loader: BatchLoader,
-        tag: PhaseTag,
-        num_classes: int,
+        monitor: EnergyMonitor,
+        output_shape: tuple[int, ...],
         stop: StopFlag,
         precision: Precision = "float32",
     ) -> None:
         self._folder = folder
         self._teacher = teacher
         self._loader = loader
-        self._billing = dataclasses.replace(tag, phase=Phase.TEACHER_LOGITS, ledger=folder / LEDGER)
-        self._num_classes = num_classes
+        self._monitor = monitor
+        self._output_shape = output_shape
         self._stop = stop
         self._dtype = _DTYPES[precision]
         self._parts = _parts(loader, teacher.flops_per_image)
@@ -91,8 +91,9 @@ class LogitBank:
             raise StorageError(
                 f"{self._folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
             ) from error
-        logits = torch.empty(self._loader.samples, self._num_classes)
-        # First what is free, then what others were at meanwhile.
+
+        # First what is free, then what other processes were computing meanwhile.
+        logits = torch.empty(self._loader.samples, *self._output_shape)
         busy = [part for part in self._parts if not self._fill(logits, epoch, plan, part, wait=False)]
         for part in busy:
             self._fill(logits, epoch, plan, part, wait=True)
@@ -116,10 +117,12 @@ class LogitBank:
                 except Timeout:
                     return False
                 lock.release()
+
             with holding(lock, self._stop):
                 stored = self._read(path, part)  # by another process, meanwhile
                 if stored is None:
                     stored = self._compute(path, plan, part)
+
         logits[part.rows] = stored.float()
         return True
 
@@ -131,23 +134,25 @@ class LogitBank:
         except (StorageError, KeyError) as error:
             log.warning("%s; computing these logits again", error)
             return None
-        if logits.shape != (part.rows.stop - part.rows.start, self._num_classes) or logits.dtype != self._dtype:
+
+        if logits.shape != (part.rows.stop - part.rows.start, *self._output_shape) or logits.dtype != self._dtype:
             log.warning("%s: holds logits of another shape; computing them again", path)
             return None
         return logits
 
     def _compute(self, path: Path, plan: EpochPlan, part: _Part) -> Tensor:
-        logits = torch.empty(part.rows.stop - part.rows.start, self._num_classes)
-        tag = self._billing
-        with tag.monitor.phase(tag.phase, ledger=tag.ledger) as metered:
+        logits = torch.empty(part.rows.stop - part.rows.start, *self._output_shape)
+        with self._monitor.phase(Phase.TEACHER_LOGITS, ledger=self._folder / LEDGER) as handle:
             for step in part.steps:
                 self._stop.check()
                 rows = self._loader.rows(step)
-                own = slice(rows.start - part.rows.start, rows.stop - part.rows.start)
-                logits[own] = self._teacher.outputs(self._loader.batch(plan, step), rows).logits.cpu()
+                rows_in_part = slice(rows.start - part.rows.start, rows.stop - part.rows.start)
+                logits[rows_in_part] = self._teacher.outputs(self._loader.batch(plan, step), rows).logits.cpu()
+
                 images = rows.stop - rows.start
                 flops = images * self._teacher.flops_per_image
-                metered.add_work(images, flops=flops, forward_flops=flops)
+                handle.add_work(images, flops=flops, forward_flops=flops)
+
             logits = logits.to(self._dtype)
             save_tensors(path, {"logits": logits}, {})
         return logits
@@ -157,14 +162,15 @@ def _parts(loader: BatchLoader, flops_per_image: float) -> list[_Part]:
     """Divides an epoch into files; a function of teacher and stream alone, so that all processes divide alike."""
     per_file = math.ceil(_FLOPS_PER_FILE / max(flops_per_image * loader.rows(0).stop, 1.0))
     length = min(loader.steps, max(per_file, math.ceil(loader.steps / _FILES_PER_EPOCH)))
+
     starts = range(0, loader.steps, length)
     steps = [range(start, min(start + length, loader.steps)) for start in starts]
     return [_Part(part, slice(loader.rows(part[0]).start, loader.rows(part[-1]).stop)) for part in steps]
 
 
-def bank_size_bytes(samples: int, num_classes: int, epochs: int, precision: Precision) -> int:
+def bank_size_bytes(samples: int, output_shape: tuple[int, ...], epochs: int, precision: Precision) -> int:
     """Returns the size of all epochs of one stream."""
-    return _DTYPES[precision].itemsize * samples * num_classes * epochs
+    return _DTYPES[precision].itemsize * samples * math.prod(output_shape) * epochs
 
 
 def make_room(root: Path, needed: int, limit: int, keep: Path) -> None:
@@ -178,6 +184,7 @@ def make_room(root: Path, needed: int, limit: int, keep: Path) -> None:
     """
     streams = {folder: _bytes(folder) for folder in root.glob("*") if folder.is_dir() and folder != keep}
     present = sum(streams.values())
+
     for folder in sorted(streams, key=lambda item: item.stat().st_mtime):
         if present + needed <= limit:
             return
@@ -192,7 +199,7 @@ def _bytes(folder: Path) -> int:
 
 
 def costs_alone(folder: Path, images: int) -> Costs | None:
-    """What a campaign that needs `images` teacher logits pays for them when it has no one to share them with.
+    """Returns what a campaign that needs `images` teacher logits pays for them with no one to share them with.
 
     The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images.
     """
@@ -202,14 +209,14 @@ def costs_alone(folder: Path, images: int) -> Costs | None:
 
 
 def costs_paid(folder: Path, campaign_id: str, since: str) -> Costs | None:
-    """What one campaign has really spent on the stream; None if nothing.
+    """Returns what one campaign has really spent on the stream; None if nothing.
 
     Args:
         folder: The stream's.
         campaign_id: The campaign's, which the same campaign in another sweep has too.
         since: When it began, ISO 8601.
     """
-    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= since[:19]]
+    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= to_seconds(since)]
     return sum_costs(rows) if rows else None
 
 

@@ -1,7 +1,8 @@
 """Temperature strategies: search (which trainings are run) × schedule (which τ each step of a training uses)."""
 
+from greenkd.temperature.optuna_search import OptunaSearch
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
-from greenkd.temperature.strategies import Fixed, Grid, OptunaSearch, Scheduled, Stochastic, Strategy
+from greenkd.temperature.strategies import Fixed, Grid, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import Proposal, StrategyStudy
 
 __all__ = [

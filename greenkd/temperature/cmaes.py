@@ -1,4 +1,4 @@
-"""Optuna's CMA-ES sampler, less its unpickling of whatever the study's file holds.
+"""Optuna's CMA-ES sampler, without its unpickling of whatever the study's file holds.
 
 Optuna stores the optimiser's state as a pickle in the study, and a pickle can call any function: a `study.db` from
 somebody else would run code when its campaign is resumed. Here only the classes that such a state consists of are
@@ -37,15 +37,20 @@ class SafeCmaEsSampler(CmaEsSampler):
         for trial in reversed(completed_trials):
             parts = {k: v for k, v in trial.system_attrs.items() if k.startswith(self._attr_key_optimizer)}
             if parts:
-                return _Admitting(io.BytesIO(bytes.fromhex(self._concat_optimizer_attrs(parts)))).load()
+                state = bytes.fromhex(self._concat_optimizer_attrs(parts))
+                return _OptimizerStateOnly(io.BytesIO(state)).load()
+
         return None
 
 
-class _Admitting(pickle.Unpickler):
+class _OptimizerStateOnly(pickle.Unpickler):
+    """Refuses every name but those that an optimiser's state consists of."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise StorageError(
                 f"the state of CMA-ES in study.db names {module}.{name}, which has no business there; "
                 "delete study.db: it is built anew from trials.jsonl"
             )
+
         return super().find_class(module, name)

@@ -40,7 +40,7 @@ class Temperatures:
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What a class needs to be usable as `temperature.schedule._target_`."""
+    """What a class must have to be named by `temperature.schedule._target_`."""
 
     def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
         """Returns τ for every step of one epoch.
@@ -56,7 +56,11 @@ class Schedule(Protocol):
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class Constant:
-    """The same τ at every step."""
+    """The same τ at every step.
+
+    Attributes:
+        tau: τ, above 0.
+    """
 
     tau: Tau
 
@@ -70,6 +74,11 @@ class RandomPerBatch:
     """A new τ for every batch, shared by teacher and student (Rafat et al., PLOS ONE 18(5): e0285668, 2023).
 
     The reachable material of that work draws integers from 2 to 20, each with the same probability.
+
+    Attributes:
+        low: Smallest τ, above 0.
+        high: Largest τ, above `low`.
+        distribution: `uniform_int` draws whole numbers, `uniform` any, `log_uniform` any with a uniform logarithm.
     """
 
     low: Tau
@@ -82,28 +91,39 @@ class RandomPerBatch:
     def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
         """Returns one independent draw per step; both ends of the range can be drawn."""
         generator = numpy_stream(seed, "temperature", epoch)
+
         if self.distribution == "uniform_int":
-            return Temperatures.shared(generator.integers(int(self.low), int(self.high) + 1, steps).astype(np.float64))
-        if self.distribution == "uniform":
-            return Temperatures.shared(generator.uniform(self.low, self.high, steps))
-        return Temperatures.shared(np.exp(generator.uniform(math.log(self.low), math.log(self.high), steps)))
+            taus = generator.integers(int(self.low), int(self.high) + 1, steps).astype(np.float64)
+        elif self.distribution == "uniform":
+            taus = generator.uniform(self.low, self.high, steps)
+        else:
+            taus = np.exp(generator.uniform(math.log(self.low), math.log(self.high), steps))
+
+        return Temperatures.shared(taus)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class Annealed:
-    """τ that runs from `start` at the first step to `end` at the last, in a straight line or half a cosine wave."""
+    """τ that runs from `start` at the first step to `end` at the last, in a straight line or half a cosine wave.
+
+    Attributes:
+        start: τ at the first step of the training, above 0.
+        end: τ at the last one, above 0.
+        shape: How τ runs from the one to the other.
+    """
 
     start: Tau
     end: Tau
     shape: Literal["linear", "cosine"] = "linear"
 
     def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
-        """Returns τ by position in the whole training."""
-        last = max(epochs * steps - 1, 1)
-        done = (epoch * steps + np.arange(steps)) / last
+        """Returns τ by the steps' positions in the whole training."""
+        last_step = max(epochs * steps - 1, 1)
+        progress = (epoch * steps + np.arange(steps)) / last_step  # 0 at the first step, 1 at the last
         if self.shape == "cosine":
-            done = (1 - np.cos(np.pi * done)) / 2
-        return Temperatures.shared(self.start + (self.end - self.start) * done)
+            progress = (1 - np.cos(np.pi * progress)) / 2
+
+        return Temperatures.shared(self.start + (self.end - self.start) * progress)
 
 
 def check_range(low: float, high: float, distribution: Distribution) -> None:
@@ -114,6 +134,7 @@ def check_range(low: float, high: float, distribution: Distribution) -> None:
     """
     if low >= high:
         raise ValueError(f"low={low:g} must be below high={high:g}")
+
     if distribution == "uniform_int" and not (float(low).is_integer() and float(high).is_integer()):
         raise ValueError(
             f"low={low:g} and high={high:g} must be whole numbers for distribution=uniform_int; "

@@ -1,4 +1,4 @@
-"""Batches of a training: data resident on the device, order and augmentation as functions of (seed, epoch)."""
+"""Batches of a training: images on the device, their order and augmentation functions of (seed, epoch)."""
 
 import dataclasses
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class EpochPlan:
 
 
 class BatchLoader:
-    """Yields the batches of every epoch; two feeds with the same arguments yield the same bits.
+    """Makes the batches of every epoch; two loaders with the same arguments make the same bits.
 
     Args:
         images: The training split.
@@ -56,6 +56,7 @@ class BatchLoader:
         self._batch_size = batch_size
         self._seed = seed
         self._device = device
+
         full, rest = divmod(len(images), batch_size)
         self.steps = full + (rest > 1)
         self.samples = min(len(images), self.steps * batch_size)

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 # Of the training time, spent on writing checkpoints.
 MAX_SHARE = 0.02
 
+# What a checkpoint file holds besides modules and optimiser. Files of greenkd 0.1 have the same names.
+_LOSSES, _HITS = "position.losses", "position.correct"
+
 
 @dataclasses.dataclass
 class Position:
@@ -27,15 +30,15 @@ class Position:
         epoch: Zero-based epoch that runs, or `epochs` when the training is complete.
         step: Steps of that epoch that are done.
         losses: Loss of every done step of that epoch, shape [steps].
-        correct: Correctly classified training images so far in that epoch, 0-dim int64.
+        hits: Training images that were right so far in that epoch, 0-dim int64.
         duration_s: Seconds spent on that epoch so far, in earlier attempts too.
-        last: Train loss, validation loss and validation accuracy of the last finished epoch; NaN before.
+        last: Train loss, validation loss and validation score of the last finished epoch; NaN before.
     """
 
     epoch: int
     step: int
     losses: Tensor
-    correct: Tensor
+    hits: Tensor
     duration_s: float = 0.0
     last: tuple[float, float, float] = (float("nan"),) * 3
 
@@ -62,18 +65,21 @@ class Checkpointer:
 
     def save(self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, position: Position) -> None:
         """Writes one checkpoint; the one before stays until the new one is complete."""
+        # What there is to keep
         tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in state(module).items()}
         for index, slot in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in slot.items() if value is not None}
-        tensors |= {"position.losses": position.losses, "position.correct": position.correct}
+        tensors |= {_LOSSES: position.losses, _HITS: position.hits}
         fields = {
             "of": self._of,
             "epoch": position.epoch,
             "step": position.step,
             "duration_s": position.duration_s,
-            # float.hex keeps every bit, and NaN, which JSON has not
+            # float.hex keeps every bit, and NaN, which JSON has not.
             "last": [value.hex() for value in position.last],
         }
+
+        # Writing it, and how long that took
         started = time.monotonic()
         if self._path.exists():
             self._path.replace(self._previous)
@@ -107,10 +113,12 @@ class Checkpointer:
         """Refuses what does not fit, before anything is overwritten: a training never starts from half a checkpoint."""
         if fields.get("of") != self._of:
             raise StorageError(f"{self._path}: is a checkpoint of {fields.get('of')}, not of {self._of}")
+
         expected = {f"{name}.{key}": value for name, module in modules.items() for key, value in state(module).items()}
         for index, parameter in enumerate(_parameters(optimizer)):
             expected |= dict.fromkeys((key for key in tensors if key.startswith(f"optimizer.{index}.")), parameter)
-        if expected.keys() != tensors.keys() - {"position.losses", "position.correct"}:
+
+        if expected.keys() != tensors.keys() - {_LOSSES, _HITS}:
             raise StorageError(f"{self._path}: is a checkpoint of another network, objective or optimiser")
         if any(tensors[name].shape != value.shape for name, value in expected.items()):
             raise StorageError(f"{self._path}: is a checkpoint of a network of another size")
@@ -141,6 +149,7 @@ def _restore(
     for name, module in modules.items():
         prefix = f"{name}."
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+
     parameters = _parameters(optimizer)
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -150,12 +159,13 @@ def _restore(
             # safetensors stores everything contiguous.
             slots.setdefault(int(index), {})[slot] = torch.empty_like(parameters[int(index)]).copy_(value)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+
     train_loss, val_loss, val_score = (float.fromhex(value) for value in fields["last"])
     return Position(
         epoch=fields["epoch"],
         step=fields["step"],
-        losses=tensors["position.losses"].to(device),
-        correct=tensors["position.correct"].to(device),
+        losses=tensors[_LOSSES].to(device),
+        hits=tensors[_HITS].to(device),
         duration_s=fields["duration_s"],
         last=(train_loss, val_loss, val_score),
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from greenkd.energy import Flops
+from greenkd.energy.flops import Flops
 from greenkd.objectives import LossInputs, Objective
 from greenkd.streams import stream_seed
+from greenkd.tasks import Task
 from greenkd.training.batches import Batch
 from greenkd.training.feature_hook import FeatureHook
 from greenkd.training.recipe import Recipe
@@ -28,6 +29,7 @@ class Learner:
     Args:
         network: On the device, channels-last.
         objective: Set up, on the device.
+        task: Says what counts as a hit.
         recipe: Learning rate, precision, optimiser.
         flops: Of one image in training, what the objective runs besides (a peer) included.
         evaluation_flops: Of one image in evaluation: the network's forward pass alone.
@@ -41,6 +43,7 @@ class Learner:
         self,
         network: nn.Module,
         objective: Objective,
+        task: Task,
         recipe: Recipe,
         flops: Flops,
         evaluation_flops: float,
@@ -53,10 +56,12 @@ class Learner:
         self.objective = objective
         self.flops = flops
         self.evaluation_flops = evaluation_flops
+        self._task = task
         self._recipe = recipe
         self._seed = seed
         self._steps_per_epoch = steps_per_epoch
         self.optimizer = recipe.optimizer([*network.parameters(), *objective.parameters()])
+
         self._hook = FeatureHook(network) if objective.wants_features else None
         self.compiled = compiled and self._hook is None
         # Evaluation runs the network as written: compiling it in a second mode costs more than its passes would save.
@@ -75,11 +80,14 @@ class Learner:
             images: [B, C, H, W], as a batch of that size lies in memory; the values do not matter.
         """
         buffers = [buffer.clone() for buffer in self.network.buffers()]
+
         self.network.train()
         with self._recipe.autocast(images.device):
             loss = self._forward(images).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad(set_to_none=True)
+
+        # The batch norms have seen made-up images; they forget them.
         with torch.no_grad():
             for buffer, before in zip(self.network.buffers(), buffers, strict=True):
                 buffer.copy_(before)
@@ -97,13 +105,16 @@ class Learner:
             taus: τ of student and teacher, 0-dim each.
 
         Returns:
-            The loss and the number of correctly classified images, both 0-dim on the device.
+            The loss and the number of images that were right, both 0-dim on the device.
         """
+        # Dropout and learning rate of this step
         done = epoch * self._steps_per_epoch + step
         # Not torch.manual_seed: until a GPU is first used, every call of it keeps stack traces for later (0.5 ms).
         self._generator.manual_seed(stream_seed(self._seed, "dropout", done))
         for group in self.optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate(done, self._steps_per_epoch)
+
+        # Forward
         with self._recipe.autocast(batch.images.device):
             logits = self._forward(batch.images)
             loss: Tensor = self.objective(
@@ -120,10 +131,12 @@ class Learner:
                     epoch=epoch,
                 )
             )
+
+        # Backward
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach(), (logits.detach().argmax(1) == batch.labels).sum()
+        return loss.detach(), self._task.count_hits(logits.detach(), batch.labels)
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

@@ -27,6 +27,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -
     flat = _separate({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     header = {"greenkd": json.dumps(meta | {"digest": _digest(flat, meta)})}
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
@@ -55,6 +56,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StorageError(f"{path}: cannot be read ({error})") from error
     if header is None:
         return tensors, {}  # weights that somebody else's program wrote
+
+    # Ours carry a digest.
     try:
         meta: dict[str, Any] = json.loads(header)
         digest = meta.pop("digest")
@@ -87,8 +90,8 @@ def load_network(network: nn.Module, tensors: dict[str, Tensor], where: str) -> 
     Raises:
         ConfigError: Names or shapes differ, as with a teacher for another number of classes.
     """
-    own = network.state_dict()
-    for name, tensor in own.items():
+    needed = network.state_dict()
+    for name, tensor in needed.items():
         if name not in tensors:
             raise ConfigError(f"{where}: has no {name}; the weights are of another architecture")
         if tensors[name].shape != tensor.shape:
@@ -96,7 +99,8 @@ def load_network(network: nn.Module, tensors: dict[str, Tensor], where: str) -> 
                 f"{where}: {name} has shape {list(tensors[name].shape)}, this data set and network need "
                 f"{list(tensor.shape)}; the weights are of another number of classes, channels or width"
             )
-    network.load_state_dict({name: tensors[name] for name in own})
+
+    network.load_state_dict({name: tensors[name] for name in needed})
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

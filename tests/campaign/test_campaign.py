@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id
@@ -58,12 +58,12 @@ def test_the_score_is_that_of_the_last_epoch(grid: Campaign) -> None:
 def test_the_kept_student_scores_what_the_record_says(grid: Campaign) -> None:
     from greenkd.data import load
     from greenkd.models import tiny_cnn
-    from greenkd.training.evaluate import Evaluator
+    from greenkd.tasks import CLASSIFICATION
 
-    options, dataset = load(grid.settings.config["dataset"])
+    options, dataset = load(grid.settings.dataset.mapping)
     network = tiny_cnn(num_classes=10, in_channels=1, image_size=8, width=4)
     network.load_state_dict(load_tensors(grid.folder / "student.safetensors")[0])
-    evaluate = Evaluator(dataset.test, options.mean, options.std, torch.device("cpu"))
+    evaluate = CLASSIFICATION.evaluator(dataset.test, options.mean, options.std, torch.device("cpu"))
     assert evaluate(network, grid.settings.training.recipe).value == grid.record.test_score
     assert not (grid.folder / "trials").exists()
 

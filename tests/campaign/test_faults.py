@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from greenkd import records
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
 from greenkd.errors import ConfigError, StorageError, TeacherFailedError, TrainingInterruptedError
@@ -177,7 +177,7 @@ def test_a_damaged_study_is_built_anew_from_the_records(
 
 
 def test_a_locked_study_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenkd.temperature.study.LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("greenkd.temperature.storage.LOCK_TIMEOUT_S", 0.2)
     stopped(tmp_path, 70)
     with sqlite3.connect(folder_of(tmp_path) / "study.db") as other:
         other.execute("BEGIN EXCLUSIVE")

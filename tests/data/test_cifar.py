@@ -1,6 +1,9 @@
+import dataclasses
 import functools
 import hashlib
 import http.server
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 import torchvision
 
-from greenkd.data import Dataset, load, load_cifar10, load_cifar100
+from greenkd.data import Dataset, cifar, load, load_cifar10, load_cifar100
 from greenkd.errors import DataError
 
 from .layouts import cifar10_files, cifar100_files, python2_pickle, tar_gz, write_folder
@@ -22,13 +25,13 @@ def check(dataset: Dataset, images: np.ndarray, labels: list[int]) -> None:
     assert dataset.class_names == tuple(f"c{n}" for n in range(10))
 
 
-def publish(monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> None:
-    """Makes the sums of our tiny files the published ones."""
-    official = torchvision.datasets.CIFAR10
-    sums = {name: hashlib.md5(data).hexdigest() for name, data in files.items()}
-    monkeypatch.setattr(official, "train_list", [[f"data_batch_{n}", sums[f"data_batch_{n}"]] for n in range(1, 6)])
-    monkeypatch.setattr(official, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(official, "meta", {**official.meta, "md5": sums["batches.meta"]})
+def publish(monkeypatch: pytest.MonkeyPatch, **facts: object) -> None:
+    """Makes what is given the published facts of CIFAR-10."""
+    monkeypatch.setattr(cifar, "CIFAR10", dataclasses.replace(cifar.CIFAR10, **facts))
+
+
+def md5_sums(files: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.md5(data).hexdigest() for name, data in files.items()}
 
 
 @pytest.mark.parametrize("inner", ["", "cifar-10-batches-py"])
@@ -59,7 +62,7 @@ def test_checks_the_published_sums_before_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: bool
 ) -> None:
     files, images, labels = cifar10_files()
-    publish(monkeypatch, files)
+    publish(monkeypatch, sums=md5_sums(files))
 
     def write(folder: Path, contents: dict[str, bytes]) -> Path:
         if not archive:
@@ -77,8 +80,22 @@ def test_checks_the_published_sums_before_reading(
 
 def test_the_sums_are_the_published_ones() -> None:
     """Krizhevsky's page gives these two for the archives."""
-    assert torchvision.datasets.CIFAR10.tgz_md5 == "c58f30108f718f92721af3b95e74349a"
-    assert torchvision.datasets.CIFAR100.tgz_md5 == "eb9058c3a382ffc7106e4002c42a8d85"
+    assert cifar.CIFAR10.md5 == "c58f30108f718f92721af3b95e74349a"
+    assert cifar.CIFAR100.md5 == "eb9058c3a382ffc7106e4002c42a8d85"
+
+
+@pytest.mark.parametrize(
+    ("archive", "reference"),
+    [(cifar.CIFAR10, torchvision.datasets.CIFAR10), (cifar.CIFAR100, torchvision.datasets.CIFAR100)],
+)
+def test_torchvision_states_the_same_facts(archive: cifar.Archive, reference: type) -> None:
+    assert (archive.url, archive.file_name, archive.md5) == (reference.url, reference.filename, reference.tgz_md5)
+    assert (archive.folder, archive.names_key) == (reference.base_folder, reference.meta["key"])
+    assert [[name, archive.sums[name]] for name in archive.train_files] == reference.train_list
+    assert [[archive.test_file, archive.sums[archive.test_file]]] == reference.test_list
+    assert archive.meta_file == reference.meta["filename"]
+    assert archive.sums[archive.meta_file] == reference.meta["md5"]
+    assert len(archive.sums) == len(archive.train_files) + 2
 
 
 def test_says_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:
@@ -122,28 +139,37 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         httpd.shutdown()
 
 
-def test_downloads_through_torchvision(
+def test_downloads_what_has_the_published_sum_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: tuple[Path, str], conf_dataset
 ) -> None:
     files, images, labels = cifar10_files()
-    publish(monkeypatch, files)
     folder, url = server
     archive = tar_gz(folder / "c.tar.gz", {f"cifar-10-batches-py/{name}": data for name, data in files.items()})
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{url}/c.tar.gz")
-    config = conf_dataset("cifar10", data_dir=tmp_path / "new" / "data", download=True)
+    publish(monkeypatch, sums=md5_sums(files), url=f"{url}/c.tar.gz")
+    root = tmp_path / "new" / "data"
+    config = conf_dataset("cifar10", data_dir=root, download=True)
 
-    with pytest.raises(DataError, match=r"download into .*data failed"):
+    with pytest.raises(DataError, match=r"download into .*data failed \(its MD5 sum is \w+, published is c58f"):
         load(config)  # the sum is not the published one
+    assert [path.name for path in root.iterdir()] in ([], ["c.tar.gz.lock"])
 
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    publish(monkeypatch, md5=hashlib.md5(archive.read_bytes()).hexdigest())
     check(load(config)[1], images, labels)
+    assert {path.name for path in root.iterdir()} - {"c.tar.gz.lock"} == {"c.tar.gz", "cifar-10-batches-py"}
     archive.unlink()
     check(load(config)[1], images, labels)  # what is there is not fetched again
+    (root / "c.tar.gz").unlink()
+    check(load(config)[1], images, labels)  # and it was unpacked
 
 
 def test_a_failed_download_names_the_address_and_a_way_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: tuple[Path, str]
 ) -> None:
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "url", f"{server[1]}/missing.tar.gz")
+    publish(monkeypatch, url=f"{server[1]}/missing.tar.gz")
     with pytest.raises(DataError, match=r"missing\.tar\.gz: download .* failed .*dataset\.root="):
         load_cifar10(root=tmp_path / "data", download=True)
+
+
+def test_loaders_do_without_torchvision() -> None:
+    code = "import greenkd.data, sys; assert 'torchvision' not in sys.modules, 'torchvision was imported'"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,8 +5,9 @@ from codecarbon.core.units import Energy
 from codecarbon.external.geography import GeoMetadata
 from codecarbon.input import DataSource
 
-from greenkd.carbon import WORLD, find_intensity
-from greenkd.errors import ConfigError
+from analysis.frames.pricing import country_intensity
+from greenkd.carbon import WORLD, _codes, find_country, find_intensity
+from greenkd.errors import AnalysisError, ConfigError
 
 
 def test_the_default_is_the_world_and_says_so() -> None:
@@ -38,8 +39,35 @@ def test_canadian_provinces_count_the_life_cycle_of_hydropower() -> None:
     assert quebec.g_per_kwh == pytest.approx(by_hand, rel=1e-3)
 
 
-def test_lower_case_codes_are_understood() -> None:
-    assert find_intensity("fra") == find_intensity("FRA")
+@pytest.mark.parametrize("country", ["fra", "FR", "fr", "France", "france "])
+def test_a_country_may_be_named_by_either_code_or_its_name(country: str) -> None:
+    assert find_intensity(country) == find_intensity("FRA")
+    assert find_country(country) == find_country("FRA")
+
+
+@pytest.mark.parametrize("country", ["FRA", "fr", "Germany"])
+def test_the_analysis_looks_countries_up_in_the_same_way(country: str) -> None:
+    assert country_intensity(country).g_per_kwh == find_intensity(country).g_per_kwh
+
+
+def test_the_analysis_answers_unknown_countries_in_the_same_way() -> None:
+    with pytest.raises(ConfigError) as when_running:
+        find_intensity("Frnace")
+    with pytest.raises(AnalysisError) as when_analysing:
+        country_intensity("Frnace")
+    assert str(when_analysing.value) == str(when_running.value)
+
+
+def test_a_region_goes_with_a_code_of_two_letters() -> None:
+    assert find_intensity("US", "california") == find_intensity("USA", "california")
+
+
+def test_every_country_has_a_code_of_two_letters() -> None:
+    codes = _codes()
+    known = set(codes.values())
+    assert len(known) > 200
+    assert {codes[code] for code in codes if len(code) == 2} == known
+    assert find_country("NA").name == "Namibia"
 
 
 def test_a_figure_of_the_users_own() -> None:
@@ -50,8 +78,9 @@ def test_a_figure_of_the_users_own() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("FR",), r"country=FR: .*near: .*FRA \(France\)"),
-        (("Germany",), r"near: DEU \(Germany\)"),
+        (("FRC",), r"country=FRC: .*near: .*FRA \(France\)"),
+        (("Germny",), r"near: DEU \(Germany\)"),
+        (("FX",), r"country=FX: .*ISO 3166 code \(FRA or FR\)"),
         (("XQZ",), "near: "),
         (("USA", "californa"), "near: california"),
         (("FRA", "bretagne"), "only for CAN, CHN, FIN, NOR, SWE, USA"),

@@ -4,8 +4,7 @@ import torchinfo
 import torchvision
 from torch import nn
 
-from greenkd.energy import count_flops
-from greenkd.energy.flops import builtin_backward_is_right
+from greenkd.energy.flops import builtin_backward_is_right, count_flops
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"])

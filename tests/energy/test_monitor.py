@@ -51,9 +51,9 @@ def test_phases_tile_the_time_and_the_rest_is_overhead(clock: FakeClock, ledger:
             handle.add_work(64, 10.0, 4.0)
             handle.add_work(36, 5.0, 2.0)
         clock.pass_time(50)
-    booked = rows(ledger)
-    overhead = booked[Phase.OVERHEAD, None, 0]
-    training = booked[Phase.STUDENT_TRAINING, 3, 1]
+    recorded = rows(ledger)
+    overhead = recorded[Phase.OVERHEAD, None, 0]
+    training = recorded[Phase.STUDENT_TRAINING, 3, 1]
     assert overhead.duration_s == pytest.approx(100)
     assert overhead.energy_kwh == pytest.approx(1 * WH)
     assert training.duration_s == pytest.approx(200)
@@ -76,12 +76,12 @@ def test_an_inner_phase_suspends_the_outer(clock: FakeClock, ledger: Path) -> No
             clock.pass_time(30)
             outer.add_work(1, None, None)
         clock.pass_time(100)
-    booked = rows(ledger)
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(200)
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].images == 1
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].flops is None
-    assert booked[Phase.VALIDATION, 0, 0].duration_s == pytest.approx(30)
-    assert booked[Phase.VALIDATION, 0, 0].energy_kwh == pytest.approx(0.3 * WH)
+    recorded = rows(ledger)
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(200)
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].images == 1
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].flops is None
+    assert recorded[Phase.VALIDATION, 0, 0].duration_s == pytest.approx(30)
+    assert recorded[Phase.VALIDATION, 0, 0].energy_kwh == pytest.approx(0.3 * WH)
 
 
 def test_another_ledger_gets_the_teachers_rows(clock: FakeClock, ledger: Path, tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_short_windows_are_merged_and_divided(clock: FakeClock, ledger: Path) ->
             with monitor.phase(Phase.STUDENT_TRAINING, trial=trial):
                 clock.pass_time(10, cpu_share=trial / 2)
         assert meter.snapshots == opened
-    booked = rows(ledger)
+    recorded = rows(ledger)
     # 60 CPU seconds in 40 s at 36 W: the processor's energy goes by CPU seconds, the memory's by seconds.
     for trial in range(4):
-        row = booked[Phase.STUDENT_TRAINING, trial, 0]
+        row = recorded[Phase.STUDENT_TRAINING, trial, 0]
         assert row.apportioned
         assert row.cpu_kwh == pytest.approx(40 * 36 / 3.6e6 * (trial * 5) / 30)
         assert row.ram_kwh == pytest.approx(10 * 10 / 3.6e6)
@@ -161,13 +161,13 @@ def test_a_failing_meter_never_ends_a_training(clock: FakeClock, ledger: Path) -
             clock.pass_time(100)
         with monitor.phase(Phase.STUDENT_TRAINING, trial=2):
             clock.pass_time(100)
-    booked = rows(ledger)
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].status == "invalid"
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(100)
-    assert "fake: RuntimeError: sensor fell off" in booked[Phase.STUDENT_TRAINING, 0, 0].warnings
+    recorded = rows(ledger)
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].status == "invalid"
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(100)
+    assert "fake: RuntimeError: sensor fell off" in recorded[Phase.STUDENT_TRAINING, 0, 0].warnings
     # The first reading after the failure covers the failed time as well: no number rather than a wrong one.
-    assert booked[Phase.STUDENT_TRAINING, 2, 0].status == "ok"
-    assert booked[Phase.STUDENT_TRAINING, 2, 0].energy_kwh == pytest.approx(1 * WH)
+    assert recorded[Phase.STUDENT_TRAINING, 2, 0].status == "ok"
+    assert recorded[Phase.STUDENT_TRAINING, 2, 0].energy_kwh == pytest.approx(1 * WH)
 
 
 def test_no_reading_is_taken_over_less_than_the_sensors_period(clock: FakeClock, ledger: Path) -> None:
@@ -202,9 +202,9 @@ def test_the_gpu_is_waited_for_at_every_boundary(clock: FakeClock, ledger: Path)
         with monitor.phase(Phase.STUDENT_TRAINING, trial=0):
             clock.pass_time(1)
         clock.pass_time(1)
-    booked = rows(ledger)
-    assert booked[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(11)
-    assert booked[Phase.OVERHEAD, None, 0].duration_s == pytest.approx(11)
+    recorded = rows(ledger)
+    assert recorded[Phase.STUDENT_TRAINING, 0, 0].duration_s == pytest.approx(11)
+    assert recorded[Phase.OVERHEAD, None, 0].duration_s == pytest.approx(11)
 
 
 def test_an_unwritable_ledger_is_reported_at_the_next_boundary_and_loses_nothing(
@@ -245,7 +245,7 @@ def test_rows_of_the_idle_phase_give_the_baseline(clock: FakeClock, ledger: Path
     assert rows(ledger)[Phase.STUDENT_TRAINING, 0, 0].idle_w == pytest.approx(36.0)
 
 
-def test_without_a_meter_energy_is_unknown_and_time_is_booked(clock: FakeClock, ledger: Path) -> None:
+def test_without_a_meter_energy_is_unknown_and_time_is_recorded(clock: FakeClock, ledger: Path) -> None:
     with make(NoMeter(), clock, ledger) as monitor, monitor.phase(Phase.STUDENT_TRAINING, trial=0):
         clock.pass_time(10)
     row = rows(ledger)[Phase.STUDENT_TRAINING, 0, 0]

@@ -1,17 +1,17 @@
-"""Time on nobody's bill: a suspended monitor, and the share of what a command takes outside its books."""
+"""Time that is not metered: a suspended monitor, and a campaign's share of what its command takes outside monitors."""
 
 from pathlib import Path
 
 import pytest
 
 from greenkd.energy import EnergyMonitor
-from greenkd.energy.unmetered import Seconds, metered, outside_row, process_started_at, since_process_start
+from greenkd.energy.unmetered import Seconds, process_started_at, recorded, since_process_start, unmetered_row
 from greenkd.records import UNMETERED, LedgerRow, Phase, Source, read_rows
 from tests.energy.fakes import FakeClock, FakeMeter
 from tests.energy.test_monitor import TERMS, WH, make
 
 
-def test_a_suspended_book_counts_nothing(tmp_path: Path) -> None:
+def test_a_suspended_monitor_records_nothing(tmp_path: Path) -> None:
     clock, ledger = FakeClock(), tmp_path / "ledger.jsonl"
     with make(FakeMeter(clock), clock, ledger) as monitor:
         clock.pass_time(50)
@@ -24,10 +24,10 @@ def test_a_suspended_book_counts_nothing(tmp_path: Path) -> None:
     assert sum(row.energy_kwh or 0 for row in rows) == pytest.approx(1 * WH)
 
 
-def test_two_books_in_turns_share_the_time_without_overlap(tmp_path: Path) -> None:
+def test_two_monitors_in_turns_share_the_time_without_overlap(tmp_path: Path) -> None:
     clock = FakeClock()
     meter = FakeMeter(clock)
-    before = Seconds(metered.duration_s, metered.cpu_s)
+    before = Seconds(recorded.duration_s, recorded.cpu_s)
     first, second = (make(meter, clock, tmp_path / name) for name in ("a.jsonl", "b.jsonl"))
     with first:
         clock.pass_time(10)
@@ -37,7 +37,7 @@ def test_two_books_in_turns_share_the_time_without_overlap(tmp_path: Path) -> No
     spent = {name: read_rows(tmp_path / name, LedgerRow).rows for name in ("a.jsonl", "b.jsonl")}
     assert sum(row.duration_s for row in spent["a.jsonl"]) == pytest.approx(40)
     assert sum(row.duration_s for row in spent["b.jsonl"]) == pytest.approx(20)
-    assert metered.duration_s - before.duration_s == pytest.approx(60)
+    assert recorded.duration_s - before.duration_s == pytest.approx(60)
 
 
 def ledger_rows(tmp_path: Path) -> list[LedgerRow]:
@@ -51,7 +51,7 @@ def ledger_rows(tmp_path: Path) -> list[LedgerRow]:
 
 def test_a_share_has_the_power_of_the_campaigns_own_rows(tmp_path: Path) -> None:
     rows = ledger_rows(tmp_path)
-    row = outside_row(rows, Seconds(duration_s=20.0, cpu_s=20.0))
+    row = unmetered_row(rows, Seconds(duration_s=20.0, cpu_s=20.0))
     assert row is not None
     whole_s = sum(each.duration_s for each in rows)
     assert row.energy_kwh == pytest.approx(sum(each.energy_kwh or 0 for each in rows) * 20 / whole_s)
@@ -65,7 +65,7 @@ def test_a_share_has_the_power_of_the_campaigns_own_rows(tmp_path: Path) -> None
 
 
 def test_without_valid_rows_there_is_no_share(tmp_path: Path) -> None:
-    assert outside_row([], Seconds(1.0, 1.0)) is None
+    assert unmetered_row([], Seconds(1.0, 1.0)) is None
 
 
 def test_the_process_has_a_start() -> None:

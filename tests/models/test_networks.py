@@ -15,11 +15,11 @@ from torchvision.models.shufflenetv2 import InvertedResidual
 from greenkd import models
 from greenkd.components import build
 from greenkd.errors import ConfigError
-from greenkd.models.channel_shuffle import Interleaved
+from greenkd.models.channel_shuffle import ShuffleUnit
 
 torch.set_num_threads(1)
 
-BY_NAME = {network.__name__: network for network in models.NETWORKS}
+BY_NAME = models.NETWORKS
 PLAIN_AT_LEAST = {"vgg8": 16, "vgg13": 16, "vgg16": 16, "vgg19": 16, "alexnet": 29, "mobilenet_v2_half": 16}
 
 # One network per construction, small enough to run on a CPU in a test.
@@ -97,7 +97,7 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(5))
 
 
-@pytest.mark.parametrize("network", models.NETWORKS, ids=BY_NAME)
+@pytest.mark.parametrize("network", BY_NAME.values(), ids=BY_NAME)
 def test_maps_images_of_any_size_to_logits_through_a_last_linear_layer(network: Callable[..., nn.Module]) -> None:
     least = PLAIN_AT_LEAST.get(network.__name__, 8)
     cases = [(least, 1, 7), (64, 3, 200)] if network.__name__ in FAMILIES else [(least, 1, 7)]
@@ -176,7 +176,7 @@ def test_macs_agree_with_an_independent_counter(name: str) -> None:
     assert macs(network, 3, 32, device="cpu") == expected
 
 
-@pytest.mark.parametrize("network", models.NETWORKS, ids=BY_NAME)
+@pytest.mark.parametrize("network", BY_NAME.values(), ids=BY_NAME)
 def test_refuses_too_small_images_naming_the_least_size(network: Callable[..., nn.Module]) -> None:
     with pytest.raises(ValueError, match=rf"{network.__name__.replace('tiny', 'small')} needs .* at least \d+×\d+"):
         network(num_classes=10, image_size=1)
@@ -288,7 +288,7 @@ def with_random_batch_norms(network: nn.Module) -> dict[str, torch.Tensor]:
 def test_interleaved_branches_are_torchvisions_shuffled_ones(stride: int, memory_format: torch.memory_format) -> None:
     torch.manual_seed(0)
     theirs = InvertedResidual(16, 16, stride).to(memory_format=memory_format).train()  # type: ignore[call-overload]
-    ours = Interleaved(16, 16, stride).to(memory_format=memory_format).train()  # type: ignore[call-overload]
+    ours = ShuffleUnit(16, 16, stride).to(memory_format=memory_format).train()  # type: ignore[call-overload]
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(4, 16, 8, 8).contiguous(memory_format=memory_format)
     outputs = [block(images) for block in (theirs, ours)]

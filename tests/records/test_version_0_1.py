@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import read_settings
 from greenkd.identity import campaign_folder

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from greenkd.campaign import run_campaign
+from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
+from greenkd.network_cards import read_network_cards
 from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, LedgerRow, Phase, StepsRow, TrialStatus, read_rows
 from greenkd.records import TrialRow as Trial
 from greenkd.training.stop_signals import StopFlag
@@ -29,7 +30,8 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-OBJECTIVES, STRATEGIES, NETWORKS = options("objective"), options("temperature"), options("student")
+OBJECTIVES, STRATEGIES = options("objective"), options("temperature")
+NETWORKS = sorted([*read_network_cards(), *options("student")])
 EXPERIMENTS = options("experiment")
 
 
@@ -105,7 +107,7 @@ def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_p
 def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"experiment={experiment}")
     record = run(settings, tmp_path)
-    assert record.dataset == settings.name("dataset")
+    assert record.dataset == settings.dataset.name
 
 
 @pytest.mark.slow

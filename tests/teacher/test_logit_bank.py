@@ -91,10 +91,10 @@ def test_objectives_that_distil_features_run_the_teacher_and_say_so(
 
 
 def test_size_is_that_of_the_files(stored: Campaign) -> None:
-    told = bank_size_bytes(1438 - 287, 10, 2, "float32")
+    told = bank_size_bytes(1438 - 287, (10,), 2, "float32")
     written = sum(file.stat().st_size for file in files(stored))
     assert told <= written < told + 2 * 500  # a header each
-    assert bank_size_bytes(45_000, 100, 100, "float16") == 900_000_000
+    assert bank_size_bytes(45_000, (100,), 100, "float16") == 900_000_000
 
 
 def test_the_streams_used_longest_ago_make_room(tmp_path: Path) -> None:

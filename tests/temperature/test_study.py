@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from greenkd.components import build
-from greenkd.errors import ConfigError, StorageError
+from greenkd.errors import ConfigError
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature import Proposal, Strategy, StrategyStudy
 from greenkd.temperature.schedules import Constant, RandomPerBatch
@@ -240,17 +240,3 @@ def test_machines_may_share_a_database_by_its_url(tmp_path: Path) -> None:
     first, second = (StrategyStudy(grid, url, "sweep/campaign", 0, 3) for _ in range(2))
     proposals = [first.propose(always), second.propose(lambda trial: trial != 0)]  # the first is held
     assert [each.params["tau"] for each in proposals if each is not None] == [2, 4]
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("postgresql://me:secret@localhost:1/studies", "driver|cannot be used"),
-        ("nonsense://host/studies", "cannot be used"),
-        ("no url", "is no URL"),
-    ],
-)
-def test_a_database_that_cannot_be_used_is_named_without_its_password(url: str, said: str) -> None:
-    with pytest.raises(StorageError, match=said) as refused:
-        StrategyStudy(strategy("Fixed", tau=4), url, "campaign", 0, 3)
-    assert "secret" not in str(refused.value)

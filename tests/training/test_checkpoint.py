@@ -71,7 +71,7 @@ def test_a_training_that_goes_on_equals_one_that_never_stopped(tmp_path: Path) -
     assert found is not None
     assert (found.epoch, found.step, found.duration_s) == (1, 0, 1.25)
     assert torch.equal(found.losses, position().losses)
-    assert found.correct.item() == 7
+    assert found.hits.item() == 7
     assert found.last[0] == 0.1
     assert found.last[1] != found.last[1]
     assert found.last[2] == 1 / 3

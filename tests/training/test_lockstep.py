@@ -9,7 +9,7 @@ import torch
 from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_rows
 from greenkd.temperature import StrategyStudy
-from greenkd.training.backend.placement import side_by_side
+from greenkd.training.backend.placement import place_trials
 from greenkd.training.backend.threads import available_threads
 from greenkd.training.safetensors_io import load_tensors
 from tests.campaigns import Campaign, StopAfter
@@ -153,14 +153,14 @@ def test_a_pruned_trial_leaves_the_others(tmp_path: Path, monkeypatch: pytest.Mo
 def test_how_trials_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     gpu, first = torch.device("cuda"), torch.device("cuda:1")
-    assert side_by_side(4, "auto", 2, CPU) == (("cpu", "cpu"), 1)
-    assert side_by_side(1, "auto", 19, CPU) == (("cpu",), 1)
-    assert side_by_side("auto", "auto", 19, CPU) == (("cpu",) * available_threads(), 1)
-    assert side_by_side(4, "lockstep", 19, CPU) == (("cpu",), 4)
-    assert side_by_side("auto", "lockstep", 3, CPU) == (("cpu",), 3)
-    assert side_by_side(8, "auto", 19, gpu) == (("cuda", "cuda:1", "cuda:2"), 3)
-    assert side_by_side(2, "auto", 19, gpu) == (("cuda", "cuda:1"), 1)
-    assert side_by_side(8, "auto", 19, first) == (("cuda:1",), 8)
-    assert side_by_side(1, "auto", 19, gpu) == (("cuda",), 1)
+    assert place_trials(4, "auto", 2, CPU) == (("cpu", "cpu"), 1)
+    assert place_trials(1, "auto", 19, CPU) == (("cpu",), 1)
+    assert place_trials("auto", "auto", 19, CPU) == (("cpu",) * available_threads(), 1)
+    assert place_trials(4, "lockstep", 19, CPU) == (("cpu",), 4)
+    assert place_trials("auto", "lockstep", 3, CPU) == (("cpu",), 3)
+    assert place_trials(8, "auto", 19, gpu) == (("cuda", "cuda:1", "cuda:2"), 3)
+    assert place_trials(2, "auto", 19, gpu) == (("cuda", "cuda:1"), 1)
+    assert place_trials(8, "auto", 19, first) == (("cuda:1",), 8)
+    assert place_trials(1, "auto", 19, gpu) == (("cuda",), 1)
     with pytest.raises(ConfigError, match="parallel_mode=processes"):
-        side_by_side(2, "processes", 19, gpu)
+        place_trials(2, "processes", 19, gpu)

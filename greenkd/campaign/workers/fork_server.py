@@ -1,8 +1,8 @@
-"""A copy of the command's process, made when its imports are done and before it computes: helpers are forked from it.
+"""A process from which workers are forked: a copy of the command's, made when its imports are done.
 
-A fresh Python would import all of it anew, seconds on the bill of each helper of each campaign (`python -m
+A fresh Python would import all of it anew, seconds that each worker of each campaign pays for (`python -m
 benchmarks.startup` prints both). A process whose torch has computed cannot be forked any more (its threads stay
-behind), so the copy is made early and waits.
+behind), so the copy is made before anything computes, and waits.
 """
 
 import atexit
@@ -19,9 +19,10 @@ from collections.abc import Callable
 
 from greenkd.campaign.workers.worker import serve_worker
 
-# A campaign, and what torch.optim, the count of FLOPs, the study and CodeCarbon import late.
+# A campaign, a worker, and what torch.optim, the count of FLOPs, the study and CodeCarbon import late.
 _NEEDED = (
     "greenkd.campaign.campaign",
+    "greenkd.campaign.workers.run",
     "torch._dynamo",
     "torch.utils.flop_counter",
     "sqlalchemy.orm",
@@ -30,7 +31,7 @@ _NEEDED = (
     "requests",
 )
 
-_spare: socket.socket | None = None
+_server: socket.socket | None = None
 
 
 def load() -> None:
@@ -41,71 +42,75 @@ def load() -> None:
 
 
 def can_fork(device: str) -> bool:
-    """Tells whether helpers on a device may be forked: not beside CUDA, and safely only on Linux."""
+    """Tells whether workers on a device may be forked: not beside CUDA, and safely only on Linux."""
     return device == "cpu" and sys.platform == "linux"
 
 
 def start_fork_server() -> None:
-    """Makes the copy, once per process; to be called before anything computes or starts a thread.
+    """Starts the server, once per process; to be called before anything computes or starts a thread.
 
-    It ends with the process. None is kept where a fork is not safe: on other systems than Linux, beside threads.
+    It ends with the process. None is started where a fork is not safe: on other systems than Linux, beside threads.
     """
-    global _spare  # noqa: PLW0603  (one process, one spare)
-    if _spare is not None or not can_fork("cpu") or threading.active_count() > 1:
+    global _server  # noqa: PLW0603  (one process, one server)
+    if _server is not None or not can_fork("cpu") or threading.active_count() > 1:
         return
+
     load()
     ours, theirs = socket.socketpair()
 
-    def stay() -> None:
+    def serve_as_a_grandchild() -> None:
         ours.close()
-        if os.fork() == 0:  # not a child of the command's process: see `helpers`
+        if os.fork() == 0:  # no child of the command's process, as `pool` explains
             _serve(theirs)
 
-    child = _fork(stay)
+    child = _fork(serve_as_a_grandchild)
     theirs.close()
     os.waitpid(child, 0)
-    _spare = ours
+    _server = ours
 
 
 def fork_worker(from_campaign: int, to_campaign: int) -> bool:
-    """Forks a helper from the copy.
+    """Lets the server fork a worker.
 
     Args:
-        from_campaign: File descriptor that the helper reads from; stays open here.
+        from_campaign: File descriptor that the worker reads from; stays open here.
         to_campaign: File descriptor that it writes to; stays open here.
 
     Returns:
-        False if no copy is there.
+        False if no server is there.
     """
-    if _spare is None:
+    if _server is None:
         return False
     try:
-        socket.send_fds(_spare, [b"\0"], [from_campaign, to_campaign])
+        socket.send_fds(_server, [b"\0"], [from_campaign, to_campaign])
     except OSError:  # somebody has ended it
         return False
     return True
 
 
 def _serve(requests: socket.socket) -> None:
-    """Forks a helper for every request, until the command's process has ended."""
+    """Forks a worker for every request, until the command's process has ended."""
+    # A quiet process
     gc.freeze()  # the collector would write to every page that is shared
     atexit._clear()  # what the command's process has to do at its end, it does itself
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):  # Ctrl-C, and what a launcher handles, is for the command's process
             signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # helpers that have ended need no burial
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes workers that have ended
+
+    # One worker per request
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, 1, 2)
         if not message:
             return
 
-        def help_one(pipes: list[int] = descriptors) -> None:
+        def work(pipes: list[int] = descriptors) -> None:
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve_worker(*pipes)
             atexit._run_exitfuncs()
 
-        _fork(help_one)
+        _fork(work)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -117,6 +122,7 @@ def _fork(work: Callable[[], None]) -> int:
     pid = os.fork()
     if pid:
         return pid
+
     try:
         work()
     except BaseException:  # nothing may run on in frames that belong to the process forked from

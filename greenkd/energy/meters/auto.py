@@ -25,17 +25,26 @@ def both(
     """Opens CodeCarbon and CarbonTracker side by side.
 
     Args:
-        primary: Whose numbers count; the other's stand beside them.
-        cpu_tdp_w: For CodeCarbon.
-        ram_w: For CodeCarbon.
-        interval_s: For CarbonTracker.
+        primary: The meter whose numbers count; the other's stand beside them in every row.
+        cpu_tdp_w: For CodeCarbon, see there.
+        ram_w: For CodeCarbon, see there.
+        interval_s: For CarbonTracker, see there.
     """
     codecarbon, carbontracker = CodeCarbon(cpu_tdp_w, ram_w), CarbonTracker(interval_s)
+
     return SideBySide(codecarbon, carbontracker) if primary == "codecarbon" else SideBySide(carbontracker, codecarbon)
 
 
 def open_nvml_and_cpu(watts_per_thread: Positive, interval_s: Positive = 1.0) -> Meter:
-    """Opens NVIDIA's energy counters, with the processor by RAPL where it may be read, else by the CPU-time model."""
+    """Opens NVIDIA's energy counters, with the processor by RAPL where it may be read, else by the CPU-time model.
+
+    Args:
+        watts_per_thread: For the CPU-time model.
+        interval_s: Time between two readings of the GPUs' power.
+
+    Raises:
+        ConfigError: This process can use no NVIDIA GPU.
+    """
     gpu = Nvml(interval_s)
     return Joined(Rapl() if rapl_is_readable() else CpuTime(watts_per_thread), gpu)
 
@@ -44,10 +53,14 @@ def auto(watts_per_thread: Positive) -> Meter:
     """Opens the best meter present: NVML with RAPL, NVML with the CPU-time model, RAPL, CodeCarbon's process mode.
 
     The choice and its reason stand in every row's `sensor`.
+
+    Args:
+        watts_per_thread: For the CPU-time model.
     """
     library = open_nvml()
     has_gpu = library is not None and bool(visible_gpus(library))
     has_rapl = rapl_is_readable()
+
     meter: Meter
     if has_gpu:
         meter = open_nvml_and_cpu(watts_per_thread)
@@ -56,5 +69,6 @@ def auto(watts_per_thread: Positive) -> Meter:
         meter, reason = Rapl(), "no GPU, RAPL readable"
     else:
         meter, reason = CodeCarbon(), "no GPU, RAPL not readable"
+
     meter.sensor = f"{meter.sensor} (auto: {reason})"
     return meter

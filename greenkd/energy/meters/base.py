@@ -31,11 +31,17 @@ class Component:
 
 
 ABSENT = Component(None, Source.ABSENT)
+# The one device behind parts that are read for the whole machine, see `Meter.shared`.
 MACHINE = frozenset({"machine"})
 
 
 class Beside(NamedTuple):
-    """A meter that runs beside another one: its name and version, and its method."""
+    """A meter that runs beside another one.
+
+    Attributes:
+        meter: Its name and version.
+        method: As in `Meter`.
+    """
 
     meter: str
     method: str
@@ -95,7 +101,7 @@ class Meter(Protocol):
     shared: Mapping[Part, frozenset[str]]
 
     def snapshot(self) -> Reading:
-        """Reads everything consumed since the meter was opened. May be called from any thread, one at a time."""
+        """Reads everything consumed since the meter was opened. Any thread may call it, but only one at a time."""
 
     def close(self) -> None:
         """Ends the measurement; called once, when the process ends."""

@@ -22,7 +22,7 @@ _STALE_S = 0.055
 
 
 class CodeCarbon:
-    """Energies of CodeCarbon's tracker, read at our own moments.
+    """Energies of CodeCarbon's tracker, read when the monitor asks for them.
 
     The tracker is started once, with its own timer out of the way, and told to `flush` at every reading: that measures
     what has passed and hands cumulative energies over, at 5 to 10 ms, without the gaps of its start_task/stop_task.
@@ -52,13 +52,16 @@ class CodeCarbon:
         os.environ["CODECARBON_LOG_LEVEL"] = "critical"
         package = importlib.import_module("codecarbon")
         self.version = str(package.__version__)
+
+        # What there is to be read
         nvml = open_nvml()
         gpus = () if nvml is None else visible_gpus(nvml)
         self._warnings = slice_warnings(gpus)
         rapl = rapl_is_readable()
         self.scope = "machine" if rapl else "process"
+
+        # Every setting is given, so that neither a .codecarbon.config file nor a CODECARBON_ variable changes anything.
         self._taker = _Taker()
-        # Every setting is given, so that a .codecarbon.config lying about or a CODECARBON_ variable changes nothing.
         self._tracker = package.OfflineEmissionsTracker(
             project_name="greenkd",
             country_iso_code="FRA",
@@ -88,12 +91,15 @@ class CodeCarbon:
         )
         with _known_processor():
             self._tracker.start()
+
         # Once a second it samples the load too, and weighs a sample by a length taken at another moment than the load,
         # so that a short one beside a reading charges too much. Readings alone add up; GPUs are still sampled.
         for item in self._tracker._hardware:
             if hasattr(item, "_tdp"):
                 item.monitor_power = _nothing
-        self._read_at = time.monotonic()
+        self._read_at_s = time.monotonic()
+
+        # How its figures come about
         # CodeCarbon finds GPUs only where the program nvidia-smi is; what it does not find is absent.
         self._has_gpu = bool(gpus) and any(hasattr(item, "gpu_ids") for item in self._tracker._hardware)
         mode = next((getattr(item, "_mode", None) for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
@@ -102,6 +108,7 @@ class CodeCarbon:
         tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         self.sensor = f"CPU {mode}, TDP {tdp} W, RAM constant, {len(gpus)} GPU(s)"
         self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
+
         # Its RAM figure is the whole machine's, in process mode too.
         devices: dict[Part, frozenset[str]] = {"ram": MACHINE, "gpu": frozenset(gpu.uuid for gpu in gpus)}
         self.shared: Mapping[Part, frozenset[str]] = devices | ({"cpu": MACHINE} if rapl else {})
@@ -110,15 +117,18 @@ class CodeCarbon:
         """Measures what has passed since the last reading.
 
         Raises:
-            RuntimeError: CodeCarbon swallowed an error of its own.
+            RuntimeError: The tracker gave no data; CodeCarbon hides its own errors.
         """
-        time.sleep(max(0.0, self._read_at + _STALE_S - time.monotonic()))
+        time.sleep(max(0.0, self._read_at_s + _STALE_S - time.monotonic()))
+
         self._taker.total = None
         self._tracker.flush()
-        self._read_at = time.monotonic()
+        self._read_at_s = time.monotonic()
+
         total = self._taker.total
         if total is None:
             raise RuntimeError("the tracker handed no data over")
+
         return Reading(
             cpu=Component(total.cpu_energy * _JOULES_PER_KWH, self._cpu_source),
             gpu=Component(total.gpu_energy * _JOULES_PER_KWH, Source.MEASURED) if self._has_gpu else ABSENT,
@@ -141,13 +151,14 @@ def _known_processor() -> Iterator[None]:
     if name is None:
         yield
         return
+
     module: Any = importlib.import_module("codecarbon.core.cpu")
-    its_own = module.detect_cpu_model
+    detect_cpu_model = module.detect_cpu_model
     module.detect_cpu_model = lambda: name
     try:
         yield
     finally:
-        module.detect_cpu_model = its_own
+        module.detect_cpu_model = detect_cpu_model
 
 
 def _nothing() -> None:

@@ -29,6 +29,7 @@ def open_nvml() -> Any | None:
         nvml.nvmlInit()
     except nvml.NVMLError:
         return None
+
     return nvml
 
 
@@ -47,16 +48,19 @@ def visible_gpus(nvml: Any, environment: Mapping[str, str] = os.environ) -> tupl
     for index in range(nvml.nvmlDeviceGetCount()):
         uuid = _text(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetHandleByIndex(index)))
         present.append(Gpu(index, uuid, shared=False))
+
     listed = environment.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
         return tuple(present)
-    found: dict[int, Gpu] = {}
+
+    visible: dict[int, Gpu] = {}
     for entry in listed.split(","):
         gpu = _resolve(nvml, entry.strip(), present)
         if gpu is None:
             break
-        found.setdefault(gpu.index, gpu)
-    return tuple(found.values())
+        visible.setdefault(gpu.index, gpu)
+
+    return tuple(visible.values())
 
 
 def slice_warnings(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
@@ -65,15 +69,18 @@ def slice_warnings(gpus: tuple[Gpu, ...]) -> tuple[str, ...]:
 
 
 def _resolve(nvml: Any, entry: str, present: list[Gpu]) -> Gpu | None:
+    """Returns the GPU that one entry of the variable names; None if it names none, or several."""
     if entry.isdigit():
         return present[int(entry)] if int(entry) < len(present) else None
     if entry.startswith("MIG-"):
         return _parent(nvml, entry, present)
+
     matching = [gpu for gpu in present if entry and gpu.uuid.startswith(entry)]
     return matching[0] if len(matching) == 1 else None
 
 
 def _parent(nvml: Any, entry: str, present: list[Gpu]) -> Gpu | None:
+    """Returns the GPU that a MIG slice is part of."""
     if entry.startswith("MIG-GPU-"):  # the older form names its parent: MIG-GPU-<uuid>/<instance>/<instance>
         uuid = entry.removeprefix("MIG-").partition("/")[0]
     else:
@@ -82,9 +89,11 @@ def _parent(nvml: Any, entry: str, present: list[Gpu]) -> Gpu | None:
             uuid = _text(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)))
         except nvml.NVMLError:
             return None
+
     for gpu in present:
         if gpu.uuid == uuid:
             return Gpu(gpu.index, gpu.uuid, shared=True)
+
     return None
 
 

@@ -22,7 +22,7 @@ class Nvml:
 
     Args:
         interval_s: Time between two readings of the power.
-        clock: For tests.
+        clock: Another clock than the process's, for tests.
 
     Raises:
         ConfigError: This process can use no NVIDIA GPU.
@@ -40,17 +40,22 @@ class Nvml:
                 "energy=nvml: this process can use no NVIDIA GPU (no driver, or CUDA_VISIBLE_DEVICES hides them all); "
                 "choose energy=codecarbon or energy=cpu_time"
             )
+
+        # The devices and what they can tell
         self._nvml = nvml
         self._handles = [nvml.nvmlDeviceGetHandleByUUID(gpu.uuid) for gpu in gpus]
         self._warnings = slice_warnings(gpus)
         counter = _has_counter(nvml, self._handles)
         self.method = "counter" if counter else "sampled_power"
         self.sensor = f"NVML {'energy counter' if counter else 'power'} of {_named(nvml, gpus)}"
+
         # Counters move every 20 to 100 ms: a row of 15 s is good to 2 %.
         self.resolution_s = 0.1 if counter else interval_s
         self.min_window_s = max(2.0, 5 * self.resolution_s)
+
         self.expected: frozenset[Part] = frozenset({"gpu"})
         self.shared: Mapping[Part, frozenset[str]] = {"gpu": frozenset(gpu.uuid for gpu in gpus)}
+
         self._counter = counter
         self._polled = Beside("nvml power", "sampled_power")
         self._sampler = PowerSampler(self._read_watts, interval_s, clock)
@@ -65,6 +70,7 @@ class Nvml:
         temperature = self._temperature_c()
         if not self._counter:
             return Reading(gpu=polled, warnings=self._warnings, gpu_temperature_c=temperature)
+
         millijoules = sum(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in self._handles)
         return Reading(
             gpu=Component(millijoules / 1000, Source.MEASURED),
@@ -94,6 +100,7 @@ def _has_counter(nvml: Any, handles: list[Any]) -> bool:
             nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except nvml.NVMLError:
         return False
+
     return True
 
 

@@ -12,7 +12,7 @@ class PowerSampler:
     Args:
         read_watts: Reads every part's power; may raise, which is handed to the next `joules()`.
         interval_s: Time between two readings; None for powers that never change, which are read once.
-        clock: For tests.
+        clock: Another clock than the process's, for tests.
     """
 
     def __init__(
@@ -21,11 +21,13 @@ class PowerSampler:
         self._read_watts = read_watts
         self._interval_s = interval_s
         self._clock = clock or Clock()
-        self._lock = threading.Lock()
-        self._failure: Exception | None = None
+
         self._watts = read_watts()
         self._joules = dict.fromkeys(self._watts, 0.0)
-        self._at = self._clock.seconds()
+        self._integrated_at_s = self._clock.seconds()
+        self._failure: Exception | None = None
+
+        self._lock = threading.Lock()
         self._closing = threading.Event()
         if interval_s is not None:
             threading.Thread(target=self._poll, args=(interval_s,), name="greenkd-power", daemon=True).start()
@@ -40,6 +42,7 @@ class PowerSampler:
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
+
             self._integrate()
             return dict(self._joules)
 
@@ -48,10 +51,11 @@ class PowerSampler:
         self._closing.set()
 
     def _integrate(self) -> None:
-        now = self._clock.seconds()
+        """Adds the energy since the last call, at the watts read last."""
+        now_s = self._clock.seconds()
         for part, watts in self._watts.items():
-            self._joules[part] += watts * (now - self._at)
-        self._at = now
+            self._joules[part] += watts * (now_s - self._integrated_at_s)
+        self._integrated_at_s = now_s
 
     def _poll(self, interval_s: float) -> None:
         while not self._closing.wait(interval_s):
@@ -61,6 +65,7 @@ class PowerSampler:
                 with self._lock:
                     self._failure = error
                 continue
+
             with self._lock:
                 self._integrate()
                 self._watts = watts

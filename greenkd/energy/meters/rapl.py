@@ -15,7 +15,15 @@ POWERCAP = Path("/sys/class/powercap")
 
 @dataclass(slots=True)
 class _Domain:
-    """One counter, in µJ, that starts again at 0 after `range_uj`."""
+    """One counter, in µJ, that starts again at 0 after `range_uj`.
+
+    Attributes:
+        path: Its folder in the powercap tree.
+        part: The part of the machine it counts.
+        range_uj: The highest value it can have.
+        last_uj: Its value when it was read last.
+        total_uj: What it has counted since the meter was opened.
+    """
 
     path: Path
     part: Part
@@ -24,11 +32,12 @@ class _Domain:
     total_uj: int = 0
 
     def advance(self) -> None:
-        """Reads the counter; one wrap-around since the last reading is made good."""
-        now = _number(self.path / "energy_uj")
-        step = now - self.last_uj
-        self.total_uj += step if step >= 0 else step + self.range_uj
-        self.last_uj = now
+        """Reads the counter; one wrap-around since the last reading is accounted for."""
+        value_uj = _number(self.path / "energy_uj")
+        step_uj = value_uj - self.last_uj
+
+        self.total_uj += step_uj if step_uj >= 0 else step_uj + self.range_uj
+        self.last_uj = value_uj
 
 
 class Rapl:
@@ -59,6 +68,7 @@ class Rapl:
         if "cpu" not in parts:
             cure = f"run: sudo chmod -R a+r {root}/intel-rapl*" if self._warnings else "choose energy=codecarbon"
             raise ConfigError(f"energy=rapl: no readable processor counter below {root}; {cure}")
+
         self.expected = parts
         packages = sum(domain.part == "cpu" for domain in self._domains)
         self.sensor = f"RAPL, {packages} package(s)" + (" and DRAM" if "ram" in parts else "")
@@ -67,6 +77,7 @@ class Rapl:
         """Reads all counters."""
         for domain in self._domains:
             domain.advance()
+
         return Reading(cpu=self._sum("cpu"), ram=self._sum("ram"), warnings=self._warnings)
 
     def close(self) -> None:
@@ -87,10 +98,13 @@ def _find(root: Path) -> tuple[list[_Domain], tuple[str, ...]]:
     domains: list[_Domain] = []
     warnings = []
     seen: set[str] = set()
+
     for folder in sorted([*root.glob("intel-rapl:*"), *root.glob("intel-rapl:*/intel-rapl:*")]):
         if folder.name in seen:  # a subdomain is listed below its package and beside it
             continue
         seen.add(folder.name)
+
+        # What it counts
         try:
             kind = (folder / "name").read_text(encoding="ascii").strip()
         except OSError:
@@ -98,11 +112,14 @@ def _find(root: Path) -> tuple[list[_Domain], tuple[str, ...]]:
         part: Part | None = "cpu" if kind.startswith("package") else "ram" if kind == "dram" else None
         if part is None:
             continue
+
+        # Whether it may be read
         try:
-            now = _number(folder / "energy_uj")
-            domains.append(_Domain(folder, part, _number(folder / "max_energy_range_uj"), now))
+            value_uj = _number(folder / "energy_uj")
+            domains.append(_Domain(folder, part, _number(folder / "max_energy_range_uj"), value_uj))
         except OSError as error:
             warnings.append(f"rapl: {folder.name} ({kind}) cannot be read: {error.strerror}")
+
     return domains, tuple(warnings)
 
 

@@ -15,7 +15,7 @@ Watts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class NoMeter:
-    """Measures no energy; seconds, CPU seconds and FLOPs are booked all the same."""
+    """Measures no energy; seconds, CPU seconds and FLOPs are recorded all the same."""
 
     name = "none"
     version = __version__
@@ -43,7 +43,7 @@ class CpuTime:
 
     Args:
         watts_per_thread: Power of one busy hardware thread.
-        clock: Where CPU seconds are read.
+        clock: Another clock than the process's, for tests.
     """
 
     name = "cpu_time"
@@ -73,9 +73,9 @@ class Simulated:
 
     Args:
         cpu_watts: Power of the processor; None for one that cannot be read.
-        gpu_watts: Power of the GPUs.
-        ram_watts: Power of the memory.
-        clock: Where seconds are read.
+        gpu_watts: Power of all GPUs together; likewise.
+        ram_watts: Power of the memory; likewise.
+        clock: Another clock than the process's, for tests.
     """
 
     name = "simulated"
@@ -96,15 +96,16 @@ class Simulated:
         self.expected: frozenset[Part] = frozenset()
         self.sensor = "made-up watts"
         self._cpu_watts, self._gpu_watts, self._ram_watts = cpu_watts, gpu_watts, ram_watts
+
         self._clock = clock or Clock()
-        self._opened_at = self._clock.seconds()
+        self._opened_at_s = self._clock.seconds()
 
     def snapshot(self) -> Reading:
         """Reads watts times seconds since opening."""
-        elapsed = self._clock.seconds() - self._opened_at
+        elapsed_s = self._clock.seconds() - self._opened_at_s
 
         def component(watts: float | None) -> Component:
-            return ABSENT if watts is None else Component(watts * elapsed, Source.SIMULATED)
+            return ABSENT if watts is None else Component(watts * elapsed_s, Source.SIMULATED)
 
         return Reading(cpu=component(self._cpu_watts), gpu=component(self._gpu_watts), ram=component(self._ram_watts))
 

@@ -29,6 +29,8 @@ class Zeus:
         except ModuleNotFoundError as error:
             raise ConfigError('energy=zeus: zeus is not installed; pip install "greenkd[zeus]"') from error
         self.version = str(package.__version__)
+
+        # One window right away shows which parts Zeus can read.
         self._monitor = module.ZeusMonitor()
         self._totals: dict[Part, float] = {}
         self._window = 0
@@ -37,8 +39,10 @@ class Zeus:
         if not self._totals:
             raise ConfigError("energy=zeus: Zeus finds no sensor on this machine; choose energy=codecarbon")
         self._begin()
+
         self.sensor = f"Zeus: {', '.join(sorted(self._totals))}"
         self.expected: frozenset[Part] = frozenset(self._totals)
+
         nvml = open_nvml()
         gpus = () if nvml is None else visible_gpus(nvml)
         self.shared: Mapping[Part, frozenset[str]] = {
@@ -51,6 +55,7 @@ class Zeus:
         """Ends one window and begins the next."""
         self._add(self._end())
         self._begin()
+
         return Reading(cpu=self._component("cpu"), gpu=self._component("gpu"), ram=self._component("ram"))
 
     def close(self) -> None:
@@ -71,6 +76,7 @@ class Zeus:
             "gpu": measured.gpu_energy,
             "ram": measured.dram_energy,
         }
+
         for part, by_device in energies.items():
             if by_device:
                 self._totals[part] = self._totals.get(part, 0.0) + sum(by_device.values())

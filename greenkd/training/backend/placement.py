@@ -1,4 +1,4 @@
-"""How the trials of a campaign that run side by side are divided among processes and devices."""
+"""Where the trials of a campaign are trained: divided among processes and devices, some in lockstep."""
 
 import math
 from typing import Literal, NamedTuple
@@ -16,8 +16,8 @@ ParallelMode = Literal["auto", "processes", "lockstep"]
 LOCKSTEP_AUTO = 8
 
 
-class SideBySide(NamedTuple):
-    """Who trains what.
+class Placement(NamedTuple):
+    """Which processes train, where, and how many trials at a time.
 
     Attributes:
         devices: One for each process, the campaign's own first.
@@ -33,7 +33,7 @@ class SideBySide(NamedTuple):
         return len(self.devices)
 
 
-def side_by_side(parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device) -> SideBySide:
+def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device) -> Placement:
     """Divides trials: on CPUs among processes, on GPUs in lockstep, with a process for each GPU.
 
     Args:
@@ -47,14 +47,16 @@ def side_by_side(parallel: ParallelTrials, mode: ParallelMode, trials: int, devi
     """
     if device.type == "cpu" and mode != "lockstep":
         processes = min(available_threads() if parallel == "auto" else parallel, trials)
-        return SideBySide(("cpu",) * max(processes, 1), 1)
+        return Placement(("cpu",) * max(processes, 1), 1)
+
     if mode == "processes" and parallel != 1:
         raise ConfigError(
             f"training.parallel_mode=processes: the trials of one process share {device} better than processes do; "
             "take lockstep or auto"
         )
+
     wanted = max(min(LOCKSTEP_AUTO if parallel == "auto" else parallel, trials), 1)
     several = device.type == "cuda" and device.index is None
     number = min(torch.cuda.device_count(), wanted) if several else 1
     others = tuple(f"cuda:{index}" for index in range(1, number))
-    return SideBySide((str(device), *others), math.ceil(wanted / max(number, 1)))
+    return Placement((str(device), *others), math.ceil(wanted / max(number, 1)))

@@ -22,9 +22,15 @@ BASE = 0.85
 
 
 def plans(gain: float, seeds: int, salt: int) -> Iterator[Plan]:
-    """One sweep. With a gain, τ = 8 is better by it and far better on validation, so the grid finds it every time.
+    """Yields the campaigns of one sweep with a planted truth.
 
-    Without, all τ are equal and validation noise is independent of test noise: whatever the grid picks gains nothing.
+    With a gain, τ = 8 is better by it and far better on validation, so the grid chooses it every time. Without, all τ
+    are equal and validation noise is independent of test noise: whatever the grid chooses gains nothing.
+
+    Args:
+        gain: What τ = 8 gains on the test set, in percentage points.
+        seeds: Number of seeds.
+        salt: The sweep's number; every sweep has noise of its own.
     """
     for seed in range(seeds):
         generator = np.random.default_rng([salt, seed])
@@ -33,29 +39,43 @@ def plans(gain: float, seeds: int, salt: int) -> Iterator[Plan]:
         val = BASE + generator.normal(0, NOISE, len(TAUS) + 1)
         test[TAUS.index(8.0)] += gain / 100
         val[TAUS.index(8.0)] += 1.0 if gain else 0.0
+
         trials = [
             Trial(tau=tau, val_score=float(val[number]), test_score=float(test[number]))
             for number, tau in enumerate(TAUS)
         ]
+
         yield Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials)
-        last = Trial(tau=None, val_score=float(val[-1]), test_score=float(test[-1]))
-        yield Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=[last])
+        stochastic = Trial(tau=None, val_score=float(val[-1]), test_score=float(test[-1]))
+        yield Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=[stochastic])
 
 
 def judge(gain: float, sweeps: int, seeds: int) -> tuple[Counter[str], int, int, list[Paired]]:
-    """Decisions on grid over stochastic; sweeps with a false "worth it", with a false "not worth it"; the tests."""
+    """Judges generated sweeps.
+
+    Args:
+        gain: What τ = 8 gains on the test set, in percentage points.
+        sweeps: Number of sweeps.
+        seeds: Seeds per sweep.
+
+    Returns:
+        How often grid over stochastic was decided in which way; the sweeps with a false "worth it"; those with a false
+        "not worth it"; the paired tests of grid over stochastic.
+    """
     decisions: Counter[str] = Counter()
     false_worth = false_not = 0
     tests = []
+
     for salt in range(sweeps):
         folder = Path(tempfile.mkdtemp(prefix="verdict-"))
         try:
             write_sweep(folder, plans(gain, seeds, salt))
-            found = analysis.verdicts(analysis.compare(analysis.load(folder)), margin=MARGIN)
+            verdicts = analysis.verdicts(analysis.compare(analysis.load(folder)), margin=MARGIN)
         finally:
             shutil.rmtree(folder)
+
         wrong = set()
-        for verdict in found:
+        for verdict in verdicts:
             true_gain = gain if verdict.strategy == "grid" else 0.0
             if verdict.decision in (WORTH, BETTER) and true_gain <= MARGIN:
                 wrong.add(WORTH)
@@ -63,7 +83,11 @@ def judge(gain: float, sweeps: int, seeds: int) -> tuple[Counter[str], int, int,
                 wrong.add(NOT_WORTH)
         false_worth += WORTH in wrong
         false_not += NOT_WORTH in wrong
-        asked = next(verdict for verdict in found if (verdict.strategy, verdict.control) == ("grid", "stochastic"))
-        decisions[asked.decision] += 1
-        tests.append(asked.paired)
+
+        grid_verdict = next(
+            verdict for verdict in verdicts if (verdict.strategy, verdict.control) == ("grid", "stochastic")
+        )
+        decisions[grid_verdict.decision] += 1
+        tests.append(grid_verdict.paired)
+
     return decisions, false_worth, false_not, tests

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd import models
-from greenkd.energy import count_flops
+from greenkd.energy.flops import count_flops
 from greenkd.training.backend.cpu_layout import quicken_on_cpu
 
 

@@ -1,0 +1,83 @@
+"""From a campaign's settings and an open monitor to what its parts share."""
+
+import torch
+
+from greenkd.campaign.budget import Budget
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.context import CampaignContext
+from greenkd.campaign.environment import describe_environment
+from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.settings import Settings
+from greenkd.campaign.training_context import DataCache, open_training_context
+from greenkd.energy import EnergyMonitor
+from greenkd.records import CampaignRecord, CampaignStatus
+from greenkd.records.timestamps import now
+from greenkd.training.context import TrainingContext
+from greenkd.training.stop_signals import StopFlag
+
+
+def open_context(
+    settings: Settings,
+    folder: CampaignFolder,
+    stop: StopFlag,
+    reporter: Reporter,
+    monitor: EnergyMonitor,
+    data: DataCache,
+    device: torch.device,
+    *,
+    processes: int,
+) -> CampaignContext:
+    """Loads the data and returns a campaign's context, with the record of a campaign that has not begun.
+
+    Args:
+        settings: What to run.
+        folder: The campaign's.
+        stop: Asked between steps.
+        reporter: Told what happens.
+        monitor: Open; this process's own.
+        data: Keeps the data set for the campaign that follows.
+        device: Where this process trains.
+        processes: Trainings that run side by side and divide the CPUs.
+
+    Raises:
+        ConfigError: The budget limits what the meter does not measure.
+        DataError: The data set is missing or damaged.
+    """
+    budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor)
+    training = open_training_context(settings, device, monitor, stop, data, processes=processes)
+    return CampaignContext(settings, folder, reporter, training, budget, _new_record(settings, training))
+
+
+def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord:
+    """Returns the record of a campaign that has not begun."""
+    created_at = now()
+    meter = training.monitor.meter
+    environment = describe_environment(training.device, f"{meter.name} {meter.version}")
+
+    return CampaignRecord(
+        campaign_id=settings.campaign_id,
+        setting_id=settings.setting_id,
+        sweep=settings.sweep,
+        status=CampaignStatus.RUNNING,
+        dataset=settings.dataset.name,
+        teacher=settings.teacher.name,
+        student=settings.student.name,
+        objective=settings.objective.name,
+        strategy=settings.temperature.name,
+        kind=settings.strategy.kind,
+        seed=settings.seed,
+        planned_trials=settings.strategy.planned_trials(),
+        student_network=None,
+        teacher_result=None,
+        chosen_trial=None,
+        chosen_params=None,
+        val_score=None,
+        test_score=None,
+        tests=(),
+        logits_costs=None,
+        data_fingerprint=training.data.dataset.fingerprint,
+        environment=environment,
+        created_at=created_at,
+        updated_at=created_at,
+        metric=training.data.task.metric.name,
+    )

@@ -1,0 +1,64 @@
+"""Students of one campaign: networks with their objectives, all trials of a seed with the same initial weights."""
+
+import torch
+
+from greenkd.campaign.settings import Settings
+from greenkd.energy.flops import Flops
+from greenkd.objectives import Setup
+from greenkd.training.context import TrainingContext
+from greenkd.training.learner import Learner
+
+
+def build_learner(settings: Settings, context: TrainingContext, teacher_feature_size: int | None) -> Learner:
+    """Builds a student with its objective.
+
+    Args:
+        settings: The campaign's.
+        context: Data, networks and device.
+        teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
+
+    Raises:
+        ConfigError: Network or objective do not fit the data or each other.
+    """
+    networks, data = context.networks, context.data
+    recipe, config, seed = settings.training.recipe, settings.student.mapping, settings.seed
+
+    # Student and objective
+    network = networks.build(config, "student", seed)
+    objective = settings.build_objective()
+    objective.setup(
+        Setup(
+            num_classes=data.dataset.num_classes,
+            train_labels=data.train.labels,
+            student_feature_size=_feature_size(network) if objective.wants_features else None,
+            teacher_feature_size=teacher_feature_size,
+            build_peer=lambda: networks.build(config, "student", seed, index=1),
+            seed=seed,
+            epochs=recipe.epochs,
+        )
+    )
+
+    # What a step costs, the objective's own networks included
+    student_flops = networks.flops(network)
+    other_flops = [networks.flops(other) for other in objective.networks()]
+    flops = Flops(
+        forward=student_flops.forward + sum(other.forward for other in other_flops),
+        training=student_flops.training + sum(other.training for other in other_flops),
+    )
+
+    return Learner(
+        network,
+        objective.to(context.device),
+        data.task,
+        recipe,
+        flops,
+        student_flops.forward,
+        seed,
+        data.loader(seed, recipe.batch_size).steps,
+        compiled=settings.training.compile,
+    )
+
+
+def _feature_size(network: torch.nn.Module) -> int:
+    linears = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+    return linears[-1].in_features

@@ -1,0 +1,78 @@
+"""From a campaign's settings to what its trainings share; a data set is loaded once for campaigns that follow."""
+
+import json
+
+import torch
+
+from greenkd.campaign.settings import Settings
+from greenkd.data import Dataset, DatasetOptions, load
+from greenkd.energy import EnergyMonitor
+from greenkd.tasks import CLASSIFICATION
+from greenkd.training.backend.determinism import use_deterministic_kernels
+from greenkd.training.backend.malloc import keep_freed_memory
+from greenkd.training.context import TrainingContext
+from greenkd.training.data_module import DataModule
+from greenkd.training.network_factory import NetworkFactory
+from greenkd.training.stop_signals import StopFlag
+
+
+class DataCache:
+    """The data set loaded last: campaigns of one command follow each other on the same one. One is kept at a time."""
+
+    def __init__(self) -> None:
+        self._key: str | None = None
+        self._loaded: tuple[DatasetOptions, Dataset] | None = None
+
+    def load(self, settings: Settings) -> tuple[DatasetOptions, Dataset]:
+        """Returns a campaign's data set, read from disk only if the campaign before had another one.
+
+        Raises:
+            DataError: The data set is missing or damaged.
+        """
+        key = json.dumps([settings.dataset.mapping, settings.smoke], sort_keys=True, default=str)
+        if self._loaded is None or key != self._key:
+            self._loaded = None  # frees the one before
+            self._loaded = load(settings.dataset.mapping, smoke=settings.smoke)
+            self._key = key
+        return self._loaded
+
+
+def open_training_context(
+    settings: Settings,
+    device: torch.device,
+    monitor: EnergyMonitor,
+    stop: StopFlag,
+    data: DataCache,
+    *,
+    processes: int = 1,
+) -> TrainingContext:
+    """Loads the data and returns what every training of a campaign shares.
+
+    Args:
+        settings: The campaign's.
+        device: Where it trains.
+        monitor: Open.
+        stop: Asked between steps.
+        data: Keeps the data set for the campaign that follows.
+        processes: Trainings that run side by side and divide the CPUs.
+
+    Raises:
+        DataError: The data set is missing or damaged.
+    """
+    if device.type == "cpu":
+        keep_freed_memory()
+    else:
+        use_deterministic_kernels(settings.training.deterministic)
+
+    options, dataset = data.load(settings)
+    task = CLASSIFICATION
+    return TrainingContext(
+        data=DataModule(task, options, dataset, device),
+        networks=NetworkFactory(task, dataset, options.name, device),
+        device=device,
+        monitor=monitor,
+        stop=stop,
+        threads=settings.threads,
+        processes=processes,
+        checkpoint_every_s=settings.training.checkpoint_every_s,
+    )

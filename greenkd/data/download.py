@@ -1,0 +1,70 @@
+"""Fetches a published archive and unpacks it, so that afterwards all of it is there with the right sum, or nothing."""
+
+import hashlib
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from urllib.error import URLError
+
+import filelock
+import torch.hub
+
+from greenkd.data.archive import read_members
+from greenkd.errors import DataError
+
+
+def download_archive(url: str, root: Path, *, md5: str, folder: str, names: Collection[str]) -> None:
+    """Fetches a `.tar.gz` into a folder and unpacks it beside itself. One process does so, others wait for it.
+
+    Args:
+        url: Where the archive is published; the last part is its name.
+        root: The folder that the archive and what is unpacked are put into; it is made if it is not there.
+        md5: The archive's published MD5 sum (hex).
+        folder: The folder inside the archive that holds the files.
+        names: The files to unpack; each is a name in `folder`.
+
+    Raises:
+        DataError: The archive cannot be fetched or written, or what came has another sum.
+    """
+    archive = root / url.rpartition("/")[2]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / f"{archive.name}.lock"):
+            if not (root / folder).exists():
+                _fetch(url, archive, md5)
+                _unpack(archive, folder, names)
+    except (URLError, OSError) as error:
+        raise _failed(url, root, str(error)) from error
+
+
+def _fetch(url: str, archive: Path, md5: str) -> None:
+    """Fetches to a name of its own first: under the archive's name there is never a file with another sum."""
+    unchecked = archive.with_name(f"{archive.name}.unchecked")
+    torch.hub.download_url_to_file(url, str(unchecked))
+
+    with unchecked.open("rb") as stream:
+        fetched_md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if fetched_md5 != md5:
+        unchecked.unlink()
+        raise _failed(url, archive.parent, f"its MD5 sum is {fetched_md5}, published is {md5}")
+    unchecked.replace(archive)
+
+
+def _unpack(archive: Path, folder: str, names: Collection[str]) -> None:
+    """Writes the files to a folder of another name first: one that was cut off is not taken for a whole one."""
+    unfinished = archive.with_name(f"{archive.name}.unpacked")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+
+    contents = read_members(archive, [f"{folder}/{name}" for name in names])
+    for name in names:
+        if f"{folder}/{name}" in contents:
+            (unfinished / name).write_bytes(contents[f"{folder}/{name}"])
+    unfinished.rename(archive.parent / folder)
+
+
+def _failed(url: str, root: Path, cause: str) -> DataError:
+    return DataError(
+        f"{url}: download into {root} failed ({cause}); check the connection and the free space, "
+        "or fetch the file by other means and give dataset.root=<its folder>"
+    )

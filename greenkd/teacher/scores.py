@@ -1,0 +1,52 @@
+"""What goes on record about a network: its size, a teacher's scores, and what taking them costs."""
+
+from pathlib import Path
+
+from torch import nn
+
+from greenkd.records import NetworkRecord, Phase
+from greenkd.tasks import Evaluator, Score
+from greenkd.training.context import TrainingContext
+from greenkd.training.recipe import Recipe
+
+
+def network_record(context: TrainingContext, network: nn.Module, name: str) -> NetworkRecord:
+    """Returns a network's size."""
+    flops = context.networks.flops(network)
+    return NetworkRecord(
+        name=name,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        forward_flops_per_image=flops.forward,
+        training_flops_per_image=flops.training,
+        forward_macs_per_image=flops.forward_macs,
+    )
+
+
+def score_teacher(
+    context: TrainingContext,
+    split: Evaluator,
+    network: nn.Module,
+    recipe: Recipe,
+    size: NetworkRecord,
+    *,
+    ledger: Path,
+    attempt: int = 0,
+) -> Score:
+    """Evaluates a teacher on a split, as phase test of the teacher's own ledger.
+
+    Args:
+        context: Holds the monitor.
+        split: The validation or the test split.
+        network: The teacher.
+        recipe: Gives the precision.
+        size: The teacher's.
+        ledger: Where the energy is recorded.
+        attempt: Which training's end this is.
+    """
+    with context.monitor.phase(Phase.TEST, attempt=attempt, ledger=ledger) as handle:
+        score = split(network, recipe)
+
+        forward = size.forward_flops_per_image
+        flops = None if forward is None else len(split) * forward
+        handle.add_work(len(split), flops=flops, forward_flops=flops)
+    return score

@@ -1,0 +1,89 @@
+"""The strategy that searches: an Optuna sampler proposes the τ of every trial."""
+
+from typing import Annotated, ClassVar, Literal
+
+import pydantic
+from optuna import pruners, samplers
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from greenkd.records import StrategyKind
+from greenkd.streams import stream_seed
+from greenkd.temperature.cmaes import SafeCmaEsSampler
+from greenkd.temperature.schedules import STRICT, Constant, Distribution, Schedule, Tau, check_range
+from greenkd.temperature.strategies import Params, Strategy
+
+# CMA-ES needs two dimensions at least. This one is sampled and ignored, so that it can search over τ alone.
+PADDING = "cmaes_padding"
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class OptunaSearch(Strategy):
+    """`n_trials` trainings whose τ an Optuna sampler proposes, each knowing the validation scores of those before.
+
+    Attributes:
+        sampler: Optuna's sampler; `random` and `qmc` do not learn from earlier trials.
+        n_trials: Trainings in all, those that are pruned included.
+        low: Smallest τ.
+        high: Largest τ.
+        distribution: The scale of τ; `uniform_int` searches whole numbers.
+        pruner: Optuna's pruner, which stops trainings that look worse than the earlier ones at the same epoch.
+    """
+
+    kind: ClassVar[StrategyKind] = StrategyKind.SEARCH
+    sampler: Literal["tpe", "gp", "random", "cmaes", "qmc"] = "tpe"
+    n_trials: Annotated[int, pydantic.Field(ge=1)] = 10
+    low: Tau = 2.0
+    high: Tau = 20.0
+    distribution: Distribution = "uniform"
+    pruner: Literal["none", "median", "hyperband"] = "none"
+
+    def __post_init__(self) -> None:
+        check_range(self.low, self.high, self.distribution)
+
+    def planned_trials(self) -> int:
+        """Returns `n_trials`."""
+        return self.n_trials
+
+    def queue(self) -> list[Params]:
+        """Returns no trial: the sampler proposes all of them."""
+        return []
+
+    def space(self) -> dict[str, BaseDistribution]:
+        """Returns the range of τ, on the scale that `distribution` names."""
+        if self.distribution == "uniform_int":
+            tau: BaseDistribution = IntDistribution(int(self.low), int(self.high))
+        else:
+            tau = FloatDistribution(self.low, self.high, log=self.distribution == "log_uniform")
+
+        space: dict[str, BaseDistribution] = {"tau": tau}
+        if self.sampler == "cmaes":
+            space[PADDING] = FloatDistribution(0.0, 1.0)
+        return space
+
+    def make_sampler(self, seed: int, trial: int) -> samplers.BaseSampler:
+        """Returns the named sampler, seeded by the trial's number."""
+        # One scrambled sequence for the whole search: the position in it is kept in the study, not in the seed.
+        if self.sampler == "qmc":
+            return samplers.QMCSampler(scramble=True, seed=stream_seed(seed, "sampler") % 2**32)
+
+        trial_seed = stream_seed(seed, "sampler", trial) % 2**32
+        if self.sampler == "tpe":
+            return samplers.TPESampler(seed=trial_seed)
+        if self.sampler == "gp":
+            return samplers.GPSampler(seed=trial_seed)
+        if self.sampler == "cmaes":
+            return SafeCmaEsSampler(seed=trial_seed)
+        return samplers.RandomSampler(seed=trial_seed)
+
+    def make_pruner(self, epochs: int) -> pruners.BasePruner:
+        """Returns the named pruner; its resource is the epoch."""
+        if self.pruner == "median":
+            # Two epochs of grace: the first validation scores after warm-up rank trials hardly better than chance.
+            return pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=min(2, epochs - 1))
+        if self.pruner == "hyperband":
+            return pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1), reduction_factor=3)
+        return pruners.NopPruner()
+
+    def schedule(self, params: Params) -> Schedule:
+        """Returns the trial's τ at every step."""
+        return Constant(tau=float(params["tau"]))

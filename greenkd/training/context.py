@@ -1,0 +1,36 @@
+"""What every training of a campaign shares: data, networks, the energy monitor, the stop flag, the machine."""
+
+import dataclasses
+from typing import Literal
+
+import torch
+
+from greenkd.energy import EnergyMonitor
+from greenkd.training.data_module import DataModule
+from greenkd.training.network_factory import NetworkFactory
+from greenkd.training.stop_signals import StopFlag
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingContext:
+    """What the trainings of one process share.
+
+    Attributes:
+        data: The data set on the device.
+        networks: Builds teacher, students and peers.
+        device: Where trainings run.
+        monitor: Records what they cost.
+        stop: Set when a stop is asked for.
+        threads: CPU threads of each training.
+        processes: Trainings that run side by side and divide the CPUs.
+        checkpoint_every_s: Seconds between two checkpoints.
+    """
+
+    data: DataModule
+    networks: NetworkFactory
+    device: torch.device
+    monitor: EnergyMonitor
+    stop: StopFlag
+    threads: int | Literal["auto"]
+    processes: int = 1
+    checkpoint_every_s: float

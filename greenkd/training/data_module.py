@@ -1,0 +1,67 @@
+"""The data of a campaign on its device: splits, evaluators and batches, shared by the teacher and all trials."""
+
+from functools import cached_property
+
+import torch
+
+from greenkd.data import Dataset, DatasetOptions, Images
+from greenkd.tasks import Evaluator, Task
+from greenkd.training.batches import BatchLoader
+
+
+class DataModule:
+    """Splits a data set and hands out its parts; each is made when it is first asked for, and once.
+
+    Args:
+        task: What is learned on the data set.
+        options: Normalisation, augmentation and split of the data set.
+        dataset: In memory.
+        device: Where batches and evaluators lie.
+    """
+
+    def __init__(self, task: Task, options: DatasetOptions, dataset: Dataset, device: torch.device) -> None:
+        self.task = task
+        self.options = options
+        self.dataset = dataset
+        self.device = device
+        self._loaders: dict[tuple[int, int], BatchLoader] = {}
+
+    @cached_property
+    def _parts(self) -> tuple[Images, Images]:
+        options = self.options
+        rows = self.task.split(self.dataset.train, options.validation_fraction, options.split_seed)
+        training, validation = (self.dataset.train.subset(part) for part in rows)
+        return training, validation
+
+    @property
+    def train(self) -> Images:
+        """The training split, on the CPU."""
+        return self._parts[0]
+
+    @cached_property
+    def validation(self) -> Evaluator:
+        """Evaluates on the validation split, cut from the training data; it selects τ."""
+        return self.evaluator(self._parts[1])
+
+    @cached_property
+    def test(self) -> Evaluator:
+        """Evaluates on the test split, which selects nothing."""
+        return self.evaluator(self.dataset.test)
+
+    def evaluator(self, images: Images) -> Evaluator:
+        """Returns what scores networks on some images of this data set."""
+        return self.task.evaluator(images, self.options.mean, self.options.std, self.device)
+
+    def loader(self, seed: int, batch_size: int) -> BatchLoader:
+        """Returns the batches of a training under one seed; the same object for the same arguments."""
+        if (seed, batch_size) not in self._loaders:
+            options = self.options
+            self._loaders[seed, batch_size] = BatchLoader(
+                self._train_on_device, options.augmentation, options.mean, options.std, batch_size, seed, self.device
+            )
+        return self._loaders[seed, batch_size]
+
+    @cached_property
+    def _train_on_device(self) -> Images:
+        """The training split on the device, once for all loaders."""
+        return self.train.to(self.device)

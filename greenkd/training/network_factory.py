@@ -1,0 +1,109 @@
+"""Networks for one data set: built with seeded weights, tried on two images, and their FLOPs counted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from greenkd.components import build
+from greenkd.data import Dataset
+from greenkd.energy.flops import Flops, count_flops
+from greenkd.errors import ConfigError
+from greenkd.streams import stream_seed
+from greenkd.tasks import Task
+from greenkd.training.backend.cpu_layout import quicken_on_cpu
+
+# Keys of a network's group that are ours, not the target's.
+NETWORK_KEYS = ("name", "weights")
+
+
+class NetworkFactory:
+    """Builds the networks of a campaign.
+
+    Args:
+        task: Says what a network has to return.
+        dataset: Says how many classes there are and how large images are.
+        name: The data set's, for messages.
+        device: Where the networks lie.
+    """
+
+    def __init__(self, task: Task, dataset: Dataset, name: str, device: torch.device) -> None:
+        self._task = task
+        self._dataset = dataset
+        self._name = name
+        self._device = device
+        # Every trial builds its network anew, all alike: each group is tried once, each architecture counted once.
+        self._tried: set[str] = set()
+        self._flops: dict[str, Flops] = {}
+
+    def build(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:
+        """Builds a network on the device, its initial weights a function of (seed, index).
+
+        Args:
+            config: The `teacher` or `student` group.
+            where: Which of the two, for messages.
+            seed: Seed of the initial weights.
+            index: Which of several networks of one training: 0 the student, 1 its peer.
+
+        Raises:
+            ConfigError: The network cannot be built, or does not return what the task needs.
+        """
+        dataset = self._dataset
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "init", index))
+            network: nn.Module = build(
+                {key: value for key, value in config.items() if key not in NETWORK_KEYS},
+                where=where,
+                expect=nn.Module,
+                given={
+                    "num_classes": dataset.num_classes,
+                    "in_channels": dataset.in_channels,
+                    "image_size": dataset.image_size,
+                },
+            )
+
+        if (group := repr(config)) not in self._tried:
+            self._try(network, where)
+            self._tried.add(group)
+
+        network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return quicken_on_cpu(network) if self._device.type == "cpu" else network
+
+    def _try(self, network: nn.Module, where: str) -> None:
+        """Runs two black images through a network, to refuse it before anything is trained."""
+        dataset = self._dataset
+        shape = (2, dataset.in_channels, dataset.image_size, dataset.image_size)
+        with torch.no_grad():
+            try:
+                outputs = network.eval()(torch.zeros(shape))
+            except (RuntimeError, ValueError, TypeError) as error:
+                first = str(error).splitlines()[0]
+                raise ConfigError(f"{where}: the network cannot take images of shape {list(shape)}: {first}") from error
+
+        needed = [2, *self._task.output_shape(dataset)]
+        returned = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+        if returned != needed:
+            raise ConfigError(
+                f"{where}: the network turns 2 images into {returned}, but {self._name} has "
+                f"{dataset.num_classes} classes: logits of shape {needed} are needed; "
+                "let it take `num_classes` as an argument, which is supplied"
+            )
+
+    def flops(self, network: nn.Module) -> Flops:
+        """Counts a network's FLOPs per image of this data set; networks that print alike are counted once."""
+        architecture = repr(network)
+        if architecture not in self._flops:
+            dataset = self._dataset
+            shape = (dataset.in_channels, dataset.image_size, dataset.image_size)
+            self._flops[architecture] = count_flops(network, shape, backward=True)
+        return self._flops[architecture]
+
+    @property
+    def counted_flops(self) -> dict[str, Flops]:
+        """FLOPs by architecture, as counted so far: a deep network takes seconds to count."""
+        return dict(self._flops)
+
+    def take_counts(self, counts: Mapping[str, Flops]) -> None:
+        """Takes over what another process has counted for the same data set."""
+        self._flops.update(counts)

@@ -1,0 +1,265 @@
+"""One training: a learner under one schedule, where it stands, and what it does at a step and at an epoch's end."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from greenkd.energy import PhaseHandle
+from greenkd.errors import TrainingDivergedError
+from greenkd.records import EpochRow, Phase, StepsRow
+from greenkd.tasks import Evaluator, Score
+from greenkd.temperature import Schedule, Temperatures
+from greenkd.training.backend.threads import use_threads
+from greenkd.training.batches import Batch, BatchLoader
+from greenkd.training.checkpoint import Checkpointer, Position
+from greenkd.training.context import TrainingContext
+from greenkd.training.learner import Learner, TeacherOutputs
+from greenkd.training.recipe import Recipe
+from greenkd.training.teacher_source import TeacherSource
+
+
+class TrainingResult(NamedTuple):
+    """How a training ended."""
+
+    epochs: int  # that were trained, earlier attempts included
+    train_loss: float  # of the last epoch; NaN, as the next two, if no epoch was finished
+    val_loss: float
+    val_score: float
+    stopped_early: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseTag:
+    """What the energy of a training is recorded under.
+
+    Attributes:
+        phase: What it is spent on.
+        trial: The trial it is spent for; None for the teacher and for calibrations.
+        attempt: The try at that trial, from 0.
+        ledger: Another file than the campaign's; the teacher and the logit bank have their own.
+    """
+
+    phase: Phase
+    trial: int | None = None
+    attempt: int = 0
+    ledger: Path | None = None
+
+
+def _do_nothing() -> None:
+    """Stands for a callback nobody has given."""
+
+
+def _go_on() -> bool:
+    """Stands for a callback nobody has given."""
+    return True
+
+
+@dataclasses.dataclass(kw_only=True)
+class Training:
+    """One training; `greenkd.training.trainer.train` runs it, alone or in a group.
+
+    Attributes:
+        context: Data, monitor, stop flag and machine.
+        learner: The network with its objective and optimiser.
+        loader: The batches of every epoch.
+        recipe: Epochs, rates, precision.
+        schedule: τ at each step.
+        teacher: Where the teacher's outputs come from; None where the objective needs none.
+        validation: The validation split.
+        seed: Seed of τ.
+        tag: What the energy is recorded under.
+        checkpointer: Reads and writes this training's checkpoints.
+        on_epoch: Receives the row of each finished epoch, and of its steps where τ varies; returns True to end the
+            training early.
+        before_epoch: Called before the first step of every epoch; may raise a `TrainingInterruptedError`.
+        before_step: Called before every step; returns False to end the training there, without a validation.
+        position: Where the training stands; set by `begin`.
+    """
+
+    context: TrainingContext
+    learner: Learner
+    loader: BatchLoader
+    recipe: Recipe
+    schedule: Schedule
+    teacher: TeacherSource | None
+    validation: Evaluator
+    seed: int
+    tag: PhaseTag
+    checkpointer: Checkpointer
+    on_epoch: Callable[[EpochRow, StepsRow | None], bool]
+    before_epoch: Callable[[], None] = _do_nothing
+    before_step: Callable[[], bool] = _go_on
+    position: Position = dataclasses.field(init=False)
+    _temperatures: Temperatures = dataclasses.field(init=False)
+    _taus: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = dataclasses.field(init=False)  # of student and teacher
+    _epoch_started: float = dataclasses.field(init=False)
+
+    def begin(self) -> TrainingResult | None:
+        """Takes up the checkpoint, if there is one; returns the result if nothing remains to be trained."""
+        step_flops = self.learner.flops.training * self.recipe.batch_size
+        use_threads(self.context.threads, step_flops, self.context.processes)
+        if self.learner.compiled:
+            self._compile()
+
+        loaded = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.context.device)
+        self.position = loaded or self._start_of(epoch=0)
+        return self.result() if self.position.epoch >= self.recipe.epochs else None
+
+    def begin_steps(self) -> None:
+        """Makes ready for the remaining steps of the epoch."""
+        self._temperatures = self.schedule.temperatures(
+            seed=self.seed, epoch=self.position.epoch, epochs=self.recipe.epochs, steps=self.loader.steps
+        )
+        student, teacher = (
+            torch.from_numpy(values).to(self.context.device).unbind()
+            for values in (self._temperatures.student, self._temperatures.teacher)
+        )
+        self._taus = student, teacher
+
+        self.learner.network.train()
+        self.learner.objective.train()
+        self._epoch_started = time.monotonic() - self.position.duration_s
+
+    def step(self, batch: Batch, outputs: TeacherOutputs | None, handle: PhaseHandle, teacher_flops: float) -> None:
+        """Makes one step, and a checkpoint if one is due.
+
+        Args:
+            batch: What stands at this step of the epoch.
+            outputs: What the teacher says about it.
+            handle: Takes the step's images and FLOPs.
+            teacher_flops: What the teacher's outputs cost this training, per image.
+        """
+        position, learner = self.position, self.learner
+        taus = self._taus[0][position.step], self._taus[1][position.step]
+        loss, hits = learner.step(position.epoch, position.step, batch, outputs, taus)
+
+        position.losses[position.step] = loss
+        position.hits += hits
+        position.step += 1
+        position.duration_s = time.monotonic() - self._epoch_started
+
+        images = len(batch.labels)
+        handle.add_work(
+            images,
+            flops=images * (learner.flops.training + teacher_flops),
+            forward_flops=images * (learner.flops.forward + teacher_flops),
+        )
+        if self.checkpointer.due():
+            self.save()
+
+    def end_epoch(self) -> TrainingResult | None:
+        """Validates and reports; returns the result if the training has ended.
+
+        Raises:
+            TrainingDivergedError: The loss became NaN or infinite.
+        """
+        position = self.position
+        losses = self._finite_losses()
+        score = self._validate()
+        if score is not None and not math.isfinite(score.loss):
+            raise TrainingDivergedError(
+                f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"
+            )
+
+        end_early = self.on_epoch(self._epoch_row(losses, score), self._steps_row(losses))
+
+        train_loss = self._mean(losses)
+        last = (train_loss, *position.last[1:]) if score is None else (train_loss, score.loss, score.value)
+        self.position = self._start_of(epoch=position.epoch + 1, last=last)
+        if end_early:
+            return self.result(stopped_early=True)
+        if self.checkpointer.due():
+            self.save()
+        return self.result() if self.position.epoch >= self.recipe.epochs else None
+
+    def save(self) -> None:
+        """Writes a checkpoint, and before it to the ledger what the steps in it cost."""
+        self.context.monitor.flush()
+        self.checkpointer.save(self.learner.modules, self.learner.optimizer, self.position)
+
+    def result(self, *, stopped_early: bool = False) -> TrainingResult:
+        """Returns how far the training has come."""
+        return TrainingResult(self.position.epoch, *self.position.last, stopped_early=stopped_early)
+
+    def phase(self, phase: Phase) -> AbstractContextManager[PhaseHandle]:
+        """Records a block under this training's tag, as the given phase."""
+        tag = self.tag
+        return self.context.monitor.phase(phase, trial=tag.trial, attempt=tag.attempt, ledger=tag.ledger)
+
+    def _compile(self) -> None:
+        """Compiles the step for a whole batch and for a smaller last one, recorded as overhead."""
+        plan = self.loader.plan(0)
+        with self.phase(Phase.OVERHEAD):
+            for step in sorted({0, self.loader.steps - 1}):
+                self.learner.compile(self.loader.batch(plan, step).images)
+
+    def _start_of(self, *, epoch: int, last: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Position:
+        device = self.context.device
+        losses = torch.zeros(self.loader.steps, device=device)
+        return Position(epoch, 0, losses, torch.zeros((), dtype=torch.int64, device=device), 0.0, last)
+
+    def _finite_losses(self) -> list[float]:
+        """Returns the epoch's losses; reading them is the one time in an epoch that the device is waited for."""
+        losses: list[float] = self.position.losses.tolist()
+        for step, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise TrainingDivergedError(
+                    f"the loss became {loss} at epoch {self.position.epoch}, step {step}; "
+                    "lower training.lr or raise training.warmup_epochs"
+                )
+        return losses
+
+    def _mean(self, losses: list[float]) -> float:
+        """Mean over the epoch's images; the last batch may be smaller."""
+        sizes = [len(range(self.loader.samples)[self.loader.rows(step)]) for step in range(len(losses))]
+        return math.fsum(loss * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
+
+    def _validate(self) -> Score | None:
+        finished = self.position.epoch + 1
+        if finished % self.recipe.validate_every and finished < self.recipe.epochs:
+            return None
+
+        # The teacher's own validation is part of its training; a student's is a phase of its own.
+        phase = Phase.VALIDATION if self.tag.phase is Phase.STUDENT_TRAINING else self.tag.phase
+        with self.phase(phase) as handle:
+            score = self.validation(self.learner.network, self.recipe)
+            images = len(self.validation)
+            forward = images * self.learner.evaluation_flops
+            handle.add_work(images, flops=forward, forward_flops=forward)
+        return score
+
+    def _epoch_row(self, losses: list[float], score: Score | None) -> EpochRow:
+        position, steps = self.position, self.loader.steps
+        tempered = self.learner.objective.uses_temperature
+        return EpochRow(
+            trial=self.tag.trial,
+            attempt=self.tag.attempt,
+            epoch=position.epoch,
+            lr=self.recipe.learning_rate((position.epoch + 1) * steps - 1, steps),
+            tau_mean=float(self._temperatures.student.mean()) if tempered else None,
+            train_loss=self._mean(losses),
+            train_score=position.hits.item() / self.loader.samples,
+            val_loss=score.loss if score else None,
+            val_score=score.value if score else None,
+            duration_s=position.duration_s,
+        )
+
+    def _steps_row(self, losses: list[float]) -> StepsRow | None:
+        """Returns τ and loss of each step of a trial; None where τ is the same at all of them."""
+        taus, trial = self._temperatures.student, self.tag.trial
+        if trial is None or not self.learner.objective.uses_temperature or taus.min() == taus.max():
+            return None
+        return StepsRow(
+            trial=trial,
+            attempt=self.tag.attempt,
+            epoch=self.position.epoch,
+            taus=tuple(round(float(tau), 6) for tau in taus),
+            losses=tuple(losses),
+        )
