@@ -135,7 +135,7 @@ def search_value(
         training_variance=(everything.noise**2).mean(axis=(-2, -1)),
         sound_variance=test_square,
         seed_variance=of_test.level[..., 0].var(axis=-1, ddof=1) if seeds > 1 else np.full(value.shape[:-1], np.nan),
-        collapses=(~usable & ~missing).any(axis=(-2, -1)),
+        collapses=np.asarray((~usable & ~missing).any(axis=(-2, -1))),
         prior_df=prior_df,
     )
 

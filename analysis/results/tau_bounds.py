@@ -35,7 +35,15 @@ class Points:
 def bounds(
     scores: FloatArray, design: Design, values: Shapes, points: Points, chance: FloatArray
 ) -> dict[str, FloatArray]:
-    """The fields of `TauResponse` for sweeps of one design."""
+    """The fields of `TauResponse` for sweeps of one design.
+
+    Args:
+        scores: Shape (sweeps, trainings).
+        design: Of these trainings.
+        values: Every shape at the trainings' τ and, after them, at the points.
+        points: Where the bounds are evaluated.
+        chance: From `largest_by_chance`.
+    """
     trainings = scores.shape[-1]
     centred = values.values[:, :trainings] @ design.within
     gains = values.values[:, trainings:] - values.values[:, [trainings + points.control]]
