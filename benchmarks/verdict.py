@@ -1,128 +1,189 @@
-"""Does the verdict keep its promise? Sweeps with a planted truth, judged from files: `python -m benchmarks.verdict`.
+"""Does the verdict keep its promise? Thousands of generated sweeps with a planted gain: `python -m benchmarks.verdict`.
 
-Three truths, 200 generated sweeps each, five seeds, margin 0.5 points:
+Every generator of `verdict_generators` makes sweeps in which the grid truly gains 0, 0.3, 0.5 or 1.2 points over the
+other strategy, at a margin of 0.5 points. A claim is false if it says "worth it" of a gain that is not above the
+margin, or "not worth it" of one that is not below it. At 0.5 both claims are false; each stands in its own column. The
+verdict is the one of the first line: the bound of all τ is judged apart, as it answers another question.
 
-    null        the grid gains nothing                 "worth it" must stay below 5 %
-    boundary    the grid gains exactly the margin      the worst case: either claim must stay below 5 %
-    large       the grid gains 3 points                how often it is found
+Designs are seeds of the grid + further seeds of the other strategy alone. The level of each look is that of a sweep
+that was looked at at every planned number of seeds before; `followed` runs all looks and stops at the first decision.
 
-Every sweep holds three comparisons (grid over stochastic, grid over fixed τ, stochastic over fixed τ); a sweep counts
-as a false claim if any of them is wrong. Two minutes and 200 MB on two cores; prints one line per truth.
+Takes five minutes on one core; `--full` runs 2,000 sweeps of every cell, the designs up to 8 seeds, followed looks and
+the generators whose truth no procedure can know, in about 20 minutes. Prints Markdown tables.
 """
 
 import argparse
-import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-import analysis
-from analysis.results.paired_tests import Paired
-from analysis.results.verdict import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
-from greenkd.records import StrategyKind
-from tests.analysis.sweeps import Plan, Trial, write_sweep
+from analysis.results.search_gain import Gain, gain_of_search, search_value
+from analysis.results.sequential_looks import PLANNED_LOOKS, nominal_level
+from analysis.results.tau_response import tau_response
+from benchmarks import verdict_generators as generators
+from benchmarks.verdict_generators import CONTROL, LIMITS, SCENARIOS, TAUS, Scenario, Sweeps
 
 MARGIN = 0.5  # percentage points
-TAUS = (2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
-NOISE = 0.003  # sd of one student's accuracy around its truth
-SEED_NOISE = 0.004  # shared by the strategies of one seed
-BASE = 0.85
+GAINS = (0.0, 0.3, 0.5, 1.2)
+DESIGNS = ((3, 0), (3, 12), (5, 0))
+ALL_DESIGNS = (*DESIGNS, (5, 10), (8, 0))
+_FOLLOWED_NAMES = {"normal", "heavy tails (t3)", "collapse of 5 %", "other strategy twice as noisy"}
+FOLLOWED = tuple(scenario for scenario in SCENARIOS if scenario.name in _FOLLOWED_NAMES)
+_BATCH_TRAININGS = 30_000  # at a time, which keeps the memory below 500 MB
 
 
-def plans(gain: float, seeds: int, salt: int) -> Iterator[Plan]:
-    """Yields the campaigns of one sweep with a planted truth.
+@dataclasses.dataclass(frozen=True)
+class Claims:
+    """How often a true gain was called worth it and not worth it, as percentages."""
 
-    With a gain, τ = 8 is better by it and far better on validation, so the grid chooses it every time. Without, all τ
-    are equal and validation noise is independent of test noise: whatever the grid chooses gains nothing.
+    worth: float
+    not_worth: float
 
-    Args:
-        gain: What τ = 8 gains on the test set, in percentage points.
-        seeds: Number of seeds.
-        salt: The sweep's number; every sweep has noise of its own.
-    """
-    for seed in range(seeds):
-        generator = np.random.default_rng([salt, seed])
-        shared = generator.normal(0, SEED_NOISE)
-        test = BASE + shared + generator.normal(0, NOISE, len(TAUS) + 1)
-        val = BASE + generator.normal(0, NOISE, len(TAUS) + 1)
-        test[TAUS.index(8.0)] += gain / 100
-        val[TAUS.index(8.0)] += 1.0 if gain else 0.0
-
-        trials = [
-            Trial(tau=tau, val_score=float(val[number]), test_score=float(test[number]))
-            for number, tau in enumerate(TAUS)
-        ]
-
-        yield Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials)
-        stochastic = Trial(tau=None, val_score=float(val[-1]), test_score=float(test[-1]))
-        yield Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=[stochastic])
+    @property
+    def decided(self) -> float:
+        """Either."""
+        return self.worth + self.not_worth
 
 
-def judge(gain: float, sweeps: int, seeds: int) -> tuple[Counter[str], int, int, list[Paired]]:
-    """Judges generated sweeps.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What one generator gives in one design."""
 
-    Args:
-        gain: What τ = 8 gains on the test set, in percentage points.
-        sweeps: Number of sweeps.
-        seeds: Seeds per sweep.
+    over_other: dict[float, Claims]  # by planted gain
+    true_over_fixed: float
+    over_fixed: Claims
+    bound_close: float  # percentage of sweeps whose bound of all τ is within the margin
+    bound_wrong: float  # percentage of sweeps whose bound is within the margin though the truth is not
 
-    Returns:
-        How often grid over stochastic was decided in which way; the sweeps with a false "worth it"; those with a false
-        "not worth it"; the paired tests of grid over stochastic.
-    """
-    decisions: Counter[str] = Counter()
-    false_worth = false_not = 0
-    tests = []
-
-    for salt in range(sweeps):
-        folder = Path(tempfile.mkdtemp(prefix="verdict-"))
-        try:
-            write_sweep(folder, plans(gain, seeds, salt))
-            verdicts = analysis.verdicts(analysis.compare(analysis.load(folder)), margin=MARGIN)
-        finally:
-            shutil.rmtree(folder)
-
-        wrong = set()
-        for verdict in verdicts:
-            true_gain = gain if verdict.strategy == "grid" else 0.0
-            if verdict.decision in (WORTH, BETTER) and true_gain <= MARGIN:
-                wrong.add(WORTH)
-            if verdict.decision in (NOT_WORTH, NO_BETTER) and true_gain >= MARGIN:
-                wrong.add(NOT_WORTH)
-        false_worth += WORTH in wrong
-        false_not += NOT_WORTH in wrong
-
-        grid_verdict = next(
-            verdict for verdict in verdicts if (verdict.strategy, verdict.control) == ("grid", "stochastic")
+    @property
+    def largest_elsewhere(self) -> float:
+        """The largest rate of false claims away from the margin."""
+        return max(
+            claims.worth if gain < MARGIN else claims.not_worth
+            for gain, claims in self.over_other.items()
+            if gain != MARGIN
         )
-        decisions[grid_verdict.decision] += 1
-        tests.append(grid_verdict.paired)
 
-    return decisions, false_worth, false_not, tests
+    @property
+    def false_over_fixed(self) -> float:
+        """The rate of the claim that is false of the grid over fixed τ; the larger one where the gain is the margin."""
+        if abs(self.true_over_fixed - MARGIN) < 0.005:
+            return max(self.over_fixed.worth, self.over_fixed.not_worth)
+        return self.over_fixed.worth if self.true_over_fixed < MARGIN else self.over_fixed.not_worth
+
+
+def judge(scenario: Scenario, *, seeds: int, further: int, sweeps: int) -> Cell:
+    """Judges generated sweeps of one generator and design."""
+    level = nominal_level(seeds, [look for look in PLANNED_LOOKS if look < seeds])
+    taus = np.tile(TAUS, (seeds, 1))
+    over_other: dict[float, list[Claims]] = {gain: [] for gain in GAINS}
+    over_fixed, uppers = [], []
+
+    for batch in _batches(scenario, seeds=seeds, further=further, sweeps=sweeps):
+        search = search_value(batch.validation, batch.test, taus=taus)
+        for gain in GAINS:
+            other, more = batch.other_at(gain)
+            over_other[gain].append(claims(gain_of_search(search, other, more), level))
+        over_fixed.append(claims(gain_of_search(search, batch.test[..., CONTROL]), level))
+
+        response = tau_response(
+            batch.test.reshape(len(batch.test), -1), np.repeat(np.arange(seeds), len(TAUS)), taus.ravel()
+        )
+        uppers.append(np.where(response.fits, response.upper, np.inf))
+
+    upper = np.concatenate(uppers)
+    largest_gain = float(generators.response(scenario).max())
+    return Cell(
+        over_other={gain: _mean(parts) for gain, parts in over_other.items()},
+        true_over_fixed=generators.gain_over_fixed(scenario),
+        over_fixed=_mean(over_fixed),
+        bound_close=100 * float((upper <= MARGIN).mean()),
+        bound_wrong=100 * float((upper < min(largest_gain, MARGIN) - 1e-9).mean()),
+    )
+
+
+def follow(scenario: Scenario, gain: float, *, sweeps: int) -> tuple[Claims, float]:
+    """Looks at every planned number of seeds until the first decision: the claims, and the mean seeds it took."""
+    looks = [(look, nominal_level(look, PLANNED_LOOKS[:number])) for number, look in enumerate(PLANNED_LOOKS)]
+    parts, seeds_used = [], []
+
+    for batch in _batches(scenario, seeds=PLANNED_LOOKS[-1], further=0, sweeps=sweeps):
+        other, _ = batch.other_at(gain)
+        decided = np.zeros(len(other), dtype=np.int64)  # 1: worth it, −1: not worth it
+        used = np.full(len(other), PLANNED_LOOKS[-1])
+        for look, level in looks:
+            search = search_value(batch.validation[:, :look], batch.test[:, :look], taus=np.tile(TAUS, (look, 1)))
+            low, high = gain_of_search(search, other[:, :look]).interval(level)
+            now = np.where(low > MARGIN, 1, np.where(high < MARGIN, -1, 0))
+            used = np.where((decided == 0) & (now != 0), look, used)
+            decided = np.where(decided == 0, now, decided)
+        parts.append(Claims(100 * float((decided == 1).mean()), 100 * float((decided == -1).mean())))
+        seeds_used.append(used)
+
+    return _mean(parts), float(np.concatenate(seeds_used).mean())
+
+
+def claims(gain: Gain, level: float) -> Claims:
+    """How often the interval lies above the margin, and below it."""
+    low, high = gain.interval(level)
+    return Claims(100 * float((low > MARGIN).mean()), 100 * float((high < MARGIN).mean()))
+
+
+def _mean(parts: Sequence[Claims]) -> Claims:
+    return Claims(float(np.mean([part.worth for part in parts])), float(np.mean([part.not_worth for part in parts])))
+
+
+def _batches(scenario: Scenario, *, seeds: int, further: int, sweeps: int) -> Iterator[Sweeps]:
+    """The sweeps in equal parts that fit into the memory."""
+    parts = max(1, round(sweeps * seeds * len(TAUS) / _BATCH_TRAININGS))
+    for part in range(parts):
+        random = np.random.default_rng([seeds, further, part])
+        yield generators.generate(scenario, random, sweeps=max(1, sweeps // parts), seeds=seeds, further=further)
+
+
+HEADER = (
+    "| generator | false “worth it” at 0.5 | false “not worth it” at 0.5 | largest elsewhere | decided at 0 | at 0.3 "
+    "| at 1.2 | over τ=4: true gain | false | bound within 0.5 | bound false |\n"
+    "| --- |" + " ---: |" * 10
+)
+
+
+def row(scenario: Scenario, cell: Cell) -> str:
+    """A cell as a row of the table; percentages of sweeps, gains in points."""
+    at_margin = cell.over_other[MARGIN]
+    figures = [f"{at_margin.worth:.1f}", f"{at_margin.not_worth:.1f}", f"{cell.largest_elsewhere:.1f}"]
+    figures += [f"{cell.over_other[gain].decided:.0f}" for gain in (0.0, 0.3, 1.2)]
+    figures += [f"{cell.true_over_fixed:.2f}", f"{cell.false_over_fixed:.1f}"]
+    figures += [f"{cell.bound_close:.0f}", f"{cell.bound_wrong:.1f}"]
+    return f"| {scenario.name} | {' | '.join(figures)} |"
 
 
 def main() -> None:
-    """Prints one line per planted truth."""
+    """Prints one table per design, and one of followed looks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sweeps", type=int, default=200, help="generated sweeps per truth (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds per sweep (default: %(default)s)")
+    parser.add_argument("--sweeps", type=int, help="generated sweeps per cell (default: 1,000; with --full 2,000)")
+    parser.add_argument("--full", action="store_true", help="every design and generator")
     options = parser.parse_args()
+    sweeps = options.sweeps or (2_000 if options.full else 1_000)
+    chosen = (*SCENARIOS, *LIMITS) if options.full else SCENARIOS
 
-    print(f"{options.sweeps} sweeps per truth, {options.seeds} seeds, margin {MARGIN} points")
-    for name, gain in (("null", 0.0), ("boundary", MARGIN), ("large", 3.0)):
-        decisions, false_worth, false_not, tests = judge(gain, options.sweeps, options.seeds)
-        covered = sum(test.low <= gain <= test.high for test in tests)
-        counts = ", ".join(f"{what} {decisions[what]}" for what in (WORTH, NOT_WORTH, CANNOT_TELL))
-        print(
-            f"{name:9s} true gain {gain:g}: grid over stochastic: {counts}; sweeps with a false 'worth it' "
-            f"{100 * false_worth / options.sweeps:.1f} %, with a false 'not worth it' "
-            f"{100 * false_not / options.sweeps:.1f} %; 95 % interval holds the truth in "
-            f"{100 * covered / options.sweeps:.1f} %",
-            flush=True,
-        )
+    for seeds, further in ALL_DESIGNS if options.full else DESIGNS:
+        more = f" and {further} further seeds of the other strategy" if further else ""
+        print(f"\n{seeds} seeds of both{more}; {sweeps:,} sweeps a row, percentages of them\n\n{HEADER}", flush=True)
+        for scenario in chosen:
+            print(row(scenario, judge(scenario, seeds=seeds, further=further, sweeps=sweeps)), flush=True)
+
+    if options.full:
+        print("\nfollowed through 3, 5, 8, 12 and 20 seeds until the first decision\n")
+        print("| generator | true gain | worth it | not worth it | seeds used |\n| --- | ---: | ---: | ---: | ---: |")
+        for scenario in FOLLOWED:
+            for gain in GAINS:
+                result, used = follow(scenario, gain, sweeps=sweeps)
+                print(
+                    f"| {scenario.name} | {gain:g} | {result.worth:.1f} | {result.not_worth:.1f} | {used:.1f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import pytest
 import analysis
 from analysis.results.verdict import Verdict
 from analysis.results.verdict_words import CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
-from benchmarks.verdict import judge
 from greenkd.records import StrategyKind
+from tests.analysis.results.planted_sweeps import judge
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
 
@@ -76,7 +76,7 @@ def test_more_comparisons_make_the_same_evidence_weaker(tmp_path: Path) -> None:
 
 
 def test_no_false_claims_on_a_handful_of_generated_sweeps() -> None:
-    # The full 200 sweeps per truth are `python -m benchmarks.verdict`; four wrong of eight at 5 % is one run in 3,000.
+    # Four wrong of eight at 5 % is one run in 3,000.
     decisions, false_worth, _, _ = judge(gain=0.0, sweeps=8, seeds=4)
     assert false_worth < 4
     assert decisions[WORTH] == 0
