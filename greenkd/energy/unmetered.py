@@ -5,15 +5,17 @@ process ran, whichever came first, and their energy is that of the campaign's ow
 """
 
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 
 from greenkd.energy.clock import Clock
 from greenkd.energy.window import JOULES_PER_KWH
-from greenkd.records import UNMETERED, LedgerRow, Phase, Source
+from greenkd.records import UNMETERED, LedgerRow, Phase, Source, append_row, read_rows
 
 
 @dataclasses.dataclass(slots=True)
@@ -38,6 +40,29 @@ def process_started_at() -> str:
     return datetime.fromtimestamp(psutil.Process().create_time(), UTC).isoformat(timespec="milliseconds")
 
 
+def record_own_start(ledger: Path) -> None:
+    """Records what a process that works for one campaign alone took while no monitor was open.
+
+    Args:
+        ledger: The campaign's; a row is appended if this process has written rows before.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    started_at = process_started_at()  # a process long ago may have had this number
+    rows = [
+        row
+        for row in read_rows(ledger, LedgerRow).rows
+        if row.pid == os.getpid() and row.started_at >= started_at
+    ]
+
+    elapsed = since_process_start()
+    rest = Seconds(max(elapsed.duration_s - recorded.duration_s, 0.0), max(elapsed.cpu_s - recorded.cpu_s, 0.0))
+    row = unmetered_row(rows, rest)
+    if row is not None:
+        append_row(ledger, row)
+
+
 def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
     """Makes the ledger row of a campaign's share in the time that no monitor recorded.
 
@@ -46,7 +71,7 @@ def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None
         share: The campaign's share in seconds and CPU seconds.
 
     Returns:
-        A row of phase overhead; None if there are no rows to take the power from.
+        A row of phase start_up; None if there are no rows to take the power from.
     """
     valid = [row for row in rows if row.status == "ok"]
     if not valid:
@@ -66,7 +91,7 @@ def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None
 
     return dataclasses.replace(
         last,
-        phase=Phase.OVERHEAD,
+        phase=Phase.START_UP,
         trial=None,
         attempt=0,
         started_at=process_started_at(),

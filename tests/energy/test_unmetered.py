@@ -56,7 +56,7 @@ def test_a_share_has_the_power_of_the_campaigns_own_rows(tmp_path: Path) -> None
     whole_s = sum(each.duration_s for each in rows)
     assert row.energy_kwh == pytest.approx(sum(each.energy_kwh or 0 for each in rows) * 20 / whole_s)
     assert row.co2eq_g == pytest.approx((row.energy_kwh or 0) * TERMS.pue * TERMS.intensity.g_per_kwh)
-    assert (row.phase, row.trial, row.images, row.flops) == (Phase.OVERHEAD, None, 0, 0.0)
+    assert (row.phase, row.trial, row.images, row.flops) == (Phase.START_UP, None, 0, 0.0)
     assert (row.duration_s, row.cpu_s) == (20.0, 20.0)
     assert row.apportioned
     assert row.warnings == (UNMETERED,)
