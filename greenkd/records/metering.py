@@ -8,7 +8,7 @@ can say nothing of a time at which it was not read.
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from greenkd.records.enums import Source
 from greenkd.records.ledger import Costs, LedgerRow, meter_of, sum_costs
@@ -93,6 +93,13 @@ def meters_of(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
     return tuple(sorted({meter_of(row) for row in rows}))
 
 
+def is_made_by(row: LedgerRow, meter: str) -> bool:
+    """Tells whether a meter, as `meter_of` names it, made a row; a row without energy does not tell its wattage."""
+    name = meter_of(row)
+    has_energy = row.energy_kwh is not None and not math.isnan(row.energy_kwh)
+    return name == meter or (not has_energy and meter.startswith(name[:-1]))
+
+
 @dataclasses.dataclass(frozen=True)
 class OwnTerms:
     """The meter of a campaign, in whose terms it states what others have recorded.
@@ -136,11 +143,11 @@ class OwnTerms:
 
     def _in_terms(self, rows: Sequence[LedgerRow], convert: Callable[[LedgerRow], float | None]) -> Costs:
         total = sum_costs(rows)
-        if all(meter_of(row) == self.meter for row in rows):
+        if all(is_made_by(row, self.meter) for row in rows):
             return total
 
         def energy(row: LedgerRow) -> float | None:
-            if meter_of(row) == self.meter:
+            if is_made_by(row, self.meter):
                 return row.energy_kwh
             return convert(row) if row.status == "ok" else None
 
@@ -159,18 +166,3 @@ def own_terms(rows: Sequence[LedgerRow]) -> OwnTerms | None:
     meter = meter_of(last)
     power = power_of(row for row in rows if meter_of(row) == meter)
     return OwnTerms(meter, power, last.pue, last.intensity_g_per_kwh)
-
-
-def row_meter(row: Mapping[str, Any]) -> str:
-    """Returns `meter_of` for a row of a frame, which holds the same fields under the same names."""
-    return meter_of(_Fields(row))
-
-
-class _Fields:
-    """The fields of a mapping as attributes."""
-
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._fields = fields
-
-    def __getattr__(self, name: str) -> Any:
-        return self._fields[name]
