@@ -102,13 +102,9 @@ def _of_one_meter_each(frame: pd.DataFrame, folders: dict[int, Path], problems: 
         others = rows[is_other]
         meters = sorted({_meter(row) for _, row in others.iterrows()})
         frame = _restated(frame, others, own, like=rows[~is_other].iloc[-1])
-        what = "their energy is converted at its power" if own.power else "their energy is unknown to it"
-        problems.append(
-            Problem(
-                str(folders[campaign]),
-                f"{len(others)} of {len(rows)} rows were metered by {', '.join(meters)}, the last by {own.meter}: {what}",
-            )
-        )
+        outcome = "their energy is converted to it, by time" if own.power else "their energy counts as unknown"
+        count = f"{len(others)} of {len(rows)} rows were metered by {', '.join(meters)}"
+        problems.append(Problem(str(folders[campaign]), f"{count}, the last one by {own.meter}: {outcome}"))
     return frame
 
 

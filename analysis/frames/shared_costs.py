@@ -1,9 +1,9 @@
 """What campaigns share, teachers and their logits, in terms of each campaign's own meter.
 
 Both lie in a cache and may have been metered by another meter than the campaign's. Only like is added to like: their
-energy is converted where the campaign's meter is a model of CPU seconds and seconds, and unknown where it reads a sensor.
-Records say which meter they rest on; for those of greenkd 0.1, which do not, the cache's ledgers are asked, then the
-other campaigns of the load.
+energy is converted where the campaign's meter is a model of CPU seconds and seconds, and unknown where it reads a
+sensor. Records say which meter they rest on; for those of greenkd 0.1, which do not, the cache's ledgers are asked, then
+the other campaigns of the load.
 """
 
 import dataclasses
@@ -106,8 +106,8 @@ def _note(notes: dict[str, list[Path]], folder: Path, what: str, meters: Meters,
         text = f"{what}: metered by {' and '.join(meters)}; their energy is converted to {own.meter}, by time"
     else:
         text = (
-            f"{what}: metered by {' and '.join(meters)}, which {own.meter} cannot be compared with: their energy counts "
-            "as unknown; another cache_dir has them metered anew"
+            f"{what}: metered by {' and '.join(meters)}; {own.meter} can say nothing of it, so their energy counts as "
+            "unknown; run with another cache_dir to have them metered anew"
         )
     notes.setdefault(text, []).append(folder)
 
@@ -127,7 +127,7 @@ class _Makers:
         self._records = campaign_records
         self._folders = folders
         self._terms = terms
-        self._meter_of = {record.campaign_id: terms[number].meter for number, record in campaign_records.items() if number in terms}
+        self._meter_of = {campaign_records[number].campaign_id: own.meter for number, own in terms.items()}
         self._ledgers: dict[Path, list[LedgerRow]] = {}
 
     def of_teacher(self, campaign: int) -> Meters:
@@ -174,7 +174,8 @@ class _Makers:
             return []
 
         cache = Path(config["cache_dir"])
-        places = [cache] if cache.is_absolute() else [Path.cwd() / cache, *(above / cache for above in self._folders[campaign].resolve().parents)]
+        above = [Path.cwd(), *self._folders[campaign].resolve().parents]
+        places = [cache] if cache.is_absolute() else [folder / cache for folder in above]
         return [place for place in places if place.is_dir()]
 
     def _rows(self, path: Path) -> list[LedgerRow]:

@@ -96,8 +96,8 @@ def _on_endpoints(setting: pd.DataFrame, baseline: str | None) -> list[str]:
     share = constant_share(energy, constant)
     if share > 0:
         notes.append(
-            f"{100 * share:.0f} % of these joules are a constant wattage (such as CodeCarbon's for memory) × wall-clock time: "
-            "they grow while a machine waits, and stand in no multiple"
+            f"{100 * share:.0f} % of these joules are a constant wattage (such as CodeCarbon's for memory) × "
+            "wall-clock time: they grow while a machine waits, and stand in no multiple"
         )
 
     baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}

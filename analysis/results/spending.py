@@ -1,7 +1,7 @@
 """What costs are counted in: joules where a sensor was read, else CPU seconds and FLOPs.
 
-Without a sensor joules are a model: a wattage times CPU seconds, and mostly a constant times wall-clock time, which tells
-how long the machine was on and nothing of what was computed.
+Without a sensor joules are a model: a wattage times CPU seconds, and mostly a constant times wall-clock time, which
+tells how long the machine was on and nothing of what was computed.
 """
 
 import math

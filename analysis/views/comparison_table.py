@@ -97,7 +97,8 @@ def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[s
     for name, leaves in shown.items():
         factor, unit = units.scale(name, table[f"tuning_{name}"])
         header = f"CPU {unit}" if name == "cpu_s" else unit
-        columns_shown.append(Column(header, [units.figure(row[f"tuning_{name}"] * factor) for row in rows], leaves=leaves))
+        cells = [units.figure(row[f"tuning_{name}"] * factor) for row in rows]
+        columns_shown.append(Column(header, cells, leaves=leaves))
     return columns_shown
 
 
@@ -167,7 +168,8 @@ def _folders(sweep: Sweep, runs: pd.DataFrame, row: dict[str, Any]) -> tuple[str
 def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float | None) -> list[str]:
     notes = [
         "costs: choosing τ, mean per seed: every attempt, validation, overhead and the teacher's logits; without "
-        "the teacher's training and the final test; start-up is an equal share of the command's own start, in no multiple",
+        "the teacher's training and the final test",
+        "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple",
         f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs",
     ]
 

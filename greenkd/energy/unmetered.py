@@ -50,11 +50,7 @@ def record_own_start(ledger: Path) -> None:
         StorageError: It cannot be written.
     """
     started_at = process_started_at()  # a process long ago may have had this number
-    rows = [
-        row
-        for row in read_rows(ledger, LedgerRow).rows
-        if row.pid == os.getpid() and row.started_at >= started_at
-    ]
+    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.pid == os.getpid() and row.started_at >= started_at]
 
     elapsed = since_process_start()
     rest = Seconds(max(elapsed.duration_s - recorded.duration_s, 0.0), max(elapsed.cpu_s - recorded.cpu_s, 0.0))
