@@ -2,8 +2,8 @@
 
 Both lie in a cache and may have been metered by another meter than the campaign's. Only like is added to like: their
 energy is converted where the campaign's meter is a model of CPU seconds and seconds, and unknown where it reads a
-sensor. Records say which meter they rest on; for those of greenkd 0.1, which do not, the cache's ledgers are asked, then
-the other campaigns of the load.
+sensor. Records say which meter they rest on; for those of greenkd 0.1, which do not, the cache's ledgers are asked,
+then the other campaigns of the load.
 """
 
 import dataclasses
@@ -55,21 +55,25 @@ def in_own_terms(
             restated[campaign] = record
             continue
 
+        made_by: dict[Meters, list[str]] = {}
+
         # The logits; what a record of today says of them is in the campaign's terms already.
         logits, meters = record.logits_costs, makers.of_logits(campaign)
         if logits is not None:
             if record.logits_metered_by is None:
                 logits, meters = _restated(logits, meters, own)
-            _note(notes, folder, "the teacher's logits", meters, own)
+            made_by.setdefault(meters, []).append("logits")
 
         # The teacher's training, as the cache keeps it for all campaigns
         teacher = record.teacher_result
         if teacher is not None and teacher.costs is not None:
             costs, meters = _restated(teacher.costs, makers.of_teacher(campaign), own)
             teacher = dataclasses.replace(teacher, costs=costs)
-            _note(notes, folder, "the teacher's training", meters, own)
+            made_by.setdefault(meters, []).append("training")
 
         restated[campaign] = dataclasses.replace(record, logits_costs=logits, teacher_result=teacher)
+        for meters, parts in made_by.items():
+            _note(notes, folder, f"the teacher's {' and '.join(parts)}", meters, own)
 
     for what, places in notes.items():
         where = str(places[0]) if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"

@@ -28,9 +28,10 @@ def has_sensor(meters: Iterable[str]) -> bool:
     """Tells whether a sensor was read for every run.
 
     Args:
-        meters: The `meter` of each run, which names the origin of its figures.
+        meters: The `meter` of each run, as `run_rows.meter_text` writes it: the origin of its figures stands at the end.
     """
-    return all(any(word in meter for word in _READ) for meter in meters)
+    origins = [meter.rpartition(";")[2] for texts in meters for meter in texts.split(" | ")]
+    return all(any(word in origin for word in _READ) for origin in origins)
 
 
 def spending_order(meters: Iterable[str]) -> tuple[str, ...]:

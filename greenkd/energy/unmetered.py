@@ -30,9 +30,36 @@ class Seconds:
 recorded = Seconds()
 
 
+def _foreign_times() -> Seconds:
+    """Returns what the process took before it became this program.
+
+    A shell that replaces itself by its last command (`exec`, or `bash -c "a && b"`) hands its age and the CPU time of
+    its earlier commands on. Where there were any, the program is as old as it has used CPU time: it may be older.
+    """
+    own_s, children_s = sum(os.times()[:2]), sum(os.times()[2:4])
+    if not children_s:
+        return Seconds()
+
+    age_s = time.time() - psutil.Process().create_time()
+    return Seconds(max(age_s - own_s, 0.0), children_s)
+
+
+_foreign = _foreign_times()  # of this moment, before greenkd has started any process
+
+
+def _begin_anew() -> None:
+    """Forgets what the process was that this one was forked from."""
+    for seconds in (_foreign, recorded):
+        seconds.duration_s = seconds.cpu_s = 0.0
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def since_process_start() -> Seconds:
     """Returns what this process has taken up to now; its ended children's CPU time included, as in the ledgers."""
-    return Seconds(time.time() - psutil.Process().create_time(), Clock().cpu_seconds())
+    age_s = time.time() - psutil.Process().create_time()
+    return Seconds(age_s - _foreign.duration_s, Clock().cpu_seconds() - _foreign.cpu_s)
 
 
 def process_started_at() -> str:
