@@ -28,7 +28,7 @@ def has_sensor(meters: Iterable[str]) -> bool:
     """Tells whether a sensor was read for every run.
 
     Args:
-        meters: The `meter` of each run, as `run_rows.meter_text` writes it: the origin of its figures stands at the end.
+        meters: The `meter` of each run, as `run_rows.meter_text` writes it; at its end stands where figures come from.
     """
     origins = [meter.rpartition(";")[2] for texts in meters for meter in texts.split(" | ")]
     return all(any(word in origin for word in _READ) for origin in origins)
