@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-import yaml
 
 from analysis.frames import columns
 from analysis.frames.groupby import groups, sum_or_missing
 from analysis.frames.meters import NO_METER, meters_by_campaign
+from analysis.frames.reading import read_config
 from analysis.frames.selection import select_trial
 from analysis.frames.trials import TRIAL_PHASES, tau_of
 from greenkd import records
@@ -128,15 +128,5 @@ def _number(value: float | None) -> float:
 
 def _temperature(folder: Path) -> str:
     """Returns the `temperature` group of the campaign's configuration as sorted JSON: it tells variants apart."""
-    path = folder / "config.yaml"
-    if not path.exists():
-        return ""
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        config = yaml.load(path.read_bytes(), Loader=loader)
-    except yaml.YAMLError:
-        return ""
-
-    group = config.get("temperature") if isinstance(config, dict) else None
+    group = read_config(folder).get("temperature")
     return json.dumps(group, sort_keys=True, default=str) if isinstance(group, dict) else ""

@@ -64,8 +64,7 @@ def own_terms_of(rows: pd.DataFrame) -> OwnTerms:
     """Returns in whose terms a campaign counts, as `greenkd.records.metering.own_terms` does for rows of a file."""
     known = rows[rows["energy_kwh"].notna()]
     last = (known if len(known) else rows).iloc[-1]
-    meter = _meter(last)
-    own = known[[_meter(row) == meter for _, row in known.iterrows()]] if len(known) else known
+    own = known[(known[list(_METER)] == last[list(_METER)]).all(axis=1)]
 
     power = None
     if len(own):
@@ -76,7 +75,7 @@ def own_terms_of(rows: pd.DataFrame) -> OwnTerms:
             duration_s=float(own["duration_s"].sum()),
         )
     intensity = float(last["intensity_g_per_kwh"])
-    return OwnTerms(meter, power, float(last["pue"]), None if math.isnan(intensity) else intensity)
+    return OwnTerms(_meter(last), power, float(last["pue"]), None if math.isnan(intensity) else intensity)
 
 
 def _meter(row: "pd.Series[Any]") -> str:
@@ -89,11 +88,11 @@ def _is_made_by(row: "pd.Series[Any]", meter: str) -> bool:
 
 def _of_one_meter_each(frame: pd.DataFrame, folders: dict[int, Path], problems: list[Problem]) -> pd.DataFrame:
     """States the rows of campaigns that several meters metered in terms of the last of them."""
-    names = frame[list(_METER)].astype(str).agg("\n".join, axis=1) if len(frame) else pd.Series(dtype="object")
-    for (campaign,), rows in groups(frame, ["campaign"]):
-        if names[rows.index].nunique() == 1:
-            continue  # the usual case, at no cost
+    # The usual case costs nothing: all rows of a campaign bear the same names.
+    differs = (frame.groupby("campaign")[list(_METER)].nunique(dropna=False) > 1).any(axis=1)
+    suspects = frame[frame["campaign"].isin(differs[differs].index)]
 
+    for (campaign,), rows in groups(suspects, ["campaign"]):
         own = own_terms_of(rows)
         made_by_others = [row["status"] == "ok" and not _is_made_by(row, own.meter) for _, row in rows.iterrows()]
         is_other = pd.Series(made_by_others, rows.index)
@@ -135,8 +134,8 @@ def _part_kwh(power: ModelledPower | None, part: str, row: dict[str, Any]) -> fl
     if power is None:
         return math.nan
     if part in power.per_cpu_s:
-        return power.per_cpu_s[part] * row["cpu_s"]
-    return power.per_s[part] * row["duration_s"] if part in power.per_s else math.nan
+        return power.per_cpu_s[part] * float(row["cpu_s"])
+    return power.per_s[part] * float(row["duration_s"]) if part in power.per_s else math.nan
 
 
 def _number(value: float | None) -> float:

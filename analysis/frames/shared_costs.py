@@ -10,22 +10,18 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis.frames.groupby import groups
 from analysis.frames.ledger import own_terms_of
-from analysis.frames.reading import Problem
+from analysis.frames.reading import Problem, read_config
 from greenkd import records
 from greenkd.records import CampaignRecord, Costs, LedgerRow, Phase, RecordError
 from greenkd.records.metering import OwnTerms, meters_of
 
 # An energy that is further than this from what the campaign's own model says was made by another meter.
 _FITS = 0.1
-
-_GIVEN = "given"  # stands for a campaign where a teacher's weights were given
 
 Meters = tuple[str, ...] | None  # None: nobody knows
 
@@ -170,14 +166,11 @@ class _Makers:
 
     def _caches(self, campaign: int) -> list[Path]:
         """Returns where the campaign's cache may lie: its `cache_dir`, also seen from the folders above its own."""
-        try:
-            config: Any = yaml.safe_load((self._folders[campaign] / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError):
-            return []
-        if not isinstance(config, dict) or not isinstance(config.get("cache_dir"), str):
+        name = read_config(self._folders[campaign]).get("cache_dir")
+        if not isinstance(name, str):
             return []
 
-        cache = Path(config["cache_dir"])
+        cache = Path(name)
         above = [Path.cwd(), *self._folders[campaign].resolve().parents]
         places = [cache] if cache.is_absolute() else [folder / cache for folder in above]
         return [place for place in places if place.is_dir()]
