@@ -3,14 +3,14 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
-import yaml
 
 from analysis.frames import columns
 from analysis.frames.groupby import groups, sum_or_missing
 from analysis.frames.meters import NO_METER, meters_by_campaign
+from analysis.frames.reading import read_config
 from analysis.frames.selection import select_trial
 from analysis.frames.trials import TRIAL_PHASES, tau_of
 from greenkd import records
@@ -33,13 +33,19 @@ def campaigns_frame(
         ledger: The ledger frame.
     """
     tuning = sum_or_missing(ledger[ledger["phase"].isin(TUNING_PHASES)], ["campaign"]).to_dict("index")
+    startup = sum_or_missing(ledger[ledger["phase"] == Phase.START_UP.value], ["campaign"]).to_dict("index")
+    constant_kw = _constant_power(ledger)
     attempts = {campaign: group for (campaign,), group in groups(trials, ["campaign"])}
     meters = meters_by_campaign(ledger)
 
     rows = []
     for campaign, record in campaign_records.items():
         row = _campaign_row(campaign, record, folders[campaign], attempts.get(campaign, trials.iloc[:0]))
+        for part in ("teacher", "logits"):
+            row[f"{part}_constant_kwh"] = row[f"{part}_duration_s"] * constant_kw.get(campaign, math.nan)
         row |= _tuning_costs(record, row, tuning.get(campaign, {}))
+        starts = startup.get(campaign, {})  # none: the command was killed before it could charge its start
+        row |= {f"startup_{name}": _number(starts.get(name)) for name in columns.COST_COLUMNS}
         row |= meters.get(campaign, NO_METER)
         rows.append(row)
     frame = pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
@@ -95,7 +101,7 @@ def _networks(record: CampaignRecord) -> dict[str, Any]:
 
 def _costs(prefix: str, costs: records.Costs | None) -> dict[str, float]:
     return {
-        f"{prefix}_{name}": math.nan if costs is None else _number(getattr(costs, name))
+        f"{prefix}_{name}": math.nan if costs is None else _number(getattr(costs, name, None))
         for name in columns.COST_COLUMNS
     }
 
@@ -109,21 +115,18 @@ def _tuning_costs(record: CampaignRecord, row: dict[str, Any], from_ledger: dict
     return {f"tuning_{name}": _number(from_ledger.get(name)) + logits[name] for name in columns.COST_COLUMNS}
 
 
+def _constant_power(ledger: pd.DataFrame) -> dict[int, float]:
+    """Returns the energy that each campaign's meter adds by the clock alone, kWh per second."""
+    known = ledger[ledger["constant_kwh"].notna()]
+    total = known.groupby("campaign")[["constant_kwh", "duration_s"]].sum()
+    return cast("dict[int, float]", (total["constant_kwh"] / total["duration_s"]).to_dict())
+
+
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
 def _temperature(folder: Path) -> str:
     """Returns the `temperature` group of the campaign's configuration as sorted JSON: it tells variants apart."""
-    path = folder / "config.yaml"
-    if not path.exists():
-        return ""
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        config = yaml.load(path.read_bytes(), Loader=loader)
-    except yaml.YAMLError:
-        return ""
-
-    group = config.get("temperature") if isinstance(config, dict) else None
+    group = read_config(folder).get("temperature")
     return json.dumps(group, sort_keys=True, default=str) if isinstance(group, dict) else ""

@@ -12,10 +12,11 @@ _COSTS = {
     "cpu_s": "CPU seconds of the process and its children",
     "flops": "FLOPs, forward and backward as executed, teacher and student (1 MAC = 2 FLOPs)",
     "forward_flops": "the forward part of `flops`, the way the paper counts",
+    "constant_kwh": "the part of `energy_kwh` that is a constant wattage × seconds, whatever was computed",
 }
 COST_COLUMNS = tuple(_COSTS)
 
-# What spending is drawn and budgeted in: the first of these that was measured.
+# What spending may be drawn and budgeted in; `analysis.results.spending` says which.
 SPENDING = {"energy_kwh": "energy", "cpu_s": "CPU time", "duration_s": "time"}
 
 
@@ -62,6 +63,7 @@ CAMPAIGNS = {
     "teacher_test_score": "the teacher's test score, fraction",
     **_prefixed("teacher", "training the teacher once, whoever paid"),
     **_prefixed("tuning", "choosing τ: all attempts of all trials, validation, overhead, and the teacher's logits"),
+    **_prefixed("startup", "the campaign's share of its command's start, and its workers' (no part of tuning)"),
     **_prefixed("logits", "the teacher's logits as this campaign would have paid alone (part of tuning)"),
     "meter": "meter with version; several joined by ' + '",
     "method": "how the meter gets its numbers",
@@ -117,7 +119,7 @@ STEPS = {
 
 LEDGER = {
     "campaign": "the campaign's number",
-    "phase": "what the energy was for",
+    "phase": "what the energy was for; start_up: of a process, also where a row of greenkd 0.1 calls it overhead",
     "trial": "NaN: of the campaign, not of one trial",
     "attempt": "0 for the first try",
     "started_at": "ISO 8601, UTC",
@@ -131,6 +133,7 @@ LEDGER = {
     "meter": "meter with version",
     "method": "how the meter gets its numbers",
     "scope": "process, machine or device",
+    "sensor": "what was read or assumed, in words",
     "apportioned": "True: a share of a longer reading",
     "warnings": "what is to be known about the row, a tuple of sentences",
     "pue": "power usage effectiveness",
@@ -159,6 +162,7 @@ RUNS = {
     "val_score": "its validation score, fraction",
     "test_score": "its test score, fraction",
     **_prefixed("tuning", "choosing τ by this strategy"),
+    **_prefixed("startup", "starting the processes that did it (no part of tuning)"),
     **_prefixed("final", "the one training that was picked"),
     **_prefixed("teacher", "training the teacher once"),
     "teacher_users": "campaigns of this load that used that teacher",

@@ -10,10 +10,12 @@ import pandas as pd
 from analysis.frames import columns
 from analysis.frames.campaigns import campaigns_frame
 from analysis.frames.groupby import groups
+from analysis.frames.ledger import read_ledger
 from analysis.frames.pricing import Pricing
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
 from analysis.frames.reading import Problem, read_frame, read_records
 from analysis.frames.repricing import reprice_records
+from analysis.frames.shared_costs import in_own_terms
 from analysis.frames.trials import trials_frame
 from greenkd import records
 from greenkd.errors import AnalysisError
@@ -103,7 +105,9 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
         )
 
     # What was spent, priced as asked for.
-    ledger = pricing.ledger(_read_ledger(folders, problems))
+    ledger = read_ledger(folders, problems)
+    campaign_records = in_own_terms(campaign_records, folders, ledger, problems)
+    ledger = pricing.ledger(ledger)
     campaign_records = reprice_records(campaign_records, ledger, pricing)
 
     # What came of it.
@@ -115,13 +119,3 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     note_unfinished(campaigns, trials, problems)
     note_commands(roots, problems)
     return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing)
-
-
-def _read_ledger(folders: dict[int, Path], problems: list[Problem]) -> pd.DataFrame:
-    frame = read_frame(folders, "ledger.jsonl", records.LedgerRow, problems).reindex(columns=list(columns.LEDGER))
-
-    # A row that processed no images has no FLOPs to count: they are zero, not unknown.
-    no_images = frame["images"] == 0
-    for name in ("flops", "forward_flops"):
-        frame.loc[no_images, name] = frame.loc[no_images, name].fillna(0.0)
-    return frame

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames.groupby import groups, joined
-from greenkd.records import UNMETERED
+from greenkd.records import Phase
 
 # What stands in a campaign's row where it has no ledger.
 NO_METER = {
@@ -26,8 +26,8 @@ def meters_by_campaign(ledger: pd.DataFrame) -> dict[int, dict[str, Any]]:
 
 
 def _meter(rows: pd.DataFrame) -> dict[str, Any]:
-    # Rows that no meter made are shares of a command's start-up; they say nothing about the meter.
-    metered = rows[[UNMETERED not in (warnings or ()) for warnings in rows["warnings"]]]
+    # Rows of a process's start are mostly made up from the others; they say nothing about the meter.
+    metered = rows[rows["phase"] != Phase.START_UP.value]
     rows = metered if len(metered) else rows
 
     sources = [f"{part} {_all_values(rows[f'{part}_source'])}" for part in ("cpu", "gpu", "ram")]

@@ -61,12 +61,17 @@ def note_commands(roots: tuple[Path, ...], problems: list[Problem]) -> None:
 
 
 def _note_unattributed(path: Path, problems: list[Problem]) -> None:
-    rows = [ProcessRow(**row) for row in read_lines(path, ProcessRow, problems)]
+    rows = [row for row in read_processes(path, problems) if row.kind == "command"]
     total_s, metered_s = sum(row.duration_s for row in rows), sum(row.metered_s for row in rows)
 
     if abs(total_s - metered_s) > UNATTRIBUTED * total_s:
         share = 100 * (1 - metered_s / total_s)
         problems.append(Problem(str(path), f"{share:.0f} % of {total_s:.0f} s is unattributed: in no ledger"))
+
+
+def read_processes(path: Path, problems: list[Problem]) -> list[ProcessRow]:
+    """Reads what commands took, and the comparisons at their ends."""
+    return [ProcessRow(**row) for row in read_lines(path, ProcessRow, problems)]
 
 
 def _note_drift(path: Path, problems: list[Problem]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pydantic_core
+import yaml
 
 from greenkd import records
 from greenkd.records import CampaignRecord
@@ -52,6 +53,16 @@ def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict
             campaign_records[number], folders[number] = record, folder
 
     return campaign_records, folders
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Reads the configuration of a campaign; what is missing or damaged is empty."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        config = yaml.load((folder / "config.yaml").read_bytes(), Loader=loader)
+    except (OSError, yaml.YAMLError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def read_frame(folders: dict[int, Path], name: str, row_type: type[Any], problems: list[Problem]) -> pd.DataFrame:

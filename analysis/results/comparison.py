@@ -104,7 +104,7 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
         row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan
         row[f"{name}_seeds"] = len(known)
 
-    for part in ("tuning", "final"):
+    for part in ("tuning", "startup", "final"):
         for name in columns.COST_COLUMNS:
             row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.results.paired_tests import ratio_interval, ratio_of_means
+from analysis.results.spending import constant_share
 from greenkd.records import Source
 
 # The costs that a conclusion rests on where no sensor could be read.
@@ -41,13 +42,16 @@ def _on_references(setting: pd.DataFrame, references: dict[str, str | None], bas
         notes.append(f"no campaign of {baseline!r} here, so no multiples of it; there are: {labels}")
 
     if references["fixed"] is None:
-        notes.append("no fixed-τ control: add temperature=fixed (one training per seed)")
+        notes.append(
+            "no fixed-τ control: nothing was trained at τ=4, the usual one, and no other is taken for it; add "
+            "temperature=fixed to the command (one training per seed, nothing else is trained again)"
+        )
     elif (setting["origin"] == "from grid").any():
         of_one_trial = (setting["origin"] == "campaign") & (setting["planned_trials"] == 1)
-        start_up = "without any start-up"
+        overhead = "without any overhead"
         if of_one_trial.any():
-            start_up = "with the start-up of a campaign of one trial, as measured here"
-        notes.append(f"the fixed-τ row is one trial of the grid: its cost is that training's, {start_up}")
+            overhead = "with the overhead of a campaign of one trial, as measured here"
+        notes.append(f"the fixed-τ row is one trial of the grid: its cost is that training's, {overhead}")
 
     if (setting["origin"] == "swept").any():
         notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
@@ -88,6 +92,13 @@ def _on_endpoints(setting: pd.DataFrame, baseline: str | None) -> list[str]:
         return []
 
     notes = ["no energy sensor was read: CPU seconds and FLOPs are the primary endpoint, joules follow a model"]
+    energy, constant = (_total_of(setting, name) for name in ("energy_kwh", "constant_kwh"))
+    share = constant_share(energy, constant)
+    if share > 0:
+        notes.append(
+            f"{100 * share:.0f} % of these joules are a constant wattage (such as CodeCarbon's for memory) × "
+            "wall-clock time: they grow while a machine waits, and stand in no multiple"
+        )
 
     baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
     for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False):
@@ -110,6 +121,11 @@ def _ratio_text(pairs: list[tuple[dict[str, Any], dict[str, Any]]], name: str, u
     low, high = ratio_interval(costs)
     interval = "" if math.isnan(low) else f" (95 % bootstrap interval {low:.3g} to {high:.3g})"
     return f"{ratio:.3g}× {unit}{interval}"
+
+
+def _total_of(setting: pd.DataFrame, cost: str) -> float:
+    """Returns what all runs of a setting spent on choosing τ; NaN where a part is missing."""
+    return float(setting[f"tuning_{cost}"].sum(skipna=False))
 
 
 def _on_different_machines(setting: pd.DataFrame) -> list[str]:

@@ -16,6 +16,7 @@ from analysis.frames.groupby import groups, of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.selection import best_first
 from analysis.results.cost_to_reach import attempts_of, best_weights, candidates, cost_to_reach
+from analysis.results.spending import spending_basis
 from greenkd.records import StrategyKind
 
 _MOST_BUDGETS = 8
@@ -38,7 +39,7 @@ def equal_energy(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for key, setting in groups(runs, columns.SETTING):
         reach_here = of_setting(reach, key)
-        basis = next((name for name in columns.SPENDING if reach_here[name].notna().all()), None)
+        basis = spending_basis(setting["meter"], reach_here)
         if basis is None:
             continue
 

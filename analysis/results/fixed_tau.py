@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, joined, rows_of
+from analysis.frames.groupby import joined, rows_of
 from analysis.frames.selection import select_trial
 from analysis.frames.trials import KILLED
 from analysis.results.run_rows import (
@@ -22,6 +22,7 @@ from analysis.results.run_rows import (
     logits_costs,
     meter_text,
     shared_values,
+    startup_costs,
 )
 from greenkd.records import CampaignStatus, StrategyKind, TrialStatus
 
@@ -29,9 +30,14 @@ CONTROL_TAU = 4.0  # the default of the literature and of `temperature=fixed`
 SWEPT = "grid (swept)"
 
 
-def nearest_to_control(taus: set[float]) -> float:
-    """Returns the τ of the control: 4, or the nearest there is (the lower of two)."""
-    return min(taus, key=lambda tau: (abs(tau - CONTROL_TAU), tau))
+def control_of_fixed(taus: set[float]) -> float | None:
+    """Returns the τ of the control among those of `fixed` campaigns: the only one, or 4 among several, or None.
+
+    Another of several is never taken for it: which one would then be a choice of τ, and no control of one.
+    """
+    if len(taus) == 1:
+        return next(iter(taus))
+    return CONTROL_TAU if CONTROL_TAU in taus else None
 
 
 def taus_of_fixed(fixed: pd.DataFrame, trials: pd.DataFrame) -> "pd.Series[float]":
@@ -97,6 +103,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
         "complete": bool((members["status"] == CampaignStatus.DONE).all()),
         **choice,
         **tuning,
+        **{f"startup_{name}": float(members[f"startup_{name}"].sum(skipna=False)) for name in columns.COST_COLUMNS},
         "meter": joined(meter_text(row) for row in rows),
         "carbon": joined(carbon_text(row) for row in rows),
         "pue": float(members["pue"].iloc[0]) if members["pue"].nunique() == 1 else math.nan,
@@ -104,7 +111,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
     }
 
 
-def start_up_costs(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
+def overhead_of_one_trial(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
     """Returns what a campaign of one trial pays besides its training and the logits, on average over those at hand."""
     is_alone = (setting["planned_trials"] == 1) & (setting["status"] == CampaignStatus.DONE.value)
     campaigns = rows_of(setting[is_alone])
@@ -124,38 +131,32 @@ def start_up_costs(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]
 
 
 def control_runs(
-    grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts, start_up: dict[str, float]
+    grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts, overhead: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
     """Yields the fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone.
 
-    That includes the start-up of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
-    would look cheaper than the same training under another name.
+    That includes the overhead of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
+    would look cheaper than the same training under another name. A grid without τ = 4 holds no control.
 
     Args:
         grids: The campaigns of kind grid, rows of the campaigns frame.
         trials: The trials of the setting.
         costs: What each trial took.
-        start_up: What `start_up_costs` returned for the setting.
+        overhead: What `overhead_of_one_trial` returned for the setting.
     """
     is_of_grid = trials["campaign"].isin(grids["campaign"])
-    complete = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna()]
-    if complete.empty:
-        return
-
-    # One τ for all seeds, where all grids hold one.
-    common = set.intersection(*(set(group["tau"]) for _, group in groups(complete, ["campaign"])))
-    tau = nearest_to_control(common or set(complete["tau"]))
+    at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & (trials["tau"] == CONTROL_TAU)]
 
     seeds: set[int] = set()
     for campaign in rows_of(grids):
-        at_tau = complete[(complete["campaign"] == campaign["campaign"]) & (complete["tau"] == tau)]
+        at_tau = at_control[at_control["campaign"] == campaign["campaign"]]
         if at_tau.empty or campaign["seed"] in seeds:  # several grids of one seed hold the same training
             continue
         seeds.add(campaign["seed"])
 
         trial = at_tau.iloc[0]
         is_attempt = (trials["campaign"] == campaign["campaign"]) & (trials["trial"] == trial["trial"])
-        yield _control_run(campaign, trial, int(is_attempt.sum()), costs, start_up)
+        yield _control_run(campaign, trial, int(is_attempt.sum()), costs, overhead)
 
 
 def _control_run(
@@ -163,7 +164,7 @@ def _control_run(
     trial: "pd.Series[Any]",
     attempts: int,
     costs: TrialCosts,
-    start_up: dict[str, float],
+    overhead: dict[str, float],
 ) -> dict[str, Any]:
     final = final_costs(costs, campaign["campaign"], trial["trial"])
     logits = logits_costs(campaign)
@@ -184,6 +185,7 @@ def _control_run(
         "chosen_params": trial["params"],
         "val_score": trial["val_score"],
         "test_score": trial["test_score"],
-        **{f"tuning_{name}": final[f"final_{name}"] + logits[name] + start_up[name] for name in columns.COST_COLUMNS},
+        **{f"tuning_{name}": final[f"final_{name}"] + logits[name] + overhead[name] for name in columns.COST_COLUMNS},
+        **startup_costs(campaign),
         **final,
     }

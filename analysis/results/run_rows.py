@@ -28,6 +28,11 @@ def logits_costs(campaign: dict[str, Any]) -> dict[str, float]:
     return {name: campaign[f"logits_{name}"] if needed else 0.0 for name in columns.COST_COLUMNS}
 
 
+def startup_costs(campaign: dict[str, Any]) -> dict[str, float]:
+    """Returns the `startup_…` columns of a campaign: its share of the start of the processes that worked for it."""
+    return {f"startup_{name}": campaign[f"startup_{name}"] for name in columns.COST_COLUMNS}
+
+
 def shared_values(campaign: dict[str, Any]) -> dict[str, Any]:
     """Returns what a run takes over unchanged from a row of the campaigns frame."""
     return {

@@ -17,13 +17,13 @@ from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.trials import KILLED
 from analysis.results.fixed_tau import (
+    control_of_fixed,
     control_runs,
-    nearest_to_control,
-    start_up_costs,
+    overhead_of_one_trial,
     swept_run,
     taus_of_fixed,
 )
-from analysis.results.run_rows import TrialCosts, costs_of_trials, final_costs, shared_values
+from analysis.results.run_rows import TrialCosts, costs_of_trials, final_costs, shared_values, startup_costs
 from greenkd.records import CampaignStatus, StrategyKind
 
 _LONGEST_OPTION = 24  # letters of an option's value in a label
@@ -51,16 +51,18 @@ def _setting_runs(setting: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts
     with_tau = fixed[fixed["tau"].notna()]
     if with_tau.empty:
         yield from _campaign_runs(fixed, trials, costs)
-        grids = setting[setting["kind"] == StrategyKind.GRID.value]
-        yield from control_runs(grids, trials, costs, start_up_costs(setting, costs))
-        return
 
-    control_tau = nearest_to_control(set(with_tau["tau"]))
-    control = with_tau[with_tau["tau"] == control_tau]
-    yield from _campaign_runs(control, trials, costs, label=f"fixed τ={control_tau:g}")
+    # The control: `fixed` campaigns of it, or the trials that a grid already paid for.
+    control_tau = control_of_fixed(set(with_tau["tau"]))
+    if control_tau is not None:
+        control = with_tau[with_tau["tau"] == control_tau]
+        yield from _campaign_runs(control, trials, costs, label=f"fixed τ={control_tau:g}")
+    else:
+        grids = setting[setting["kind"] == StrategyKind.GRID.value]
+        yield from control_runs(grids, trials, costs, overhead_of_one_trial(setting, costs))
 
     for (seed,), members in groups(with_tau, ["seed"]):
-        if members["tau"].nunique() > 1:
+        if with_tau["tau"].nunique() > 1 and (control_tau is None or members["tau"].nunique() > 1):
             yield swept_run(seed, members, trials, costs)
 
 
@@ -99,6 +101,7 @@ def _campaign_runs(
             "complete": row["status"] == CampaignStatus.DONE and not math.isnan(row["test_score"]),
             **{name: row[name] for name in ("chosen_tau", "chosen_params", "val_score", "test_score")},
             **{f"tuning_{name}": row[f"tuning_{name}"] for name in columns.COST_COLUMNS},
+            **startup_costs(row),
             **final_costs(costs, row["campaign"], row["chosen_trial"]),
         }
 

@@ -19,6 +19,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.results.comparison import Comparison
 from analysis.results.paired_tests import Paired, holm, paired, seeds_needed
+from analysis.results.verdict_costs import ExtraCosts, extra_costs
 from analysis.results.verdict_words import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH, verdict_sentence
 from greenkd.records import StrategyKind
 
@@ -40,8 +41,7 @@ class Verdict:
         p_worth: Holm-corrected p value of the gain exceeding the margin.
         p_not_worth: Holm-corrected p value of the gain staying below the margin.
         decision: One of the words of `analysis.results.verdict_words`.
-        extra_kwh: Energy that choosing τ took more than under the control, mean per seed.
-        cost_multiple: Energy of choosing τ over that under the control.
+        costs: What choosing τ took more than under the control.
         more_seeds: Further seeds to decide with power 0.8, if the gain and its spread are what they look like; None
             where the verdict is decided or no number of seeds would be enough.
         campaigns: Numbers of the campaigns behind the verdict.
@@ -56,10 +56,19 @@ class Verdict:
     p_worth: float
     p_not_worth: float
     decision: str
-    extra_kwh: float
-    cost_multiple: float
+    costs: ExtraCosts
     more_seeds: int | None
     campaigns: tuple[int, ...]
+
+    @property
+    def extra_kwh(self) -> float:
+        """Energy that choosing τ took more than under the control, mean per seed."""
+        return self.costs.extra_kwh
+
+    @property
+    def cost_multiple(self) -> float:
+        """Energy of choosing τ over that under the control."""
+        return self.costs.multiples["energy_kwh"]
 
     @property
     def kwh_per_point(self) -> float:
@@ -76,7 +85,7 @@ class Verdict:
             gains=self.paired,
             margin=self.margin,
             decision=self.decision,
-            cost_multiple=self.cost_multiple,
+            costs=self.costs.words,
             more_seeds=self.more_seeds,
         )
 
@@ -131,7 +140,6 @@ def verdicts(
     for pair, result, p_above, p_below in zip(pairs, results, p_worth, p_not_worth, strict=True):
         decision = _decide(pair, p_above, p_below, alpha)
         needed = seeds_needed(result.mean - margin, result.sd, tests=tests, alpha=alpha)
-        extra_kwh, cost_multiple = _extra_cost(pair.seeds, mix_meters=mix_meters)
 
         judged.append(
             Verdict(
@@ -144,8 +152,7 @@ def verdicts(
                 p_worth=p_above,
                 p_not_worth=p_below,
                 decision=decision,
-                extra_kwh=extra_kwh,
-                cost_multiple=cost_multiple,
+                costs=extra_costs(pair.seeds, mix_meters=mix_meters),
                 more_seeds=None if needed is None or decision != CANNOT_TELL else max(1, needed - result.seeds),
                 campaigns=_campaigns_behind(pair.seeds),
             )
@@ -188,19 +195,6 @@ def _decide(pair: _Pair, p_worth: float, p_not_worth: float, alpha: float) -> st
     return CANNOT_TELL
 
 
-def _extra_cost(seeds: pd.DataFrame, *, mix_meters: bool) -> tuple[float, float]:
-    """Returns the energy spent more than under the control, mean per seed, and the ratio of both; NaN where unknown."""
-    same_meter = mix_meters or bool((seeds["meter"] == seeds["meter_control"]).all())
-    if not same_meter:
-        return math.nan, math.nan
-
-    energy, control = seeds["tuning_energy_kwh"], seeds["tuning_energy_kwh_control"]
-    extra_kwh = float((energy - control).mean(skipna=False))
-    if not control.sum() > 0:
-        return extra_kwh, math.nan
-    return extra_kwh, float(energy.sum(skipna=False) / control.sum(skipna=False))
-
-
 def _campaigns_behind(seeds: pd.DataFrame) -> tuple[int, ...]:
     names = ("campaigns", "campaigns_control")
     return tuple(sorted({number for name in names for numbers in seeds[name] for number in numbers}))
@@ -227,6 +221,9 @@ def verdict_frame(judged: Sequence[Verdict]) -> pd.DataFrame:
             "extra_kwh": verdict.extra_kwh,
             "cost_multiple": verdict.cost_multiple,
             "kwh_per_point": verdict.kwh_per_point,
+            "extra_cpu_s": verdict.costs.extra_cpu_s,
+            "cpu_s_multiple": verdict.costs.multiples["cpu_s"],
+            "flops_multiple": verdict.costs.multiples["flops"],
             "more_seeds": verdict.more_seeds,
             "sentence": verdict.sentence,
         }

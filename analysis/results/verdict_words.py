@@ -31,13 +31,16 @@ def verdict_sentence(
     gains: Paired,
     margin: float,
     decision: str,
-    cost_multiple: float,
+    costs: str,
     more_seeds: int | None,
 ) -> str:
-    """Returns a verdict as one plain sentence; the arguments are the attributes of `analysis.Verdict`."""
+    """Returns a verdict as one plain sentence.
+
+    The arguments are the attributes of `analysis.Verdict`; `costs` are its words, such as `2.14× its energy`.
+    """
     dataset, teacher, student, objective, _ = setting
     subject = f"{dataset}, {teacher} → {student}, {objective}: {plain(strategy)} over {plain(control)}"
-    cost = "" if math.isnan(cost_multiple) else f" for {units.multiple(cost_multiple)} its energy"
+    cost = f" for {costs}" if costs else ""
 
     if gains.seeds == 0:
         return f"{subject}: cannot tell, no seed has a test result of both."

@@ -11,16 +11,21 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
+from analysis.results.spending import has_sensor, spending_basis
 from analysis.views.metric_words import MetricWords, metric_words
 from analysis.views.table import Column, Table, make_table
 from greenkd.records import StrategyKind
 
 _WIDEST_TAUS = 12  # letters
 
-# What multiples are of: the first of these that was measured.
+# The costs that are shown, each with its turn to leave a narrow terminal.
+_WITH_SENSOR = {"energy_kwh": 0, "co2eq_g": 2, "flops": 3, "duration_s": 1}
+_WITHOUT_SENSOR = {"cpu_s": 0, "flops": 0, "duration_s": 1}
+
+# What multiples are of.
 _BASES = {
     "energy_kwh": "energy",
-    "cpu_s": "CPU seconds, as no energy was measured",
+    "cpu_s": "CPU seconds",
     "duration_s": "seconds, as neither energy nor CPU time was measured",
     "": "nothing: no cost was measured",
 }
@@ -46,29 +51,31 @@ def comparison_tables(
 def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dict[str, str], baseline: str) -> Table:
     rows = rows_of(table)
     words = metric_words(table["metric"])
-    basis = next((name for name in _BASES if name and table[f"tuning_{name}"].notna().any()), "")
     runs = comparison.runs[comparison.runs["setting_id"].isin(table["setting_id"].unique())]
+    basis = spending_basis(runs["meter"], table, prefix="tuning_", of_all=False) or ""
 
     # What was compared and chosen, and what it got.
     more = [name for name in columns.SETTING if name not in names and table[name].nunique() > 1]
     shown = [
         Column("strategy", [row["strategy"] for row in rows], words=True),
         *(Column(name.replace("setting_id", "setting"), [row[name] for row in rows], words=True) for name in more),
-        Column("trials", [_trials(row) for row in rows], leaves=5),
+        Column("trials", [_trials(row) for row in rows], leaves=7),
         Column("chosen τ", [_taus(row) for row in rows]),
-        Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=4),
+        Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=5),
         Column(f"test {words.header}", _mean_sd(rows, "test_score", words)),
     ]
 
-    # What was paid: costs, then multiples of other strategies' costs.
-    for name, leaves in (("energy_kwh", 0), ("co2eq_g", 2), ("flops", 3), ("duration_s", 1)):
-        factor, unit = units.scale(name, table[f"tuning_{name}"])
-        shown.append(Column(unit, [units.figure(row[f"tuning_{name}"] * factor) for row in rows], leaves=leaves))
+    # What was paid: costs, then multiples of other strategies' costs. Start-up stands by itself and in no multiple.
+    with_sensor = has_sensor(runs["meter"])
+    shown += _cost_columns(rows, table, _WITH_SENSOR if with_sensor else _WITHOUT_SENSOR)
+    shown += _startup_column(rows, table, basis)
     if sweep.pricing.price is not None:
         shown.append(Column("money", [units.figure(row["tuning_money"]) for row in rows]))
     for name, header in (("baseline", f"×{baseline}"), ("fixed", "×fixed"), ("teacher", "×teacher")):
         multiples = [row[f"{basis}_x_{name}"] if basis else math.nan for row in rows]
         shown.append(Column(header, [units.multiple(value) for value in multiples]))
+    if not with_sensor:
+        shown += _modelled_columns(rows, table)
 
     return make_table(
         _title(table, names, runs),
@@ -76,6 +83,46 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         notes=_notes(comparison, runs, basis, sweep.pricing.price),
         anchors=[_folders(sweep, runs, row) for row in rows],
     )
+
+
+def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int]) -> list[Column]:
+    """Returns columns of what choosing τ took.
+
+    Args:
+        rows: The rows of the table.
+        table: The same as a frame.
+        shown: By cost, its turn to leave a narrow terminal.
+    """
+    columns_shown = []
+    for name, leaves in shown.items():
+        factor, unit = units.scale(name, table[f"tuning_{name}"])
+        header = f"CPU {unit}" if name == "cpu_s" else unit
+        cells = [units.figure(row[f"tuning_{name}"] * factor) for row in rows]
+        columns_shown.append(Column(header, cells, leaves=leaves))
+    return columns_shown
+
+
+def _startup_column(rows: list[dict[str, Any]], table: pd.DataFrame, basis: str) -> list[Column]:
+    """Returns the start-up in the unit that multiples are of; no column where none was recorded."""
+    if not basis or table[f"startup_{basis}"].isna().all():
+        return []
+    factor, unit = units.scale(basis, table[f"tuning_{basis}"])
+    name = f"CPU {unit}" if basis == "cpu_s" else unit
+    return [Column(f"start-up\n{name}", [units.figure(row[f"startup_{basis}"] * factor) for row in rows], leaves=6)]
+
+
+def _modelled_columns(rows: list[dict[str, Any]], table: pd.DataFrame) -> list[Column]:
+    """Returns the joules that no sensor saw: what a model makes of CPU seconds apart from what goes by the clock."""
+    if table["tuning_energy_kwh"].isna().all():
+        return []
+
+    factor, unit = units.scale("energy_kwh", table["tuning_energy_kwh"])
+    by_clock = [row["tuning_constant_kwh"] * factor for row in rows]
+    modelled = [row["tuning_energy_kwh"] * factor - constant for row, constant in zip(rows, by_clock, strict=True)]
+    shown = [Column(f"{unit}\nmodel", [units.figure(value) for value in modelled], leaves=4)]
+    if any(value > 0 for value in by_clock):
+        shown.append(Column(f"{unit}\nconst.", [units.figure(value) for value in by_clock], leaves=3))
+    return [*shown, *_cost_columns(rows, table, {"co2eq_g": 2})]
 
 
 def _title(table: pd.DataFrame, names: dict[str, str], runs: pd.DataFrame) -> str:
@@ -122,12 +169,13 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
     notes = [
         "costs: choosing τ, mean per seed: every attempt, validation, overhead and the teacher's logits; without "
         "the teacher's training and the final test",
+        "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple",
         f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs",
     ]
 
-    teachers = [f"{units.figure(value * 1e3)} Wh" for value in sorted(set(runs["teacher_energy_kwh"].dropna()))]
+    teachers = _teachers(runs)
     if teachers:
-        notes.append(f"training the teacher once: {', '.join(teachers)}, not in the costs above")
+        notes.append(f"training the teacher once: {' or '.join(teachers)}; not in the costs above")
     notes += [f"energy: {meter}, device energy (PUE 1)" for meter in sorted(set(runs["meter"]))]
     notes += [f"grams: {carbon}" for carbon in sorted(set(runs["carbon"]))]
     if price is not None:
@@ -136,3 +184,16 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
     for setting in sorted(set(runs["setting_id"])):
         notes += comparison.notes[setting]
     return notes
+
+
+def _teachers(runs: pd.DataFrame) -> list[str]:
+    """Returns what each teacher's training took: energy where sensors were read, else CPU seconds first."""
+    names = ("energy_kwh",) if has_sensor(runs["meter"]) else ("cpu_s", "energy_kwh")
+    texts = []
+    for row in rows_of(runs[[f"teacher_{name}" for name in names]]):
+        figures = {"cpu_s": f"{units.figure(row.get('teacher_cpu_s', math.nan))} CPU s"}
+        figures["energy_kwh"] = f"{units.figure(row['teacher_energy_kwh'] * 1e3)} Wh"
+        known = [figures[name] for name in names if not math.isnan(row[f"teacher_{name}"])]
+        if known:
+            texts.append(", ".join(known))
+    return sorted(set(texts))

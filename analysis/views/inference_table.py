@@ -9,6 +9,8 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.inference import IMAGES, inference
+from analysis.results.run_rows import meter_text
+from analysis.results.spending import has_sensor
 from analysis.views.metric_words import metric_words
 from analysis.views.setting_names import setting_title
 from analysis.views.table import Column, Table, make_table
@@ -16,7 +18,7 @@ from analysis.views.table import Column, Table, make_table
 
 def inference_tables(sweep: Sweep) -> list[Table]:
     """Returns one table per setting, with a row for the teacher and one for each strategy's student."""
-    meters = joined(sweep.ledger["meter"])
+    meters = joined(meter_text(row) for row in rows_of(sweep.campaigns))
     return [_table(key, networks, meters) for key, networks in groups(inference(sweep), columns.SETTING)]
 
 
@@ -33,9 +35,14 @@ def _table(key: tuple[str, ...], networks: pd.DataFrame, meters: str) -> Table:
         Column("GFLOPs / image", [units.figure(row["forward_flops_per_image"] * 1e-9) for row in rows]),
         Column(f"s / {IMAGES}", [units.figure(row["duration_s"]) for row in rows]),
     ]
+    # Without a sensor CPU seconds stand before joules, which are a model's then.
+    with_sensor = has_sensor(meters.split(" | "))
+    if not with_sensor:
+        shown.append(Column(f"CPU s / {IMAGES}", [units.figure(row["cpu_s"]) for row in rows]))
     for name in ("energy_kwh", "co2eq_g"):
         factor, unit = units.scale(name, networks[name])
-        shown.append(Column(f"{unit} / {IMAGES}", [units.figure(row[name] * factor) for row in rows]))
+        header = f"{unit} / {IMAGES}" if with_sensor else f"{unit} / {IMAGES}, model"
+        shown.append(Column(header, [units.figure(row[name] * factor) for row in rows]))
     shown += [
         Column("peak MiB", [units.figure(row["peak_memory_bytes"] / 2**20) for row in rows]),
         Column("from phase", [row["source"] for row in rows], words=True),

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis import units
 from analysis.frames.groupby import rows_of
 from analysis.results.comparison import Comparison
+from analysis.results.spending import constant_share, has_sensor
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 from greenkd.records import StrategyKind
@@ -101,9 +102,20 @@ def paper_table(comparison: Comparison) -> Table:
             "ours: test accuracy of the trial that validation chose, at its last epoch; the published figures are the "
             "best test epoch",
             "GFLOPs: forward passes of teacher and student, 1 MAC = 2 FLOPs, as the paper counts",
+            *_on_our_energy(ours),
             "CMC is not named further in what is reachable of the paper; our crd stands beside it as a reading",
         ),
     )
+
+
+def _on_our_energy(ours: pd.DataFrame) -> list[str]:
+    """Returns what has to be said of our energy where no sensor stands behind it."""
+    if ours.empty or has_sensor(ours["meter"]):
+        return []
+
+    share = constant_share(float(ours["tuning_energy_kwh"].sum()), float(ours["tuning_constant_kwh"].sum()))
+    by_clock = f", {100 * share:.0f} % of it a constant wattage × wall-clock time" if share > 0 else ""
+    return [f"our kWh and grams: no sensor was read, so they are a model's{by_clock}"]
 
 
 def _published_cells(published: Published) -> _Cells:

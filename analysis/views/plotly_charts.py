@@ -12,6 +12,7 @@ from analysis.frames.groupby import groups, of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
+from analysis.results.spending import has_sensor, spending_basis
 from analysis.results.verdict_words import plain
 from analysis.views.metric_words import MetricWords, metric_words
 from analysis.views.setting_names import setting_place
@@ -58,9 +59,9 @@ def charts(sweep: Sweep, comparison: Comparison) -> list[Chart]:
             styles=looks((row["strategy"], row["kind"]) for row in rows),
         )
         drawn += [
-            _reach_chart(setting, of_setting(reach, key)),
+            _reach_chart(setting, of_setting(reach, key), runs),
             _tau_chart(setting, sweep),
-            _pareto_chart(setting, rows),
+            _pareto_chart(setting, rows, runs),
         ]
 
     return [chart for chart in drawn if chart is not None]
@@ -75,11 +76,11 @@ def _scatter(look: Look, *, lines: bool) -> PlotlyTrace:
     }
 
 
-def _reach_chart(setting: _Setting, reach: pd.DataFrame) -> Chart | None:
+def _reach_chart(setting: _Setting, reach: pd.DataFrame, runs: pd.DataFrame) -> Chart | None:
     if reach.empty or (reach["k"] == 1).all():
         return None
-    basis = next((name for name in columns.SPENDING if (reach[name] > 0).all()), None)
-    if basis is None:
+    basis = spending_basis(runs["meter"], reach)
+    if basis is None or not (reach[basis] > 0).all():
         return None
 
     words = setting.words
@@ -151,19 +152,21 @@ def _tau_chart(setting: _Setting, sweep: Sweep) -> Chart | None:
     )
 
 
-def _pareto_chart(setting: _Setting, rows: list[dict[str, Any]]) -> Chart | None:
-    known = [row for row in rows if row["tuning_energy_kwh"] > 0 and not math.isnan(row["test_score_mean"])]
+def _pareto_chart(setting: _Setting, rows: list[dict[str, Any]], runs: pd.DataFrame) -> Chart | None:
+    basis = "energy_kwh" if has_sensor(runs["meter"]) else "cpu_s"
+    spending, spent_in = columns.SPENDING[basis], f"tuning_{basis}"
+    known = [row for row in rows if row[spent_in] > 0 and not math.isnan(row["test_score_mean"])]
     if not known:
         return None
 
     words = setting.words
-    spent = [row["tuning_energy_kwh"] for row in known]
-    factor, unit = units.scale("energy_kwh", spent)
+    spent = [row[spent_in] for row in known]
+    factor, unit = units.scale(basis, spent)
     traces = []
     for row in known:
         trace = _scatter(setting.styles[row["strategy"]], lines=False) | {
             "name": plain(row["strategy"]),
-            "x": [row["tuning_energy_kwh"] * factor],
+            "x": [row[spent_in] * factor],
             "y": [words.scale * row["test_score_mean"]],
             "hovertemplate": f"%{{x:.4g}} {unit}<br>test %{{y:.2f}} {words.unit}, {row['seeds']} seed(s)",
         }
@@ -172,10 +175,10 @@ def _pareto_chart(setting: _Setting, rows: list[dict[str, Any]]) -> Chart | None
         traces.append(trace)
 
     return Chart(
-        f"{words.title} against energy {setting.place}",
-        f"One point per strategy: mean test {words.name} over the energy of choosing τ, bars ± 1 sd.",
+        f"{words.title} against {spending} {setting.place}",
+        f"One point per strategy: mean test {words.name} over the {spending} of choosing τ, bars ± 1 sd.",
         traces,
-        f"energy of choosing τ, {unit}",
+        f"{spending} of choosing τ, {unit}",
         f"test {words.axis}",
         max(spent) > 5 * min(spent),
         setting.campaigns,

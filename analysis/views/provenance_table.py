@@ -5,14 +5,15 @@ import math
 from analysis import units
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
+from analysis.frames.problems import read_processes
 from analysis.results.comparison import Comparison
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
 
 def provenance_tables(sweep: Sweep, comparison: Comparison) -> list[Table]:
-    """Returns energy sources, environment, and the campaigns behind every row."""
-    return [_sources(sweep), _environment(sweep), _campaigns(sweep), _runs(sweep, comparison)]
+    """Returns energy sources, commands, environment, and the campaigns behind every row."""
+    return [_sources(sweep), *_commands(sweep), _environment(sweep), _campaigns(sweep), _runs(sweep, comparison)]
 
 
 def _sources(sweep: Sweep) -> Table:
@@ -54,6 +55,33 @@ def _sources(sweep: Sweep) -> Table:
 
 def _intensities(values: list[float]) -> str:
     return joined(f"{value:g}" for value in values) or units.MISSING
+
+
+def _commands(sweep: Sweep) -> list[Table]:
+    """Returns what each command took as a whole, and how much of it the campaigns' ledgers hold."""
+    paths = [path for root in sweep.roots for path in sorted(root.rglob("processes.jsonl"))]
+    rows = [row for path in paths for row in read_processes(path, [])]  # what is damaged in them has been named
+    if not rows:
+        return []
+
+    columns = [
+        Column("command", [row.command for row in rows], words=True),
+        Column("what", ["all campaigns" if row.kind == "command" else row.kind for row in rows], words=True),
+        Column("s", [units.figure(row.duration_s) for row in rows]),
+        Column("CPU s", [units.figure(row.cpu_s) for row in rows]),
+        Column("s in ledgers", [units.figure(row.metered_s) for row in rows]),
+        Column("CPU s in ledgers", [units.figure(row.metered_cpu_s) for row in rows]),
+    ]
+    return [
+        make_table(
+            "Commands",
+            columns,
+            notes=(
+                "from the start of the process to the end of its last campaign, start-up included; the comparison "
+                "printed after that is charged to no campaign; processes that worked beside it are not in its row",
+            ),
+        )
+    ]
 
 
 def _environment(sweep: Sweep) -> Table:

@@ -7,26 +7,31 @@ import pandas as pd
 
 from analysis import units
 from analysis.frames import columns
-from analysis.frames.groupby import groups, rows_of
+from analysis.frames.groupby import groups, of_setting, rows_of
 from analysis.results.cost_to_reach import BAND
+from analysis.results.spending import has_sensor
 from analysis.results.verdict_words import plain
 from analysis.views.metric_words import MetricWords, metric_words
 from analysis.views.setting_names import setting_title
 from analysis.views.table import Column, Table, make_table
 
 
-def reach_tables(reach: pd.DataFrame) -> list[Table]:
+def reach_tables(reach: pd.DataFrame, runs: pd.DataFrame) -> list[Table]:
     """Returns the values of the cost-to-reach curves, one table per setting.
 
     Args:
         reach: What `cost_to_reach` returned.
+        runs: The runs behind it; they know whether a sensor was read.
     """
     if reach.empty:
         return []
-    return [_reach_table(key, curves) for key, curves in groups(reach, columns.SETTING)]
+    return [
+        _reach_table(key, curves, with_sensor=has_sensor(of_setting(runs, key)["meter"]))
+        for key, curves in groups(reach, columns.SETTING)
+    ]
 
 
-def _reach_table(key: tuple[str, ...], curves: pd.DataFrame) -> Table:
+def _reach_table(key: tuple[str, ...], curves: pd.DataFrame, *, with_sensor: bool) -> Table:
     rows = rows_of(curves)
     words = metric_words(curves["metric"])
 
@@ -34,9 +39,11 @@ def _reach_table(key: tuple[str, ...], curves: pd.DataFrame) -> Table:
         Column("strategy", [plain(row["strategy"]) for row in rows], words=True),
         Column("trials k", [str(row["k"]) for row in rows]),
     ]
-    for name in ("energy_kwh", "co2eq_g", "flops", "duration_s"):
+    costs = ("energy_kwh", "co2eq_g", "flops", "duration_s") if with_sensor else ("cpu_s", "flops", "duration_s")
+    for name in costs:
         factor, unit = units.scale(name, curves[name])
-        shown.append(Column(unit, [units.figure(row[name] * factor) for row in rows]))
+        header = f"CPU {unit}" if name == "cpu_s" else unit
+        shown.append(Column(header, [units.figure(row[name] * factor) for row in rows]))
 
     low, high = (f"{100 * share:.0f}" for share in BAND)
     shown += [
@@ -49,8 +56,8 @@ def _reach_table(key: tuple[str, ...], curves: pd.DataFrame) -> Table:
         shown,
         notes=(
             "grids: exact expectation over all orders of their trials; searches: as they ran; mean over seeds",
-            "costs include overhead and the teacher's logits; failed and killed attempts are spread over the "
-            "completed trials",
+            "costs include overhead and the teacher's logits, but no start-up; failed and killed attempts are spread "
+            "over the completed trials",
         ),
     )
 
@@ -78,7 +85,8 @@ def _equal_energy_table(key: tuple[str, ...], budgets: pd.DataFrame) -> Table:
     factor, unit = units.scale(basis, budgets["budget"])
 
     by_budget = groups(budgets, ["budget"])
-    shown = [Column(f"budget, {unit}", [units.figure(budget * factor) for (budget,), _ in by_budget])]
+    name = f"CPU {unit}" if basis == "cpu_s" else unit
+    shown = [Column(f"budget, {name}", [units.figure(budget * factor) for (budget,), _ in by_budget])]
     for strategy in dict.fromkeys(budgets["strategy"]):
         rows = [rows_of(group[group["strategy"] == strategy])[0] for _, group in by_budget]
         shown.append(Column(plain(strategy), [_affordable(row, words) for row in rows]))

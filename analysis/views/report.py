@@ -92,7 +92,7 @@ def write_report(
         comparisons=tables,
         campaigns={str(path): number for number, path in sweep.folders.items()},
         charts=[(f"chart-{number}", chart, _plotly(chart)) for number, chart in enumerate(curves)],
-        reach=reach_tables(cost_to_reach(sweep, comparison.runs)),
+        reach=reach_tables(cost_to_reach(sweep, comparison.runs), comparison.runs),
         equal=equal_energy_tables(equal_energy(sweep, comparison.runs)),
         pictures=[(picture, _embedded(picture, folder)) for picture in pictures],
         paper=paper_table(comparison),

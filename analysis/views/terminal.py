@@ -41,12 +41,12 @@ def to_terminal(table: Table, console: Console) -> None:
 
 
 def _width(table: Table, kept: list[int]) -> int:
-    """Returns the width of some columns, with a space between them and a first column that wraps."""
+    """Returns the width of some columns, with a space between them and a first column that wraps at its least width."""
     widths = [
         max(cell_len(line) for row in (table.header, *table.rows) for line in row[column].split("\n"))
         for column in kept
     ]
-    return min(widths[0], _FIRST_WIDTH) + sum(width + 1 for width in widths[1:])
+    return _FIRST_WIDTH + sum(width + 1 for width in widths[1:])
 
 
 def _rich_table(table: Table, kept: list[int]) -> RichTable:

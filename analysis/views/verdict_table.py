@@ -18,7 +18,6 @@ def verdict_table(judged: Sequence[Verdict], *, alpha: float = ALPHA) -> Table:
         alpha: The family-wise error rate that it was given.
     """
     words = metric_words(verdict.metric for verdict in judged)
-    factor, unit = units.scale("energy_kwh", [verdict.extra_kwh for verdict in judged])
     gains = [verdict.paired for verdict in judged]
 
     # Who is held against whom, and the answer.
@@ -37,9 +36,7 @@ def verdict_table(judged: Sequence[Verdict], *, alpha: float = ALPHA) -> Table:
         Column("95 % interval", [_interval(gain.low, gain.high) for gain in gains]),
         Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged]),
         Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged]),
-        Column("×energy", [units.multiple(verdict.cost_multiple) for verdict in judged]),
-        Column(f"extra {unit}", [units.figure(verdict.extra_kwh * factor) for verdict in judged]),
-        Column(f"{unit}/point", [units.figure(verdict.kwh_per_point * factor) for verdict in judged]),
+        *_cost_columns(judged),
         Column("more seeds", [_count(verdict.more_seeds) for verdict in judged]),
         Column("bootstrap 95 %", [_interval(gain.bootstrap_low, gain.bootstrap_high) for gain in gains]),
         Column("p(sign flips)", [_p_value(gain.p_permutation) for gain in gains]),
@@ -58,6 +55,29 @@ def verdict_table(judged: Sequence[Verdict], *, alpha: float = ALPHA) -> Table:
             "not corrected",
         ),
     )
+
+
+def _cost_columns(judged: Sequence[Verdict]) -> list[Column]:
+    """Returns what the gain cost: energy where sensors were read, else CPU seconds and FLOPs."""
+    with_sensor = all(verdict.costs.has_sensor for verdict in judged)
+    basis = "energy_kwh" if with_sensor else "cpu_s"
+    extra = [verdict.extra_kwh if with_sensor else verdict.costs.extra_cpu_s for verdict in judged]
+    factor, unit = units.scale(basis, extra)
+    name = unit if with_sensor else f"CPU {unit}"
+
+    per_point = [
+        value / verdict.paired.mean if verdict.paired.mean > 0 else math.nan
+        for value, verdict in zip(extra, judged, strict=True)
+    ]
+    multiples = {"energy_kwh": "×energy"} if with_sensor else {"cpu_s": "×CPU s", "flops": "×FLOPs"}
+    return [
+        *(
+            Column(header, [units.multiple(verdict.costs.multiples[cost]) for verdict in judged])
+            for cost, header in multiples.items()
+        ),
+        Column(f"extra {name}", [units.figure(value * factor) for value in extra]),
+        Column(f"{name}/point", [units.figure(value * factor) for value in per_point]),
+    ]
 
 
 def _p_value(value: float) -> str:

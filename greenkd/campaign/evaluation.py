@@ -11,7 +11,17 @@ from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
-from greenkd.records import CampaignStatus, Phase, TestResult, TrialRow, TrialStatus, choose_trial
+from greenkd.records import (
+    CampaignStatus,
+    LedgerRow,
+    Phase,
+    TestResult,
+    TrialRow,
+    TrialStatus,
+    choose_trial,
+    read_rows,
+)
+from greenkd.records.metering import own_terms
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.temperature import StrategyStudy
@@ -111,11 +121,17 @@ def _logits_costs(context: CampaignContext, bank: Path | None, rows: list[TrialR
     recipe, seed = context.settings.training.recipe, context.settings.seed
     images = context.training.data.loader(seed, recipe.batch_size).samples * recipe.epochs
     context.training.monitor.flush()
-    alone = costs_alone(bank, images)
-    context.reporter.bank_used(alone, sum(row.status is TrialStatus.COMPLETE for row in rows))
+    own = own_terms(read_rows(context.folder.path / "ledger.jsonl", LedgerRow).rows)
+    alone = None if own is None else costs_alone(bank, images, own)
+    if own is None or alone is None:
+        return {"logits_costs": None, "logits_paid": None}
+
+    costs, meters = alone
+    context.reporter.bank_used(costs, sum(row.status is TrialStatus.COMPLETE for row in rows))
     return {
-        "logits_costs": alone,
-        "logits_paid": costs_paid(bank, context.settings.campaign_id, context.record.created_at),
+        "logits_costs": costs,
+        "logits_metered_by": meters,
+        "logits_paid": costs_paid(bank, context.settings.campaign_id, context.record.created_at, own),
     }
 
 

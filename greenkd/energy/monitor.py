@@ -24,7 +24,7 @@ from greenkd.energy.row_builder import CarbonTerms
 from greenkd.energy.window import PhaseKey
 from greenkd.energy.window_reader import WindowReader
 from greenkd.errors import StorageError
-from greenkd.records import Costs, Phase, sum_costs
+from greenkd.records import Costs, LedgerRow, Phase, sum_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,12 @@ class EnergyMonitor:
                 for row in self._writer.recorded
                 if trial in (..., row.trial) and attempt in (..., row.attempt) and phase in (None, row.phase)
             )
+
+    @property
+    def rows(self) -> list[LedgerRow]:
+        """The rows that this monitor has made up to the last flush, in all its ledgers."""
+        with self._lock:
+            return list(self._writer.recorded)
 
     def _add_work(self, key: PhaseKey, images: int, flops: float | None, forward_flops: float | None) -> None:
         with self._lock:

@@ -5,12 +5,14 @@ process ran, whichever came first, and their energy is that of the campaign's ow
 """
 
 import dataclasses
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from greenkd import process_clock
 from greenkd.energy.clock import Clock
 from greenkd.energy.window import JOULES_PER_KWH
-from greenkd.records import UNMETERED, LedgerRow, Phase, Source
+from greenkd.records import UNMETERED, LedgerRow, Phase, Source, append_row, read_rows
 
 
 @dataclasses.dataclass(slots=True)
@@ -25,17 +27,63 @@ class Seconds:
 recorded = Seconds()
 
 
+def _foreign_times() -> Seconds:
+    """Returns what the process took before it became this program.
+
+    A shell that replaces itself by its last command (`exec`, or `bash -c "a && b"`) hands its age and the CPU time of
+    its earlier commands on. Where there were any, the program is as old as it has used CPU time: it may be older.
+    """
+    own_s, children_s = sum(os.times()[:2]), sum(os.times()[2:4])
+    if not children_s:
+        return Seconds()
+
+    age_s = process_clock.process_age_s()
+    return Seconds(max(age_s - own_s, 0.0), children_s)
+
+
+_foreign = _foreign_times()  # of this moment, before greenkd has started any process
+
+
+def _begin_anew() -> None:
+    """Forgets what the process was that this one was forked from."""
+    for seconds in (_foreign, recorded):
+        seconds.duration_s = seconds.cpu_s = 0.0
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def since_process_start() -> Seconds:
     """Returns what this process has taken up to now; its ended children's CPU time included, as in the ledgers.
 
     Time in which the machine slept is left out, as it is in the ledgers.
     """
-    return Seconds(process_clock.process_age_s(), Clock().cpu_seconds())
+    age_s = process_clock.process_age_s()
+    return Seconds(age_s - _foreign.duration_s, Clock().cpu_seconds() - _foreign.cpu_s)
 
 
 def process_started_at() -> str:
     """Returns when this process started: ISO 8601, UTC."""
     return process_clock.process_started_at().isoformat(timespec="milliseconds")
+
+
+def record_own_start(ledger: Path) -> None:
+    """Records what a process that works for one campaign alone took while no monitor was open.
+
+    Args:
+        ledger: The campaign's; a row is appended if this process has written rows before.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    started_at = process_started_at()  # a process long ago may have had this number
+    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.pid == os.getpid() and row.started_at >= started_at]
+
+    elapsed = since_process_start()
+    rest = Seconds(max(elapsed.duration_s - recorded.duration_s, 0.0), max(elapsed.cpu_s - recorded.cpu_s, 0.0))
+    row = unmetered_row(rows, rest)
+    if row is not None:
+        append_row(ledger, row)
 
 
 def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None:
@@ -46,7 +94,7 @@ def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None
         share: The campaign's share in seconds and CPU seconds.
 
     Returns:
-        A row of phase overhead; None if there are no rows to take the power from.
+        A row of phase start_up; None if there are no rows to take the power from.
     """
     valid = [row for row in rows if row.status == "ok"]
     if not valid:
@@ -66,7 +114,7 @@ def unmetered_row(rows: Sequence[LedgerRow], share: Seconds) -> LedgerRow | None
 
     return dataclasses.replace(
         last,
-        phase=Phase.OVERHEAD,
+        phase=Phase.START_UP,
         trial=None,
         attempt=0,
         started_at=process_started_at(),

@@ -91,7 +91,8 @@ def _finished_campaigns(settings: Settings, multirun: Path, here: Environment) -
 
 def _is_own_overhead(row: LedgerRow) -> bool:
     """Tells whether a row is of a campaign's own overhead: not a trial's, and not its share of the command's start."""
-    return row.phase is Phase.OVERHEAD and row.trial is None and UNMETERED not in row.warnings
+    is_own = row.phase in (Phase.OVERHEAD, Phase.START_UP)  # the latter of workers, which the campaign started
+    return is_own and row.trial is None and UNMETERED not in row.warnings
 
 
 def _finished(path: Path) -> CampaignRecord | None:

@@ -48,7 +48,17 @@ from greenkd.records.files import (
     write_teacher,
     write_text,
 )
-from greenkd.records.ledger import UNMETERED, Costs, LedgerRow, Machine, SecondaryReading, scale_costs, sum_costs
+from greenkd.records.ledger import (
+    UNMETERED,
+    Costs,
+    LedgerRow,
+    Machine,
+    SecondaryReading,
+    is_start_up,
+    meter_of,
+    scale_costs,
+    sum_costs,
+)
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
 from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
@@ -86,6 +96,8 @@ __all__ = [
     "append_row",
     "choose_trial",
     "find_campaigns",
+    "is_start_up",
+    "meter_of",
     "not_written",
     "read_campaign",
     "read_estimate",

@@ -53,6 +53,7 @@ class TeacherRecord:
     test_score: float
     costs: Costs | None  # of its training, all attempts, whoever paid; None: its weights were given
     trained_by: str  # campaign_id that paid, or "given"
+    metered_by: str | None = None  # what `costs` are in terms of, see `meter_of`; None: not said (0.1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,10 @@ class CampaignRecord:
     val_score: float | None  # of the chosen trial, at its last epoch
     test_score: float | None  # of the chosen trial: the result
     tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
-    logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, whoever paid
+    logits_costs: Costs | None  # teacher logits as this campaign would have paid alone, in terms of its own meter
     teacher_paid: Costs | None = None  # the part of the teacher's training that this campaign paid
     logits_paid: Costs | None = None  # the part of the teacher logits that this campaign paid
+    logits_metered_by: tuple[str, ...] | None = None  # whose readings logits_costs rest on; None: not said (0.1)
     student_inference: InferenceRecord | None = None  # of the chosen student
     teacher_inference: InferenceRecord | None = None
     data_fingerprint: str | None  # hash of the images and labels trained and tested on

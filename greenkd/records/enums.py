@@ -15,6 +15,7 @@ class Phase(StrEnum):
     IDLE = "idle"
     CALIBRATION = "calibration"
     OVERHEAD = "overhead"
+    START_UP = "start_up"  # of a process: interpreter, imports, Hydra between two jobs
 
 
 class Source(StrEnum):

@@ -11,6 +11,7 @@ from greenkd.records.schema import SCHEMA_VERSION
 # Among the warnings of a row that no meter made: the campaign's share of what its command took outside all ledgers.
 UNMETERED = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
 _FLOP_FIELDS = ("flops", "forward_flops")
+_ENERGY_FIELDS = ("energy_kwh", "co2eq_g")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,14 +96,33 @@ class Costs:
     forward_flops: float | None
 
 
+def meter_of(row: LedgerRow) -> str:
+    """Returns what made a row's energy, in words: energies may be added only where these are equal.
+
+    A model is named with its wattage, since two wattages are two models. A meter's version is left out.
+    """
+    sources = {row.cpu_source, row.gpu_source, row.ram_source} - {Source.ABSENT}
+    level = f"; {row.sensor}" if row.sensor and sources and Source.MEASURED not in sources else ""
+    return f"{row.meter.rpartition(' ')[0] or row.meter} ({row.method}, {row.scope}{level})"
+
+
+def is_start_up(row: LedgerRow) -> bool:
+    """Tells whether a row is of the start of a process, which is no part of choosing τ."""
+    return row.phase is Phase.START_UP or UNMETERED in row.warnings
+
+
 def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
     """Adds up ledger rows; a figure that one of the rows lacks is None in the sum. The sum of no rows is zero.
 
-    A row that processed no images has no FLOPs to count, so its missing FLOPs are 0, not unknown.
+    Energy and grams of rows that different meters made are None: only like is added to like. A row that processed no
+    images has no FLOPs to count, so its missing FLOPs are 0, not unknown.
     """
     listed = list(rows)
+    of_one_meter = len({meter_of(row) for row in listed}) <= 1
 
     def total(field: str) -> float | None:
+        if field in _ENERGY_FIELDS and not of_one_meter:
+            return None
         values = [getattr(row, field) for row in listed if not (field in _FLOP_FIELDS and row.images == 0)]
         return None if None in values else math.fsum(values)
 

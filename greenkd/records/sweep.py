@@ -69,7 +69,10 @@ class BlockRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProcessRow:
-    """The window of one command, from the start of its process to the end of its last campaign."""
+    """The window of one command, from the start of its process to the end of its last campaign.
+
+    Or, with another `kind`, what it took after that and charged to no campaign.
+    """
 
     pid: int
     command: str
@@ -78,4 +81,5 @@ class ProcessRow:
     cpu_s: float  # of this process, without those it started
     metered_s: float  # in ledger rows; the rest is unattributed
     metered_cpu_s: float
+    kind: str = "command"  # or "comparison": the tables printed at its end
     schema_version: int = SCHEMA_VERSION

@@ -1,5 +1,6 @@
 """The end of a command: what it took outside its campaigns is charged to them, and estimates are settled."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from greenkd.energy.unmetered import Seconds, process_started_at, recorded, since_process_start, unmetered_row
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
+from greenkd.records.timestamps import now
 
 
 def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[str]:
@@ -30,6 +32,33 @@ def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[
 
     settled = settle(sweep)
     return [] if settled is None else [describe_settlement(settled)]
+
+
+def record_comparison(sweep: Path, command: str, begun: Seconds) -> None:
+    """Records what the comparison at a command's end took; it is analysis, and no campaign is charged for it.
+
+    Args:
+        sweep: The sweep's folder.
+        command: The command line.
+        begun: What this process had taken when the comparison began.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    if not recorded.duration_s:  # nothing was trained here: this was a look at what lay there
+        return
+
+    end = since_process_start()
+    row = dataclasses.replace(
+        _process_row(command),
+        kind="comparison",
+        started_at=now("milliseconds"),
+        duration_s=end.duration_s - begun.duration_s,
+        cpu_s=end.cpu_s - begun.cpu_s,
+        metered_s=0.0,
+        metered_cpu_s=0.0,
+    )
+    append_row(sweep / "processes.jsonl", row)
 
 
 def _rows_of_this_process(ledger: Path) -> list[LedgerRow]:

@@ -95,9 +95,10 @@ class SweepCallback(Callback):
         _current.note_records()
 
         # Loads pandas, for which no campaign is charged: their ledgers are closed by now.
-        from analysis import print_comparison
+        with _current.comparing():
+            from analysis import print_comparison
 
-        print_comparison(Path(config.hydra.sweep.dir))
+            print_comparison(Path(config.hydra.sweep.dir))
 
 
 def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = None) -> "Command":

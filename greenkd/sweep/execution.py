@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
+from greenkd.energy.unmetered import since_process_start
 from greenkd.errors import GreenkdError, StorageError, TeacherFailedError, TrainingInterruptedError
 from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
-from greenkd.sweep.closing import close_command
+from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
@@ -218,6 +219,18 @@ class Command:
         try:
             for line in close_command(folders, sweep_folder(folders[0]), self.line):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
+        except GreenkdError as error:
+            log.error("%s", error)
+            self.note(ExitCode.REFUSED)
+
+    @contextlib.contextmanager
+    def comparing(self) -> Iterator[None]:
+        """Records what is done until the block's end as the comparison, for which no campaign is charged."""
+        begun = since_process_start()
+        yield
+
+        try:
+            record_comparison(sweep_folder(self.campaigns[0][1]), self.line, begun)
         except GreenkdError as error:
             log.error("%s", error)
             self.note(ExitCode.REFUSED)

@@ -33,6 +33,7 @@ from greenkd.records import (
     sum_costs,
     write_teacher,
 )
+from greenkd.records.metering import own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.given_weights import given_key, given_record
 from greenkd.teacher.scores import network_record, score_teacher
@@ -212,13 +213,15 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
     rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    own = own_terms(rows)
     record = TeacherRecord(
         key=folder.name,
         network=size,
         val_score=result.val_score,
         test_score=test.value,
-        costs=sum_costs(rows),
+        costs=sum_costs(rows) if own is None else own.of(rows),
         trained_by=request.campaign_id,
+        metered_by=None if own is None else own.meter,
     )
     write_teacher(folder / "teacher.json", record)
     checkpointer.remove()
@@ -227,6 +230,8 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
 
 def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None:
     """Returns what one campaign has spent on this teacher's training; None if another paid, or nobody here did.
+
+    Energy is in terms of the meter that it was last trained under.
 
     Args:
         teacher: The campaign's.
@@ -244,4 +249,5 @@ def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None
         and row.started_at >= to_seconds(since)
         and row.phase is Phase.TEACHER_TRAINING
     ]
-    return sum_costs(paid) if paid else None
+    own = own_terms(paid)
+    return None if own is None else own.of(paid)

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import StorageError
-from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
+from greenkd.records import Costs, LedgerRow, Phase, meter_of, read_rows, scale_costs
+from greenkd.records.metering import OwnTerms, meters_of, own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.live import LiveTeacher
 from greenkd.training.batches import Batch, BatchLoader, EpochPlan
@@ -81,6 +82,7 @@ class LogitBank:
         self._dtype = _DTYPES[precision]
         self._parts = _parts(loader, teacher.flops_per_image)
         self._epoch: Tensor | None = None
+        self._is_metered = False
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
         """Reads the epoch's logits, after computing what nobody has; one epoch is in memory at a time."""
@@ -91,6 +93,10 @@ class LogitBank:
             raise StorageError(
                 f"{self._folder}: cannot be made ({error.strerror}); set cache_dir=<a folder you can write>"
             ) from error
+
+        if not self._is_metered:
+            self._meter_again(plan)
+            self._is_metered = True
 
         # First what is free, then what other processes were computing meanwhile.
         logits = torch.empty(self._loader.samples, *self._output_shape)
@@ -104,6 +110,20 @@ class LogitBank:
         if self._epoch is None:
             raise RuntimeError("begin_epoch comes before outputs")
         return TeacherOutputs(self._epoch[rows], None)
+
+    def _meter_again(self, plan: EpochPlan) -> None:
+        """Computes the logits of one file once more where only other meters have seen this stream computed.
+
+        A meter with a sensor can say nothing of what it has not read; a model is worked out from the ledger.
+        """
+        rows = _ledger(self._folder)
+        self._monitor.flush()
+        own = own_terms(self._monitor.rows)
+        if not rows or own is None or own.power is not None or own.meter in meters_of(rows):
+            return
+
+        log.info("  the stored logits were metered by %s: computing some again to meter them", meters_of(rows)[0])
+        self._outputs_of(plan, self._parts[0])
 
     def _fill(self, logits: Tensor, epoch: int, plan: EpochPlan, part: _Part, *, wait: bool) -> bool:
         """Fills one part's rows; False if another process is computing them and we do not wait."""
@@ -121,7 +141,7 @@ class LogitBank:
             with holding(lock, self._stop):
                 stored = self._read(path, part)  # by another process, meanwhile
                 if stored is None:
-                    stored = self._compute(path, plan, part)
+                    stored = self._outputs_of(plan, part, save_as=path)
 
         logits[part.rows] = stored.float()
         return True
@@ -140,7 +160,8 @@ class LogitBank:
             return None
         return logits
 
-    def _compute(self, path: Path, plan: EpochPlan, part: _Part) -> Tensor:
+    def _outputs_of(self, plan: EpochPlan, part: _Part, save_as: Path | None = None) -> Tensor:
+        """Runs the teacher on one part of an epoch, and stores what it says where that is asked for."""
         logits = torch.empty(part.rows.stop - part.rows.start, *self._output_shape)
         with self._monitor.phase(Phase.TEACHER_LOGITS, ledger=self._folder / LEDGER) as handle:
             for step in part.steps:
@@ -154,7 +175,8 @@ class LogitBank:
                 handle.add_work(images, flops=flops, forward_flops=flops)
 
             logits = logits.to(self._dtype)
-            save_tensors(path, {"logits": logits}, {})
+            if save_as is not None:
+                save_tensors(save_as, {"logits": logits}, {})
         return logits
 
 
@@ -198,26 +220,42 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("epoch_*.safetensors"))
 
 
-def costs_alone(folder: Path, images: int) -> Costs | None:
+def costs_alone(folder: Path, images: int, own: OwnTerms) -> tuple[Costs, tuple[str, ...]] | None:
     """Returns what a campaign that needs `images` teacher logits pays for them with no one to share them with.
 
-    The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images.
+    The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images. Energy
+    is in terms of the campaign's own meter: what that meter recorded for some of the images holds for all of them;
+    where it recorded none, a model says what it would have, and a meter with a sensor says nothing.
+
+    Args:
+        folder: The stream's.
+        images: How many logits the campaign needs.
+        own: The campaign's meter.
+
+    Returns:
+        The costs, and the meters whose readings their energy rests on; None if the stream was never computed.
     """
     rows = _ledger(folder)
     computed = sum(row.images for row in rows)
-    return scale_costs(sum_costs(rows), images / computed) if computed else None
+    if not computed:
+        return None
+
+    meters = meters_of(rows)
+    is_read = any(meter_of(row) == own.meter and row.energy_kwh is not None for row in rows)
+    return scale_costs(own.per_image(rows), images / computed), (own.meter,) if is_read else meters
 
 
-def costs_paid(folder: Path, campaign_id: str, since: str) -> Costs | None:
-    """Returns what one campaign has really spent on the stream; None if nothing.
+def costs_paid(folder: Path, campaign_id: str, since: str, own: OwnTerms) -> Costs | None:
+    """Returns what one campaign has really spent on the stream, in terms of its meter; None if nothing.
 
     Args:
         folder: The stream's.
         campaign_id: The campaign's, which the same campaign in another sweep has too.
         since: When it began, ISO 8601.
+        own: The campaign's meter.
     """
     rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= to_seconds(since)]
-    return sum_costs(rows) if rows else None
+    return own.of(rows) if rows else None
 
 
 def _ledger(folder: Path) -> list[LedgerRow]:

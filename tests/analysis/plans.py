@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from greenkd import records
-from greenkd.records import CampaignStatus, StrategyKind, TrialStatus
+from greenkd.records import CampaignStatus, Source, StrategyKind, TrialStatus
 
 WATTS = 100.0  # of the simulated device: energy is seconds × watts
 
@@ -47,6 +47,10 @@ class Plan:
     intensity: float | None = 56.0
     pue: float = 1.0
     watts: float | None = WATTS
+    source: Source = Source.SIMULATED  # of these watts; MODELLED ones are of CPU seconds, of which a second has two
+    ram_watts: float = 0.0  # a constant that comes on top
+    start_s: float = 0.0  # the campaign's share of its command's start
+    logits_metered_by: tuple[str, ...] | None = None
     logits: records.Costs | None = None
     epochs: int = 0
     steps: int = 0

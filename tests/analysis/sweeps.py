@@ -35,10 +35,12 @@ TEACHER_COSTS = records.Costs(
 def ledger_row(
     plan: Plan, phase: Phase, trial: int | None, attempt: int, seconds: float, **more: Any
 ) -> records.LedgerRow:
-    energy = None if plan.watts is None else seconds * plan.watts / 3.6e6
+    of_cpu = None if plan.watts is None else seconds * plan.watts / 3.6e6
+    of_ram = seconds * plan.ram_watts / 3.6e6 if plan.ram_watts else None
+    energy = None if of_cpu is None else of_cpu + (of_ram or 0.0)
     grams = None if energy is None or plan.intensity is None else energy * plan.pue * plan.intensity
-    source = Source.ABSENT if energy is None else Source.SIMULATED
-    images = 0 if phase in (Phase.OVERHEAD, Phase.IDLE) else int(seconds * 1000)
+    source = Source.ABSENT if energy is None else plan.source
+    images = 0 if phase in (Phase.OVERHEAD, Phase.IDLE, Phase.START_UP) else int(seconds * 1000)
     values: dict[str, Any] = {
         "campaign_id": "",
         "phase": phase,
@@ -48,12 +50,12 @@ def ledger_row(
         "duration_s": seconds,
         "cpu_s": 2 * seconds,
         "energy_kwh": energy,
-        "cpu_kwh": energy,
+        "cpu_kwh": of_cpu,
         "gpu_kwh": None,
-        "ram_kwh": None,
+        "ram_kwh": of_ram,
         "cpu_source": source,
         "gpu_source": Source.ABSENT,
-        "ram_source": Source.ABSENT,
+        "ram_source": Source.ABSENT if of_ram is None else Source.CONSTANT,
         "meter": plan.meter,
         "method": plan.method,
         "scope": "process",
@@ -125,6 +127,7 @@ def write_campaign(root: Path, plan: Plan) -> Path:
             if tested and trial.test_score is not None
         ),
         logits_costs=plan.logits,
+        logits_metered_by=plan.logits_metered_by,
         data_fingerprint="f" * 8,
         environment=dataclasses.replace(ENVIRONMENT, meter=plan.meter),
         created_at=NOW,
@@ -141,6 +144,8 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         rows.append(ledger_row(plan, Phase.VALIDATION, trial.trial, trial.attempt, trial.seconds / 10))
     if plan.overhead_s:
         rows.append(ledger_row(plan, Phase.OVERHEAD, None, 0, plan.overhead_s))
+    if plan.start_s:
+        rows.append(ledger_row(plan, Phase.OVERHEAD, None, 0, plan.start_s, warnings=(records.UNMETERED,)))
     if tested:
         rows.append(ledger_row(plan, Phase.TEST, best.trial if best else None, 0, 1.8))
         rows.append(ledger_row(plan, Phase.INFERENCE, best.trial if best else None, 0, 0.5))

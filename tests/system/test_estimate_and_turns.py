@@ -43,13 +43,18 @@ def test_campaigns_take_turns_and_the_estimate_is_settled(turns: str, base: Path
 
 def test_ledgers_sum_to_the_commands_window(turns: str, base: Path) -> None:
     sweep = base / "multirun" / "turns"
-    process = read_rows(sweep / "processes.jsonl", ProcessRow).rows[-1]
+    process, comparison = read_rows(sweep / "processes.jsonl", ProcessRow).rows
+    assert (process.kind, comparison.kind) == ("command", "comparison")
+    assert comparison.pid == process.pid
+    assert comparison.cpu_s > 0
+    assert comparison.metered_cpu_s == 0  # charged to no campaign
     ledgers = [*sweep.glob("*/*/*/*/*/ledger.jsonl"), sweep / "calibration.jsonl", *base.glob("cache/*/*/ledger.jsonl")]
     rows = [row for path in ledgers for row in read_rows(path, LedgerRow).rows if row.pid == process.pid]
     assert sum(row.duration_s for row in rows) == pytest.approx(process.duration_s, rel=0.02)
     assert sum(row.cpu_s or 0 for row in rows) == pytest.approx(process.cpu_s, rel=0.02)
     shares = [row for row in rows if any("start-up" in warning for warning in row.warnings)]
     assert len(shares) == 2
+    assert {row.phase for row in shares} == {Phase.START_UP}
     assert shares[0].cpu_s == shares[1].cpu_s  # whichever campaign came first
     assert {row.method for row in shares} == {row.method for row in rows}
     assert all((row.energy_kwh or 0) > 0 for row in shares)

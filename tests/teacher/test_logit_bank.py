@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from greenkd.records import LedgerRow, Phase, read_rows
-from greenkd.teacher.logit_bank import bank_size_bytes, make_room
+from greenkd.records import LedgerRow, Phase, append_row, meter_of, read_rows
+from greenkd.records.metering import own_terms
+from greenkd.teacher.logit_bank import bank_size_bytes, costs_alone, costs_paid, make_room
 from greenkd.training.safetensors_io import load_tensors
 from tests.campaigns import Campaign
+from tests.records.test_metering import JOULES, codecarbon, cpu_time
 
 GRID = ("temperature=grid", "temperature.taus=[2,8]", "training.teacher.epochs=1", "threads=1")
 
@@ -118,3 +120,60 @@ def test_a_bank_that_does_not_fit_is_not_used(tmp_path: Path, caplog: pytest.Log
         live = Campaign(tmp_path, "temperature=fixed", "training.bank_limit_gb=0.00001")
     assert "more than training.bank_limit_gb=1e-05; running the teacher on every batch instead" in caplog.text
     assert not files(live)
+
+
+def plant(folder: Path, *rows: LedgerRow) -> Path:
+    folder.mkdir(parents=True)
+    for row in rows:
+        append_row(folder / "ledger.jsonl", row)
+    return folder
+
+
+def test_logits_of_another_meter_are_stated_in_the_campaigns_own_terms(tmp_path: Path) -> None:
+    # What energy=cpu_time finds after a CodeCarbon run: 4 W per CPU second, and 10 W of memory by the clock.
+    stream = plant(tmp_path / "stream", codecarbon(cpu_s=3.0, seconds=9.0, images=100))
+    own = own_terms([cpu_time()])
+    assert own is not None
+    priced = costs_alone(stream, 50, own)
+    assert priced is not None
+    costs, meters = priced
+    assert costs.energy_kwh == pytest.approx(4 * 3 / 2 / JOULES)
+    assert (costs.cpu_s, costs.duration_s) == (1.5, 4.5)
+    assert meters == (meter_of(codecarbon()),)
+
+    # Once it has read some itself, these speak for all.
+    append_row(stream / "ledger.jsonl", cpu_time(cpu_s=1.0, seconds=1.0, images=100))
+    priced = costs_alone(stream, 50, own)
+    assert priced is not None
+    assert priced[0].energy_kwh == pytest.approx(4 * 1 / 2 / JOULES)
+    assert priced[1] == (own.meter,)
+
+
+def test_what_was_paid_under_two_meters_is_in_terms_of_the_last(tmp_path: Path) -> None:
+    stream = plant(tmp_path / "stream", codecarbon(cpu_s=3.0, images=10), cpu_time(cpu_s=1.0, images=10))
+    own = own_terms([cpu_time()])
+    assert own is not None
+    paid = costs_paid(stream, "c", "2025-01-01T00:00:00+00:00", own)
+    assert paid is not None
+    assert paid.energy_kwh == pytest.approx(4 * 4 / JOULES)
+
+
+def test_a_meter_with_a_sensor_meters_some_logits_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = Campaign(tmp_path, *GRID, "energy=cpu_time")
+    (ledger,) = (tmp_path / "cache" / "logits").glob("*/ledger.jsonl")
+    before = read_rows(ledger, LedgerRow).rows
+    with caplog.at_level(logging.INFO):  # simulated watts stand in for a sensor
+        second = Campaign(tmp_path, "temperature=fixed", "training.teacher.epochs=1", "threads=1")
+    assert "computing some again to meter them" in caplog.text
+    again = read_rows(ledger, LedgerRow).rows[len(before) :]
+    assert {row.method for row in again} == {"simulated"}
+
+    record, images = second.record, 2 * (1438 - 287)
+    assert record.logits_costs is not None
+    read = [row for row in again if row.images]
+    rate = sum(row.energy_kwh or 0.0 for row in read) / sum(row.images for row in read)
+    assert record.logits_costs.energy_kwh == pytest.approx(rate * images)
+    assert record.logits_metered_by == (meter_of(read[0]),)
+    assert first.record.logits_metered_by == (meter_of(before[0]),)
+    assert second.record.teacher_result is not None
+    assert (second.record.teacher_result.metered_by or "").startswith("cpu_time")

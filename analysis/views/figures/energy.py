@@ -5,8 +5,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis import units
+from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.results.inference import IMAGES
+from analysis.results.spending import has_sensor, spending_basis
 from analysis.results.verdict_words import plain
 from analysis.views.figures.setting import WIDTH, Drawing, Setting, panels_of
 from analysis.views.style import TEACHER, Look
@@ -22,13 +24,14 @@ _PHASES = {
     Phase.INFERENCE: ("inference", "#CC79A7", "++"),
     Phase.IDLE: ("idle", "#CCCCCC", "--"),
     Phase.CALIBRATION: ("calibration", "#009E73", "oo"),
+    Phase.START_UP: ("start-up", "#F0E442", "\\\\"),
 }
 _NO_LOOK = Look("#7F7F7F", "o", "-", "", "circle", "solid")
 
 
 def energy_by_phase(setting: Setting) -> Drawing | None:
-    """Draws energy per seed, stacked by what it was for; CPU seconds where no energy was measured."""
-    basis = next((name for name in ("energy_kwh", "cpu_s") if setting.ledger[name].notna().any()), None)
+    """Draws energy per seed, stacked by what it was for; CPU seconds where no sensor was read."""
+    basis = spending_basis(setting.runs["meter"], setting.ledger, of_all=False)
     if basis is None or (setting.runs["origin"] == "from grid").all():
         return None
 
@@ -51,15 +54,15 @@ def energy_by_phase(setting: Setting) -> Drawing | None:
     axes.set_xlim(0, 1.12 * max(ends.values()))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"{'energy' if basis == 'energy_kwh' else 'CPU time'} per seed, {unit}")
+    axes.set_xlabel(f"{columns.SPENDING[basis]} per seed, {unit}")
     figure.legend(loc="outside lower center", ncols=4)
 
     said = [f"{label}: {units.figure(total)} {unit}" for label, total in ends.items()]
     return Drawing(
-        title="Energy by phase",
+        title=f"{columns.SPENDING[basis][:1].upper()}{columns.SPENDING[basis][1:]} by phase",
         caption=(
-            "Mean per seed, every attempt included; the teacher's training is not in it. Figures beside the bars: "
-            "total."
+            "Mean per seed, every attempt included; the teacher's training is not in it. Start-up, test and inference "
+            "are no part of choosing τ. Figures beside the bars: total."
         ),
         alt="; ".join(said) + ".",
         figure=figure,
@@ -89,8 +92,11 @@ def inference_bars(setting: Setting) -> Drawing | None:
     labels = [f"{row['network']}\n{row['role'] if row['role'] == 'teacher' else row['strategy']}" for row in rows]
     bar_looks = [_look_of(row, setting) for row in rows]
 
+    with_sensor = has_sensor(setting.runs["meter"])
     quantities = [("duration_s", 1.0, "s")]
-    if networks["co2eq_g"].notna().all() and (networks["co2eq_g"] > 0).any():
+    if not with_sensor and networks["cpu_s"].notna().all():
+        quantities.append(("cpu_s", 1.0, "CPU s"))
+    elif networks["co2eq_g"].notna().all() and (networks["co2eq_g"] > 0).any():
         quantities.append(("co2eq_g", *units.scale("co2eq_g", networks["co2eq_g"])))
 
     figure = Figure(figsize=(WIDTH, 0.8 + 0.55 * len(rows)))
@@ -102,6 +108,7 @@ def inference_bars(setting: Setting) -> Drawing | None:
         axes.bar_label(bars, [units.figure(value) for value in values], padding=3, fontsize=9)
         axes.set_xlim(0, 1.25 * max(values))
         axes.set_xlabel(f"{unit} per {IMAGES} images")
+        axes.locator_params(axis="x", nbins=4)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         if axes is not panels[0]:
@@ -112,7 +119,7 @@ def inference_bars(setting: Setting) -> Drawing | None:
         for label, row in zip(labels, rows, strict=True)
     ]
     return Drawing(
-        title="Inference: time and CO₂",
+        title="Inference: time and CO₂" if with_sensor else "Inference: time and CPU time",
         caption="After figures 1 (b) and (c) of the paper: forward passes on test images, mean over campaigns.",
         alt=f"Per {IMAGES} images: " + "; ".join(said) + ".",
         figure=figure,

@@ -5,19 +5,24 @@ import math
 from matplotlib.figure import Figure
 
 from analysis import units
+from analysis.frames import columns
+from analysis.results.spending import has_sensor
 from analysis.results.verdict_words import plain
 from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
 
 
 def pareto(setting: Setting) -> Drawing | None:
-    """Draws the test score against the energy of choosing τ, with the strategies nothing beats in both."""
-    rows = [row for row in setting.rows if row["tuning_energy_kwh"] > 0 and not math.isnan(row["test_score_mean"])]
+    """Draws the test score against what choosing τ took, with the strategies nothing beats in both."""
+    with_sensor = has_sensor(setting.runs["meter"])
+    spent_in = "tuning_energy_kwh" if with_sensor else "tuning_cpu_s"
+    rows = [row for row in setting.rows if row[spent_in] > 0 and not math.isnan(row["test_score_mean"])]
     if not rows:
         return None
 
-    words = setting.words
-    factor, unit = units.scale("energy_kwh", [row["tuning_energy_kwh"] for row in rows])
-    points = [(row["tuning_energy_kwh"] * factor, words.scale * row["test_score_mean"], row) for row in rows]
+    words, basis = setting.words, spent_in.removeprefix("tuning_")
+    spending = columns.SPENDING[basis]
+    factor, unit = units.scale(basis, [row[spent_in] for row in rows])
+    points = [(row[spent_in] * factor, words.scale * row["test_score_mean"], row) for row in rows]
     points.sort(key=lambda point: (point[0], -point[1]))
 
     # The strategies, the cheapest first; those that beat all cheaper ones are on the front.
@@ -46,12 +51,12 @@ def pareto(setting: Setting) -> Drawing | None:
 
     log_if_wide(axes, [spent for spent, _, _ in points])
     axes.margins(x=0.15)
-    axes.set_xlabel(f"energy of choosing τ, {unit}")
+    axes.set_xlabel(f"{spending} of choosing τ, {unit}")
     axes.set_ylabel(f"test {words.axis}")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     return Drawing(
-        title=f"Pareto front of {words.name} against energy",
+        title=f"Pareto front of {words.name} against {spending}",
         caption="Mean over seeds, bars: ± 1 sd. Strategies below the grey line are beaten in both by another one.",
         alt=f"On the front: {', '.join(names)}.",
         figure=figure,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analysis import units
 from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
+from analysis.results.spending import constant_share, has_sensor, spending_basis
 from analysis.results.verdict_words import plain
 from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
 from analysis.views.style import TEACHER
@@ -67,10 +68,22 @@ def score_against_co2(setting: Setting) -> Drawing | None:
             f"grams shared equally among the epochs. Searching strategies: best validation {words.name} so far, trial "
             "by trial (grids: exact mean over all orders). Mean over seeds; the marker is the end; early epochs may "
             f"lie below the axis. Star: the teacher's test {words.name} and what its training cost."
+            f"{_on_modelled_grams(setting)}"
         ),
         alt="; ".join(said) + ".",
         figure=figure,
     )
+
+
+def _on_modelled_grams(setting: Setting) -> str:
+    """Returns what has to be said of grams that no sensor stands behind; nothing where one does."""
+    if has_sensor(setting.runs["meter"]):
+        return ""
+
+    energy, constant = (float(setting.runs[f"tuning_{name}"].sum()) for name in ("energy_kwh", "constant_kwh"))
+    share = constant_share(energy, constant)
+    by_clock = f", {100 * share:.0f} % of them a constant wattage × wall-clock time" if share > 0 else ""
+    return f" No sensor was read: these grams are a model's{by_clock}."
 
 
 def _epoch_curve(setting: Setting, label: str, grams: float, factor: float) -> tuple[Floats, Floats]:
@@ -102,8 +115,8 @@ def draw_cost_to_reach(setting: Setting) -> Drawing | None:
     reach = setting.reach
     if reach.empty or (reach["k"] == 1).all():
         return None
-    basis = next((name for name in columns.SPENDING if (reach[name] > 0).all()), None)
-    if basis is None:
+    basis = spending_basis(setting.runs["meter"], reach)
+    if basis is None or not (reach[basis] > 0).all():
         return None
 
     words = setting.words

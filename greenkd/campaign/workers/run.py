@@ -18,7 +18,7 @@ from greenkd.collector import collect_normally
 from greenkd.energy import EnergyMonitor
 from greenkd.energy.flops import Flops
 from greenkd.errors import TrainingInterruptedError
-from greenkd.records import TrialRow
+from greenkd.records import Phase, TrialRow
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.backend.placement import place_trials
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
@@ -48,7 +48,8 @@ def run_worker_over(from_campaign: Connection, to_campaign: Connection, folder: 
         folder: The campaign's folder.
         monitor: Open; this process's own.
     """
-    settings, counted_flops = from_campaign.recv()
+    with monitor.phase(Phase.START_UP):
+        settings, counted_flops = from_campaign.recv()
     with stop_on_signals() as stop:
 
         def stop_when_it_closes() -> None:
@@ -82,24 +83,25 @@ def run_worker(
     Raises:
         GreenkdError: As for `run_campaign`.
     """
-    device = resolve_device(settings.device)
-    training, planned = settings.training, settings.strategy.planned_trials()
-    placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device)
-    context = open_context(
-        settings,
-        CampaignFolder(folder, settings),
-        stop,
-        reporter,
-        monitor,
-        DataCache(),
-        device,
-        processes=placement.processes,
-    )
-    context.training.networks.take_counts(counted_flops)
+    with monitor.phase(Phase.START_UP):
+        device = resolve_device(settings.device)
+        training, planned = settings.training, settings.strategy.planned_trials()
+        placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device)
+        context = open_context(
+            settings,
+            CampaignFolder(folder, settings),
+            stop,
+            reporter,
+            monitor,
+            DataCache(),
+            device,
+            processes=placement.processes,
+        )
+        context.training.networks.take_counts(counted_flops)
 
-    outputs = make_teacher_source(context, load_or_train_teacher(context))
-    queue = TrialQueue(context, TrialRunner(context, outputs), placement.together)
-    collect_normally()
+        outputs = make_teacher_source(context, load_or_train_teacher(context))
+        queue = TrialQueue(context, TrialRunner(context, outputs), placement.together)
+        collect_normally()
 
     while queue.run_next():
         pass

@@ -12,7 +12,9 @@ from multiprocessing.connection import Connection
 
 from greenkd.collector import collect_rarely
 from greenkd.energy import open_monitor
+from greenkd.energy.unmetered import record_own_start
 from greenkd.errors import GreenkdError
+from greenkd.records import Phase
 
 
 class _LogSender(logging.Handler):
@@ -58,12 +60,16 @@ def serve_worker(read: int, write: int) -> None:
 
 def _work(from_campaign: Connection, to_campaign: Connection) -> None:
     energy, campaign_id, folder = from_campaign.recv()
-    monitor = open_monitor(energy, campaign_id=campaign_id, ledger=folder / "ledger.jsonl", synchronize=_wait_for_gpu)
+    ledger = folder / "ledger.jsonl"
+    monitor = open_monitor(energy, campaign_id=campaign_id, ledger=ledger, synchronize=_wait_for_gpu)
     with monitor:
         # Metered for the campaign from here on: loading torch, where that is still to come, is part of what it costs.
-        from greenkd.campaign.workers.run import run_worker_over
+        with monitor.phase(Phase.START_UP):
+            from greenkd.campaign.workers.run import run_worker_over
 
         run_worker_over(from_campaign, to_campaign, folder, monitor)
+
+    record_own_start(ledger)
 
 
 def _wait_for_gpu() -> None:

@@ -116,7 +116,8 @@ class CodeCarbon:
         self._limit_w = processor_limit_w() if self.method == "counter" else None
         self._cpu_joules = 0.0
         tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
-        self.sensor = f"CPU {mode}, TDP {tdp} W, RAM constant, {len(gpus)} GPU(s)"
+        ram = "constant" if ram_w is None else f"{ram_w:g} W"
+        self.sensor = f"CPU {mode}, TDP {tdp} W, RAM {ram}, {len(gpus)} GPU(s)"
         self.expected: frozenset[Part] = frozenset({"cpu", "gpu"} if gpus else {"cpu"})
 
         # Its RAM figure is the whole machine's, in process mode too.

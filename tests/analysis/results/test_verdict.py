@@ -16,7 +16,7 @@ def planted(tmp_path: Path, gains: list[float]) -> list[Verdict]:
     """Grid over stochastic, with the given gain in points at each seed."""
     plans = []
     for seed, gain in enumerate(gains):
-        grid = [Trial(tau=tau, val_score=0.8 + tau / 100, test_score=0.8 + gain / 100) for tau in (5.0, 6.0)]
+        grid = [Trial(tau=tau, val_score=0.8 + tau / 100, test_score=0.8 + gain / 100) for tau in (4.0, 6.0)]
         one = [Trial(tau=None, val_score=0.8, test_score=0.8)]
         plans.append(Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=grid))
         plans.append(Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=one))

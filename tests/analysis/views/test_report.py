@@ -11,8 +11,12 @@ import pytest
 
 import analysis
 from analysis.views.figures import figures, write_picture
+from analysis.views.paper_table import paper_table
+from analysis.views.plotly_charts import charts
+from analysis.views.reach_table import reach_tables
 from analysis.views.report import check_sources, sort_key
-from greenkd.records import CampaignStatus, StrategyKind
+from analysis.views.verdict_table import verdict_table
+from greenkd.records import CampaignStatus, Source, StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -102,7 +106,42 @@ def test_energy_that_was_not_measured_leaves_a_report(tmp_path: Path) -> None:
     sweep = analysis.load(tmp_path)
     analysis.write_report(sweep, analysis.compare(sweep), tmp_path)
     assert (tmp_path / "figures" / "cost-to-reach.svg").exists()  # against CPU time
-    assert not (tmp_path / "figures" / "pareto.svg").exists()
+    assert not (tmp_path / "figures" / "accuracy-vs-co2.svg").exists()
+
+
+def test_without_a_sensor_curves_and_tables_count_in_cpu_seconds(tmp_path: Path) -> None:
+    # Made of the same trainings twice: no sensor, and a sensor.
+    spoken = {}
+    for name, source in (("model", Source.MODELLED), ("sensor", Source.MEASURED)):
+        root = tmp_path / name
+        write_sweep(root, seeds=(0, 1), taus=(2, 4), source=source, ram_watts=50.0)
+        sweep = analysis.load(root)
+        comparison = analysis.compare(sweep)
+        reach = analysis.cost_to_reach(sweep, comparison.runs)
+        texts = [text for picture in figures(sweep, comparison) for text in (picture.title, picture.caption)]
+        texts += [text for chart in charts(sweep, comparison) for text in (chart.title, chart.x_title)]
+        texts += [text for table in reach_tables(reach, comparison.runs) for text in table.header]
+        texts += [*paper_table(comparison).notes, *verdict_table(analysis.verdicts(comparison)).header]
+        texts += [f"basis {basis}" for basis in set(analysis.equal_energy(sweep, comparison.runs)["basis"])]
+        spoken[name] = texts
+
+    energy_first = {
+        "Pareto front of accuracy against energy (digits, wide → narrow, kd)",
+        "×energy",
+        "basis energy_kwh",
+    }
+    cpu_first = {"Pareto front of accuracy against CPU time (digits, wide → narrow, kd)", "×CPU s", "basis cpu_s"}
+    assert energy_first <= set(spoken["sensor"])
+    assert cpu_first <= set(spoken["model"])
+    assert not energy_first & set(spoken["model"])
+    assert not cpu_first & set(spoken["sensor"])
+
+    # 50 W of 150 W are constant: the third that goes by the clock is said.
+    said = " ".join(spoken["model"])
+    assert "No sensor was read: these grams are a model's, 33 % of them a constant wattage" in said
+    assert "so they are a model's, 33 % of it a constant wattage" in said
+    assert "a model's" not in " ".join(spoken["sensor"])
+    assert any(text.startswith("CPU time spent, ") for text in spoken["model"])
 
 
 def test_cells_sort_by_their_number() -> None:

@@ -15,7 +15,7 @@ from greenkd.campaign import campaign as campaign_module
 from greenkd.campaign.workers.pool import WorkerPool
 from greenkd.energy.flops import Flops
 from greenkd.errors import TrainingInterruptedError
-from greenkd.records import EpochRow, LedgerRow, Phase, TrialStatus, read_rows
+from greenkd.records import UNMETERED, EpochRow, LedgerRow, Phase, TrialStatus, is_start_up, read_rows
 from greenkd.training.safetensors_io import load_tensors
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign
@@ -91,7 +91,14 @@ def test_side_by_side_equals_alone(alone: Campaign, tmp_path: Path, monkeypatch:
     assert sorted(row.trial for row in shared.trials) == list(range(6))
     for pid in {row.pid for row in rows}:  # and nobody's seconds are recorded twice
         assert sum(row.duration_s for row in rows if row.pid == pid) <= elapsed_s
-    assert ends(next(row.pid for row in training if row.pid not in (None, os.getpid())))
+    worker = next(row.pid for row in training if row.pid not in (None, os.getpid()))
+    assert ends(worker)
+
+    # The worker's start is told from choosing τ, its first moments before it had a meter included.
+    starts = [row for row in rows if is_start_up(row)]
+    assert {row.pid for row in starts} == {worker}
+    assert sum(UNMETERED in row.warnings for row in starts) == 1
+    assert min(row.started_at for row in training if row.pid == worker) > min(row.started_at for row in starts)
 
 
 def test_a_helper_that_dies_loses_no_trial(

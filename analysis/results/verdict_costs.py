@@ -1,0 +1,75 @@
+"""What choosing τ took more than under a control, over the seeds that both have."""
+
+import dataclasses
+import math
+
+import pandas as pd
+
+from analysis import units
+from analysis.results.paired_tests import ratio_of_means
+from analysis.results.spending import has_sensor, in_words
+
+_MULTIPLES = ("energy_kwh", "cpu_s", "flops")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtraCosts:
+    """Costs of a strategy beside its control's; NaN where a part is missing.
+
+    Attributes:
+        has_sensor: Whether a sensor was read for all runs; if not, CPU seconds and FLOPs speak and joules do not.
+        extra_kwh: Energy spent more than under the control, mean per seed.
+        extra_cpu_s: CPU seconds, likewise.
+        multiples: By cost, the strategy's over the control's; energies of different meters have none.
+    """
+
+    has_sensor: bool
+    extra_kwh: float
+    extra_cpu_s: float
+    multiples: dict[str, float]
+
+    @property
+    def basis(self) -> str:
+        """The column that the extra cost is counted in."""
+        return "energy_kwh" if self.has_sensor else "cpu_s"
+
+    @property
+    def extra(self) -> float:
+        """What was spent more than under the control, in the unit of `basis`."""
+        return self.extra_kwh if self.has_sensor else self.extra_cpu_s
+
+    @property
+    def words(self) -> str:
+        """The multiples within a sentence, such as `2.14× its energy`; empty where none is known."""
+        names = ("energy_kwh",) if self.has_sensor else ("cpu_s", "flops")
+        known = [(name, self.multiples[name]) for name in names if not math.isnan(self.multiples[name])]
+        return " and ".join(f"{units.multiple(value)} its {in_words(name)}" for name, value in known)
+
+
+def extra_costs(seeds: pd.DataFrame, *, mix_meters: bool) -> ExtraCosts:
+    """Compares what a strategy and its control spent on choosing τ.
+
+    Args:
+        seeds: One row per seed: columns of the runs frame, the control's with the suffix `_control`.
+        mix_meters: Compare energies of different meters all the same.
+    """
+    multiples = {}
+    for name in _MULTIPLES:
+        pairs = zip(seeds[f"tuning_{name}"].tolist(), seeds[f"tuning_{name}_control"].tolist(), strict=True)
+        multiples[name] = ratio_of_means(list(pairs))
+
+    extra_kwh = _mean_difference(seeds, "energy_kwh")
+    same_meter = bool((seeds["meter"] == seeds["meter_control"]).all())
+    if not (same_meter or mix_meters):
+        extra_kwh, multiples["energy_kwh"] = math.nan, math.nan
+
+    return ExtraCosts(
+        has_sensor=has_sensor([*seeds["meter"], *seeds["meter_control"]]),
+        extra_kwh=extra_kwh,
+        extra_cpu_s=_mean_difference(seeds, "cpu_s"),
+        multiples=multiples,
+    )
+
+
+def _mean_difference(seeds: pd.DataFrame, name: str) -> float:
+    return float((seeds[f"tuning_{name}"] - seeds[f"tuning_{name}_control"]).mean(skipna=False))
