@@ -164,13 +164,22 @@ class Reporter:
             ending.get(row.status, ""),
         )
 
-    def bank_used(self, costs: Costs | None, trials: int) -> None:
-        """Says what storing the teacher's logits was good for."""
+    def bank_used(self, costs: Costs | None, trials: int, streams: int = 1) -> None:
+        """Says what storing the teacher's logits was good for.
+
+        Args:
+            costs: What they cost; None: nothing is known.
+            trials: Trials that have completed.
+            streams: Streams of batches; trials of different seeds have no logits in common.
+        """
         if costs is None:
             return
 
-        once = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s, computed once"
-        if trials > 1:
+        total = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s"
+        once = f"{total}, computed once"
+        if streams > 1:
+            log.info("%s for %d trials, each of which sees batches of its own", total, streams)
+        elif trials > 1:
             log.info("%s for %d trials; without the bank each would pay that", once, trials)
         else:
             log.info("%s; the bank pays from the second trial, strategy or resumed run on", once)

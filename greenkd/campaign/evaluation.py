@@ -2,16 +2,16 @@
 
 import logging
 from functools import partial
-from pathlib import Path
 
 from torch import nn
 
 from greenkd.campaign.budget import stopped_message
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
+from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
-from greenkd.records import CampaignStatus, Phase, TestResult, TrialRow, TrialStatus, choose_trial
+from greenkd.records import CampaignStatus, Costs, Phase, TestResult, TrialRow, TrialStatus, add_costs, choose_trial
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.temperature import StrategyStudy
@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def close_campaign(
-    context: CampaignContext, runner: TrialRunner, study: StrategyStudy, teacher: Teacher | None, bank: Path | None
+    context: CampaignContext,
+    runner: TrialRunner,
+    study: StrategyStudy,
+    teacher: Teacher | None,
+    outputs: TeacherOutputsSource,
 ) -> None:
     """Chooses, tests and closes the campaign; `context.record` says how it ended.
 
@@ -31,7 +35,7 @@ def close_campaign(
         runner: Keeps the trials' weights.
         study: The strategy's.
         teacher: The campaign's, if it has one.
-        bank: Folder of the stored logits.
+        outputs: The teacher's, which may have been stored.
 
     Raises:
         StorageError: The chosen trial's weights have vanished, or something cannot be written.
@@ -48,7 +52,7 @@ def close_campaign(
     failed = [row for row in rows if row.status is TrialStatus.FAILED]
     stopped = context.budget.stopped and not study.finished()
     message = _message(context, rows, failed, stopped)
-    changes = _logits_costs(context, bank, rows) | {"budget_stopped": stopped}
+    changes = _logits_costs(context, outputs, rows) | {"budget_stopped": stopped}
     if chosen is None:
         if not stopped:
             message = failed[0].cause if failed else "every trial was pruned"
@@ -102,20 +106,37 @@ def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialR
     return "; ".join(causes) or None
 
 
-def _logits_costs(context: CampaignContext, bank: Path | None, rows: list[TrialRow]) -> dict[str, object]:
-    """Returns what the stored logits cost: as this campaign would have paid alone, and what it really paid."""
-    if bank is None:
+def _logits_costs(context: CampaignContext, outputs: TeacherOutputsSource, rows: list[TrialRow]) -> dict[str, object]:
+    """Returns what the stored logits cost: as this campaign would have paid alone, and what it really paid.
+
+    Trials of one seed share what is stored; those of other seeds have each their own.
+    """
+    settings, record = context.settings, context.record
+    if outputs.bank(settings.seed) is None:
         return {}
 
-    recipe, seed = context.settings.training.recipe, context.settings.seed
-    images = context.training.data.loader(seed, recipe.batch_size).samples * recipe.epochs
+    rows_of: dict[int, list[TrialRow]] = {} if rows else {settings.seed: []}
+    for row in rows:
+        rows_of.setdefault(settings.strategy.trial_seed(settings.seed, row.params), []).append(row)
+
+    # Each stream alone
+    recipe = settings.training.recipe
+    images = context.training.data.loader(settings.seed, recipe.batch_size).samples * recipe.epochs
     context.training.monitor.flush()
-    alone = costs_alone(bank, images)
-    context.reporter.bank_used(alone, sum(row.status is TrialStatus.COMPLETE for row in rows))
-    return {
-        "logits_costs": alone,
-        "logits_paid": costs_paid(bank, context.settings.campaign_id, context.record.created_at),
-    }
+    alone: list[Costs] = []
+    paid: list[Costs] = []
+    for seed, users in rows_of.items():
+        bank = outputs.bank(seed)
+        assert bank is not None
+        unfinished = seed != settings.seed and all(row.status is TrialStatus.INTERRUPTED for row in users)
+        alone += filter(None, [costs_alone(bank, images, at_most_computed=unfinished)])
+        paid += filter(None, [costs_paid(bank, settings.campaign_id, record.created_at)])
+
+    # All of them
+    needed = add_costs(alone) if alone else None
+    complete = sum(row.status is TrialStatus.COMPLETE for row in rows)
+    context.reporter.bank_used(needed, complete, streams=len(rows_of))
+    return {"logits_costs": needed, "logits_paid": add_costs(paid) if paid else None}
 
 
 def _test(

@@ -192,10 +192,12 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
 def _check_objective(settings: Settings) -> None:
     """Builds the objective once, and refuses a search over the temperature of one that has none."""
-    objective = settings.build_objective()
-    trials = settings.strategy.planned_trials()
+    strategy, trials = settings.strategy, settings.strategy.planned_trials()
+    if settings.build_objective().uses_temperature:
+        return
 
-    if trials > 1 and not objective.uses_temperature:
+    seeds = {strategy.trial_seed(settings.seed, params) for params in strategy.queue()}
+    if trials > max(len(seeds), 1):
         raise NoTemperatureError(
             f"objective={settings.objective.name} has no temperature, so {settings.temperature.name} would train "
             f"the same thing {trials} times; take temperature=fixed"
@@ -222,6 +224,7 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
-    if "n_trials" in temperature:
-        temperature["n_trials"] = 2
+    for count in ("n_trials", "restarts"):
+        if count in temperature:
+            temperature[count] = 2
     return {**config, "objective": objective, "training": training, "temperature": temperature}

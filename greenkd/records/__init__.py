@@ -48,7 +48,16 @@ from greenkd.records.files import (
     write_teacher,
     write_text,
 )
-from greenkd.records.ledger import UNMETERED, Costs, LedgerRow, Machine, SecondaryReading, scale_costs, sum_costs
+from greenkd.records.ledger import (
+    UNMETERED,
+    Costs,
+    LedgerRow,
+    Machine,
+    SecondaryReading,
+    add_costs,
+    scale_costs,
+    sum_costs,
+)
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
 from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
@@ -83,6 +92,7 @@ __all__ = [
     "TestResult",
     "TrialRow",
     "TrialStatus",
+    "add_costs",
     "append_row",
     "choose_trial",
     "find_campaigns",

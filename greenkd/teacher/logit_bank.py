@@ -198,13 +198,20 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("epoch_*.safetensors"))
 
 
-def costs_alone(folder: Path, images: int) -> Costs | None:
+def costs_alone(folder: Path, images: int, *, at_most_computed: bool = False) -> Costs | None:
     """Returns what a campaign that needs `images` teacher logits pays for them with no one to share them with.
 
     The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images.
+
+    Args:
+        folder: The stream's.
+        images: How many logits are needed.
+        at_most_computed: The training they are for has not ended: it needs no more than were computed so far.
     """
     rows = _ledger(folder)
     computed = sum(row.images for row in rows)
+    if at_most_computed:
+        images = min(images, computed)
     return scale_costs(sum_costs(rows), images / computed) if computed else None
 
 
