@@ -11,7 +11,19 @@ from greenkd.campaign.inference import WINDOW_S, measure_inference
 from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
-from greenkd.records import CampaignStatus, Costs, Phase, TestResult, TrialRow, TrialStatus, add_costs, choose_trial
+from greenkd.records import (
+    CampaignStatus,
+    Costs,
+    Phase,
+    TestResult,
+    TrialRow,
+    TrialStatus,
+    add_costs,
+    append_row,
+    choose_trial,
+)
+from greenkd.records.correctness import FILE as CORRECTNESS_FILE
+from greenkd.records.correctness import correctness_row
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.temperature import StrategyStudy
@@ -165,11 +177,15 @@ def _test(
 
         load_network(learner.network, weights, f"trial {row.trial}")
         with training.monitor.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as handle:
-            score = split(learner.network, recipe)
+            score = split.examine(learner.network, recipe)
             flops = len(split) * learner.evaluation_flops
             handle.add_work(len(split), flops=flops, forward_flops=flops)
 
-        tests[row.trial] = TestResult(trial=row.trial, score=score.value, loss=score.loss)
+        if score.correct is not None:
+            append_row(context.folder.path / CORRECTNESS_FILE, correctness_row(row.trial, score.correct.numpy()))
+        tests[row.trial] = TestResult(
+            trial=row.trial, score=score.value, loss=score.loss, calibration_error=score.calibration_error
+        )
         context.update(tests=tuple(test for _, test in sorted(tests.items())))
     return tests
 

@@ -13,7 +13,7 @@ from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError, NoTemperatureError
-from greenkd.identity import campaign_id, setting_id
+from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
 from greenkd.training.network_factory import NETWORK_KEYS
@@ -81,7 +81,8 @@ class Interleaving:
 class Settings:
     """One campaign's checked settings: the root of the configuration, each group with its type, and what follows.
 
-    With `smoke=true` groups and training are those that `shrink` leaves.
+    With `smoke=true` groups and training are those that `shrink` leaves. Where `config` says `per_seed`, groups and
+    training hold the campaign's seed.
 
     Attributes:
         storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
@@ -142,17 +143,18 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
     """
     _check_root(config)
-    _check_components(config)
+    resolved = with_seeds(config)
+    _check_components(resolved)
 
     # A smoke run stands for the campaign it is cut down from, so ids are those of the configuration as composed.
     ids = {"campaign_id": campaign_id(config), "setting_id": setting_id(config)}
     if config["smoke"] is True:
-        config = shrink(config)
+        config, resolved = shrink(config), shrink(resolved)
 
-    components = {group: ComponentConfig(config[group]) for group in _COMPONENTS}
+    components = {group: ComponentConfig(resolved[group]) for group in _COMPONENTS}
     strategy = build(components["temperature"].without_name(), where="temperature", expect=Strategy)  # type: ignore[type-abstract]
     parts = {
-        "training": read_options(config["training"]),
+        "training": read_options(resolved["training"]),
         "budget": read_budget(config["budget"]),
         "interleaving": read(Interleaving, config["interleaving"], "interleaving"),
         "config": config,

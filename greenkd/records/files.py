@@ -15,9 +15,10 @@ from greenkd.records.campaign import CampaignRecord, TeacherRecord
 from greenkd.records.ledger import LedgerRow
 from greenkd.records.schema import READABLE_VERSIONS, SCHEMA_VERSION, upgrade
 from greenkd.records.sweep import BlockRow, EstimateRecord, ProcessRow
-from greenkd.records.trial import EpochRow, StepsRow, TrialRow
+from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
 
-Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, BlockRow, ProcessRow)
+AnyRow = LedgerRow | EpochRow | StepsRow | TrialRow | CorrectnessRow | BlockRow | ProcessRow
+Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, CorrectnessRow, BlockRow, ProcessRow)
 Record = TypeVar("Record")
 
 
@@ -34,7 +35,7 @@ class Lines(Generic[Row]):
     torn: list[str]
 
 
-def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow | BlockRow | ProcessRow) -> None:
+def append_row(path: Path, row: AnyRow) -> None:
     """Appends one line in one write, so that lines of several processes never mix.
 
     Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
