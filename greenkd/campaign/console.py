@@ -192,6 +192,9 @@ class Reporter:
         if record.status is CampaignStatus.FAILED:
             log.error("  no trial completed: %s", record.message)
             return
+        if record.chosen_trial is None:
+            log.warning("  nothing to choose from: %s", record.message)
+            return
 
         log.info(
             "  chosen: %s, validation %s, test %s%s",

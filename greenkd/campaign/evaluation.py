@@ -8,6 +8,7 @@ from torch import nn
 from greenkd.campaign.budget import stopped_message
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
+from greenkd.campaign.spending import FinishPlan
 from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
@@ -107,6 +108,18 @@ def close_campaign(
     context.reporter.campaign_finished(context.record)
 
 
+def finish_plan(context: CampaignContext) -> FinishPlan:
+    """Returns what `close_campaign` will do that costs anything, for the budget to hold back."""
+    teacher = context.record.teacher_result
+    networks = [context.record.student_network, None if teacher is None else teacher.network]
+    flops = tuple(network.forward_flops_per_image or 0.0 for network in networks if network is not None)
+    return FinishPlan(len(context.training.data.test), _window_s(context), flops)
+
+
+def _window_s(context: CampaignContext) -> float:
+    return 0.0 if context.settings.smoke else WINDOW_S
+
+
 def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialRow], stopped: bool) -> str | None:
     """Returns what kept the campaign from being complete; None if nothing did."""
     causes = []
@@ -200,7 +213,7 @@ def _inference(
         measure_inference,
         context.training,
         recipe=settings.training.recipe,
-        window_s=0.0 if settings.smoke else WINDOW_S,
+        window_s=_window_s(context),
     )
 
     records: dict[str, object] = {

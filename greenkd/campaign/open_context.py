@@ -44,7 +44,7 @@ def open_context(
         ConfigError: The budget limits what the meter does not measure.
         DataError: The data set is missing or damaged.
     """
-    budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor)
+    budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor, processes)
     training = open_training_context(settings, device, monitor, stop, data, processes=processes)
     return CampaignContext(settings, folder, reporter, training, budget, _new_record(settings, training))
 

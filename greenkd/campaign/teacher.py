@@ -105,6 +105,7 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
     if source is None:
         return None
 
+    budget.begin_teacher()
     recipe = settings.training.teacher_recipe()
     context.reporter.teacher_started(settings.network(source).name, recipe.epochs)
 
@@ -120,6 +121,7 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
         campaign_id=settings.campaign_id,
         on_epoch=on_epoch,
         before_epoch=budget.before_epoch,
+        before_step=budget.before_step,
     )
     return load_or_train(context.training, request, settings.cache_dir)
 

@@ -130,4 +130,5 @@ class TrialRunner:
             checkpointer=attempt.checkpointer(self._folder, settings.training.checkpoint_every_s),
             on_epoch=partial(attempt.epoch_finished, self._folder),
             before_epoch=self.context.budget.before_epoch,
+            before_step=self.context.budget.before_step,
         )

@@ -67,12 +67,23 @@ def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
     Raises:
         RecordError: A whole line is of an unknown schema version, or not a row of this kind.
     """
+    return parse_rows(path.read_bytes(), kind, path) if path.exists() else Lines([], [])
+
+
+def parse_rows(content: bytes, kind: type[Row], path: Path) -> Lines[Row]:
+    """Reads lines of a `.jsonl` file.
+
+    Args:
+        content: Some of its lines.
+        kind: What they are.
+        path: The file, for messages.
+
+    Raises:
+        RecordError: As for `read_rows`.
+    """
     rows: list[Row] = []
     torn: list[str] = []
-    if not path.exists():
-        return Lines(rows, torn)
-
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -138,6 +138,12 @@ class StrategyStudy:
         with explain_storage_errors(self._storage):
             self._end(proposal.handle, val_score, _STATES[status])
 
+    def running(self) -> list[int]:
+        """Returns the trials that have begun and not ended, those of killed processes included."""
+        with explain_storage_errors(self._storage):
+            tries = self._latest_tries()
+        return [number for number, trial in tries.items() if trial.state == TrialState.RUNNING]
+
     def finished(self) -> bool:
         """Tells whether every planned trial has ended, whoever ran it."""
         with explain_storage_errors(self._storage):
