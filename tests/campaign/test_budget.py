@@ -126,10 +126,10 @@ def test_a_running_trial_stops_at_an_epochs_end_with_its_checkpoint(tmp_path: Pa
     assert stopped.trials[0].cause == "stopped by budget"
     assert [row.epoch for row in stopped.epochs] == [0, 1]
     assert (stopped.folder / "trials" / "0" / "checkpoint.safetensors").exists()
-    booked, whole_epochs = (
+    recorded, whole_epochs = (
         [row for row in ledger(each.folder) if row.phase is Phase.STUDENT_TRAINING] for each in (stopped, first)
     )
-    assert sum(row.images for row in booked) == 2 * sum(row.images for row in whole_epochs) / 4
+    assert sum(row.images for row in recorded) == 2 * sum(row.images for row in whole_epochs) / 4
     larger = Campaign(tmp_path / "b", *longer, "budget.gflops=1e6")
     assert [(row.attempt, row.epoch) for row in larger.epochs] == [(0, 0), (0, 1), (1, 2), (1, 3)]
     assert larger.record.test_score == first.record.test_score
