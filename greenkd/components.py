@@ -12,7 +12,7 @@ import inspect
 import typing
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 import pydantic.dataclasses
@@ -20,6 +20,17 @@ import pydantic.dataclasses
 from greenkd.errors import ConfigError
 
 T = TypeVar("T")
+
+
+def _whole_or_explained(value: Any, validate: pydantic.ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except pydantic.ValidationError as error:
+        raise ValueError("give a whole number, or per_seed: the campaign's seed") from error
+
+
+OwnSeed = Annotated[int, pydantic.WrapValidator(_whole_or_explained)]
+"""A seed besides the campaign's. `greenkd.identity.with_seeds` has put a number in the place of `per_seed`."""
 
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 

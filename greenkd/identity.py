@@ -45,6 +45,11 @@ ADDED_SETTINGS: Mapping[str, Any] = {
     "student.init": "torchvision",
     "teacher.init": "torchvision",
 }
+# What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
+# a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).
+PER_SEED = "per_seed"
+_MAY_FOLLOW_THE_SEED = (("dataset", "split_seed"), ("training", "teacher", "seed"))
+
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")
 
@@ -89,6 +94,42 @@ def network_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: value for key, value in config.items() if not is_as_before(f"teacher.{key}", value)}
     return kept | {"name": None}
+
+
+def with_seeds(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the configuration with the campaign's seed wherever a setting is to follow it.
+
+    Ids are those of the configuration as it was given: in a setting's, the word stands for all seeds.
+    """
+    resolved, seed = dict(config), config["seed"]
+    for path in _MAY_FOLLOW_THE_SEED:
+        resolved = _with_seed(resolved, path, seed if isinstance(seed, int) else 0)  # what is no seed is refused later
+    return resolved
+
+
+def _with_seed(config: Mapping[str, Any], path: tuple[str, ...], seed: Any) -> dict[str, Any]:
+    key, *inner = path
+    value = config.get(key)
+    if inner and isinstance(value, Mapping):
+        return {**config, key: _with_seed(value, tuple(inner), seed)}
+    return {**config, key: seed} if not inner and value == PER_SEED else dict(config)
+
+
+def held_fixed(config: Mapping[str, Any], teacher: str | None) -> tuple[str, ...]:
+    """Returns what campaigns of a setting have in common whatever their seeds, besides the test images.
+
+    Args:
+        config: The configuration as it was given.
+        teacher: The group of the network that teaches, `teacher` or `student`; None where the objective needs none.
+
+    Returns:
+        "split" where training and validation images are the same for all seeds, and "teacher" where one network
+        teaches all of them. A teacher that is trained on each seed's own split is another one for each.
+    """
+    split = config["dataset"].get("split_seed") != PER_SEED
+    trained_once = split and config["training"]["teacher"].get("seed") != PER_SEED
+    one_teacher = teacher is not None and (bool(config[teacher].get("weights")) or trained_once)
+    return tuple(name for name, fixed in (("split", split), ("teacher", one_teacher)) if fixed)
 
 
 def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:

@@ -9,7 +9,19 @@ from typing import Literal
 
 import numpy as np
 
-Stream = Literal["init", "order", "augmentation", "temperature", "dropout", "split", "sampler", "objective", "inputs"]
+Stream = Literal[
+    "init",
+    "order",
+    "augmentation",
+    "temperature",
+    "dropout",
+    "split",
+    "sampler",
+    "objective",
+    "inputs",
+    "trial_order",
+    "restart",
+]
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0) -> int:

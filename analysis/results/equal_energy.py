@@ -20,7 +20,7 @@ from analysis.results.spending import spending_basis
 from greenkd.records import StrategyKind
 
 _MOST_BUDGETS = 8
-_SEARCHING = (StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.CUSTOM)
+_SEARCHING = (StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.RESTARTS, StrategyKind.CUSTOM)
 
 # What a strategy would get for its money after k points or seeds, and which of the two it is.
 _Curves = dict[str, tuple[pd.DataFrame, str]]

@@ -25,11 +25,11 @@ _LOOKS = {
     StrategyKind.GRID: Look("#0072B2", "o", "-", "", "circle", "solid"),
     StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
     StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
+    StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
     StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", "..", "triangle-down", "solid"),
 }
 _MORE = (
     Look("#56B4E9", "P", "--", "++", "cross", "dash"),
-    Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
     Look("#CC79A7", "v", ":", "..", "triangle-down", "dot"),
     Look("#7F7F7F", "p", "-", "--", "pentagon", "solid"),
 )

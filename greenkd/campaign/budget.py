@@ -2,33 +2,32 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
 from pydantic import ConfigDict, Field
 
+from greenkd.campaign.spending import LEDGER_FIELDS, Amounts, FinishPlan, Spending, plus, times
 from greenkd.components import read
 from greenkd.energy import EnergyMonitor
-from greenkd.errors import BudgetSpentError, ConfigError, RecordError
-from greenkd.identity import sweep_folder
-from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign, read_rows
-from greenkd.records.timestamps import to_seconds
+from greenkd.errors import BudgetSpentError, ConfigError
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
-# Seconds between two looks at what was spent: each writes the ledger and reads it back.
-LOOK_EVERY_S = 5.0
+# A process looks at what was spent each time that this share of a limit may have gone since its last look, and at
+# least so often (seconds). A look writes the ledger and reads what is new in all: it may take 1/20 of the time.
+LOOK_SHARE = 0.005
+LOOK_EVERY_S = 15.0
+_LOOK_COST = 20
 
-_SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
-_STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.VALIDATION)
-_LEDGER_FIELDS = {
-    "kwh": ("energy_kwh", 1.0),
-    "co2_g": ("co2eq_g", 1.0),
-    "hours": ("duration_s", 3600.0),
-    "gflops": ("flops", 1e9),
-}
+# Seconds that are held back for a stop (checkpoints, rows), and for the end of campaign and command.
+_STOP_S, _CLOSING_S = 0.2, 0.5
+# The share of a limit without which no campaign begins.
+_LEAST_SHARE = 0.01
+# Of a speed that was seen before, what is still believed at the next look.
+_BELIEVED_SPEED = 0.8
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -52,7 +51,7 @@ class BudgetOptions:
     @property
     def limits(self) -> dict[str, float]:
         """The limits that are set."""
-        named = {name: getattr(self, name) for name in _LEDGER_FIELDS}
+        named = {name: getattr(self, name) for name in LEDGER_FIELDS}
         return {name: value for name, value in named.items() if value is not None}
 
 
@@ -66,16 +65,19 @@ def read_budget(config: object) -> BudgetOptions:
 
 
 class Budget:
-    """Watches what a campaign spends, and stops its trainings between two epochs, with a checkpoint.
+    """Watches what a campaign spends, and stops its trainings before a limit, with a checkpoint.
 
-    Spent is what the campaign has really paid, whichever process and attempt: its own ledger, and its rows in the
-    ledgers of teachers and logits. What comes after the last trial (tests, inference) is not held back.
+    Spent is what the campaign has really paid, whichever process and attempt: its own ledger, its rows in the ledgers
+    of teachers and logits, and its command's start-up. Held back is what is still to come if it ends now: the tests of
+    its complete trials, the metered inference, and what may be spent until the next look, here and by other workers.
 
     Args:
         options: The limits.
         folder: The campaign's folder; with scope `sweep`, the folders beside it count too.
         cache: Where the ledgers of teachers and logits lie.
         monitor: Records what this process spends on the campaign.
+        processes: That run its trials side by side.
+        clock: Another clock than the process's, for tests.
 
     Attributes:
         stopped: True when trials remain that the limits do not allow.
@@ -84,7 +86,15 @@ class Budget:
         ConfigError: A limit is set on what the meter does not measure.
     """
 
-    def __init__(self, options: BudgetOptions, folder: Path, cache: Path, monitor: EnergyMonitor) -> None:
+    def __init__(
+        self,
+        options: BudgetOptions,
+        folder: Path,
+        cache: Path,
+        monitor: EnergyMonitor,
+        processes: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
         if monitor.meter.method == "none" and unmetered:
             raise ConfigError(
@@ -92,29 +102,52 @@ class Budget:
             )
 
         self._limits = options.limits
-        self._whole_sweep = options.scope == "sweep"
-        self._folder = folder
-        self._cache = cache
-        self._monitor = monitor
-        self._looked_at = time.monotonic()
+        self._spending = Spending(folder, cache, monitor, whole_sweep=options.scope == "sweep")
+        self._processes = processes
+        self._clock = clock
+        self._finish: FinishPlan | None = None
         self.stopped = False
 
-        # Of the trials that run: what was spent before them, their epochs so far, how many run in lockstep.
-        self._spent_before: dict[str, float] | None = None
+        # The last look: when it was, what this process had spent, how fast, and what is held back until the next
+        self._looked_at = self._next_look = clock()
+        self._spent: Amounts = {}
+        self._own: Amounts = {}
+        self._per_second: Amounts = {}
+        self._until_next_look: Amounts = {}
+
+        # Of the training that runs: what was spent before it, its epochs so far, how many run in lockstep
+        self._spent_before: Amounts = {}
         self._epochs = 0
         self._together = 1
+        self._judged_at = self._began_at = self._looked_at
+        self._is_in_last_epoch = False
         self._stop_before_next_epoch = False
 
-    def is_spent(self) -> bool:
-        """Tells whether a limit is reached."""
-        return bool(self._limits) and self._crosses(self._spent(), {})
+    def plan_finish(self, plan: FinishPlan) -> None:
+        """Says what the end of the campaign consists of, once networks and data are known."""
+        self._finish = plan
 
-    def begin_trials(self, trials: Iterable[TrialRow], together: int) -> int:
+    def is_spent(self) -> bool:
+        """Tells whether a limit is reached, but for what beginning and closing a campaign would take."""
+        if not self._limits:
+            return False
+        self._look()
+        least = times(self._limits, _LEAST_SHARE)
+        return self._crosses(least) or self._crosses(self._spending.seconds(_CLOSING_S))
+
+    def begin_teacher(self) -> None:
+        """Takes note that the teacher's training begins, if it has to be trained."""
+        if self._limits:
+            self._look()
+            self._begin(together=1)
+
+    def begin_trials(self, together: int, running: Collection[int] = (), *, own_logits: bool = False) -> int:
         """Says how many trials fit into what remains, if each costs what finished ones did on average.
 
         Args:
-            trials: The last row of every trial on record.
             together: How many are to begin, in lockstep.
+            running: Trials that other processes run; what they will still take is held back.
+            own_logits: Every trial has teacher logits of its own to pay.
 
         Returns:
             How many of them may begin, at least one.
@@ -122,22 +155,28 @@ class Budget:
         Raises:
             BudgetSpentError: A single one would cross a limit.
         """
-        self.stopped = self._stop_before_next_epoch = False  # what was asked of a training that ended by itself
+        self.stopped = False  # what was asked of a training that ended by itself
         if not self._limits:
             return together
 
-        # What a trial costs, by those that have ended
-        spent = self._spent()
-        ended = {row.trial for row in trials if row.status in (TrialStatus.COMPLETE, TrialStatus.PRUNED)}
-        rows = [row for row in _ledger(self._folder) if row.trial in ended and row.phase in _STUDENT_PHASES]
-        per_trial = {name: amount / max(len(ended), 1) for name, amount in _amounts(rows).items()}
+        # What a trial costs, by those that have ended; some of it is paid where one goes on
+        self._look()
+        spending = self._spending
+        per_trial = spending.per_trial(own_logits=own_logits)
+        others = [self._remaining(per_trial, trial) for trial in running]
+        going_on = [trial for trial in spending.interrupted() if trial not in running]
 
-        while self._crosses(spent, {name: together * amount for name, amount in per_trial.items()}):
+        while True:
+            begun = [self._remaining(per_trial, trial) for trial in going_on[:together]]
+            fresh = times(per_trial, together - len(begun))
+            reserve = self._reserve(spending.complete() + len(others) + together)
+            if not self._crosses(plus(*others, *begun, fresh, reserve)):
+                break
             together -= 1
             if together == 0:
                 self.stopped = True
                 raise BudgetSpentError("stopped by budget")
-        self._spent_before, self._epochs, self._together = spent, 0, together
+        self._begin(together)
         return together
 
     def lift(self) -> None:
@@ -146,7 +185,7 @@ class Budget:
         self._stop_before_next_epoch = False
 
     def epoch_finished(self, epochs_to_come: int) -> None:
-        """Looks, now and then, whether the next epoch would cross a limit.
+        """Looks whether the next epoch would cross a limit, unless it is too short to matter.
 
         Args:
             epochs_to_come: Epochs of this training that are to come.
@@ -154,15 +193,16 @@ class Budget:
         if not self._limits or not epochs_to_come:
             return
         self._epochs += 1
-        if time.monotonic() - self._looked_at < LOOK_EVERY_S:
+        self._is_in_last_epoch = epochs_to_come == 1
+        if self._clock() - self._judged_at < self._next_look - self._looked_at:
             return
 
-        spent = self._spent()
-        if self._spent_before is None:  # a teacher's training: nothing was known before it
-            self._spent_before = dict.fromkeys(spent, 0.0)
+        # What was spent since the training began is spent again, by all processes, in as many epochs.
+        self._look()
+        self._judged_at = self._looked_at
         rounds = math.ceil(self._epochs / self._together)  # the first of several in lockstep speaks for all
-        per_epoch = {name: (amount - self._spent_before[name]) / rounds for name, amount in spent.items()}
-        if self._crosses(spent, per_epoch):
+        since = plus(self._spent, times(self._spent_before, -1.0))
+        if self._crosses(plus(times(since, 1 / rounds), self._reserve_now())):
             self.stopped = self._stop_before_next_epoch = True
 
     def before_epoch(self) -> None:
@@ -175,49 +215,71 @@ class Budget:
             self._stop_before_next_epoch = False
             raise BudgetSpentError("stopped by budget")
 
-    def _crosses(self, spent: Mapping[str, float], more: Mapping[str, float]) -> bool:
-        return any(
-            spent[name] >= limit or spent[name] + more.get(name, 0.0) > limit for name, limit in self._limits.items()
-        )
+    def before_step(self) -> bool:
+        """Stops a training at a limit, within an epoch too; called before every step.
 
-    def _spent(self) -> dict[str, float]:
-        """Adds up what the campaign, or its sweep, has paid so far."""
-        self._monitor.flush()
-        folders = [self._folder]
-        if self._whole_sweep:
-            beside = (path.parent for path in sweep_folder(self._folder).glob("*/*/*/*/*/ledger.jsonl"))
-            folders += [folder for folder in beside if folder.resolve() != self._folder.resolve()]
-        rows = [row for folder in folders for row in _ledger(folder)]
+        Returns:
+            True: the training goes on.
 
-        # What they paid for teachers and logits since they began
-        began = dict(filter(None, map(_began, folders)))
-        for folder in self._cache.glob("*/*"):
-            shared = (row for row in _ledger(folder) if row.phase in _SHARED_PHASES)
-            rows += [row for row in shared if row.campaign_id in began and row.started_at >= began[row.campaign_id]]
+        Raises:
+            BudgetSpentError: What is spent, and what is held back, reach a limit.
+        """
+        if self._limits and self._clock() >= self._next_look:
+            self._look()
+            if self._crosses(self._reserve_now()):
+                self.stopped = True
+                raise BudgetSpentError("stopped by budget")
+        return True
 
-        self._looked_at = time.monotonic()
-        return _amounts(rows)
+    def _begin(self, together: int) -> None:
+        self._spent_before, self._judged_at = self._spent, self._looked_at
+        self._epochs, self._together = 0, together
+        self._is_in_last_epoch = self._stop_before_next_epoch = False
+        self._began_at = self._next_look = self._looked_at
 
+    def _remaining(self, per_trial: Amounts, trial: int) -> Amounts:
+        """Returns what a trial that has begun will still take."""
+        spent = self._spending.of_trial(trial)
+        return {name: max(amount - spent.get(name, 0.0), 0.0) for name, amount in per_trial.items()}
 
-def _ledger(folder: Path) -> list[LedgerRow]:
-    return read_rows(folder / "ledger.jsonl", LedgerRow).rows
+    def _reserve_now(self) -> Amounts:
+        """Returns what is held back while a training runs: trials in their last epoch will be tested too."""
+        running = max(self._processes, self._together) if self._is_in_last_epoch else 0
+        return self._reserve(self._spending.complete() + running)
 
+    def _reserve(self, tests: int) -> Amounts:
+        """Returns what is held back if so many trials will be complete."""
+        finish = {} if self._finish is None else self._spending.finish(tests, self._finish)
+        return plus(self._until_next_look, self._spending.seconds(_CLOSING_S), finish)
 
-def _began(folder: Path) -> tuple[str, str] | None:
-    """Returns a campaign's id and when it began: what was paid under the same id before was another sweep's."""
-    try:
-        record = read_campaign(folder / "campaign.json")
-    except (RecordError, FileNotFoundError):
-        return None
-    return record.campaign_id, to_seconds(record.created_at)
+    def _crosses(self, more: Mapping[str, float]) -> bool:
+        return any(self._spent.get(name, 0.0) + more.get(name, 0.0) > limit for name, limit in self._limits.items())
 
+    def _look(self) -> None:
+        """Reads what was spent, and plans the next look by how fast this process spends."""
+        began, before, own_before = self._clock(), self._looked_at, self._own
+        self._spending.look()
+        self._spent, self._own = self._spending.total(), self._spending.own()
+        self._looked_at = self._clock()
+        self._note_speed(plus(self._own, times(own_before, -1.0)), self._looked_at - before)
 
-def _amounts(rows: Sequence[LedgerRow]) -> dict[str, float]:
-    """Adds up in the units of the limits what is known; an unknown part cannot be held against a limit."""
-    return {
-        name: math.fsum(value for row in rows if (value := getattr(row, field)) is not None) / unit
-        for name, (field, unit) in _LEDGER_FIELDS.items()
-    }
+        # The next look comes when a limit may have lost its share.
+        speeds = {name: self._per_second.get(name, 0.0) * self._processes for name in self._limits}
+        shares = [LOOK_SHARE * limit / speeds[name] for name, limit in self._limits.items() if speeds[name] > 0]
+        known_for = self._looked_at - self._began_at  # a speed is not known before the first steps
+        wait = max(min([LOOK_EVERY_S, known_for, *shares]), _LOOK_COST * (self._looked_at - began))
+        self._next_look = self._looked_at + wait
+
+        # Until then all processes spend as this one does; of the others, what they spent since they looked is not seen.
+        unseen = times(speeds, (2 - 1 / self._processes) * wait)
+        self._until_next_look = plus(unseen, times(self._spending.seconds(_STOP_S), self._processes))
+
+    def _note_speed(self, spent: Amounts, elapsed: float) -> None:
+        """Takes down how fast this process spends; a lower speed is believed little by little, as after a pause."""
+        if elapsed > 0:
+            names = {*spent, *self._per_second}
+            slower = times(self._per_second, _BELIEVED_SPEED)
+            self._per_second = {name: max(spent.get(name, 0.0) / elapsed, slower.get(name, 0.0)) for name in names}
 
 
 def stopped_message(ended: int, planned: int) -> str:

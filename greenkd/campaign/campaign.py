@@ -203,7 +203,7 @@ class Campaign:
         if self._ended is None:
             context = self._context
             with context.holding("finish", "another process is finishing this campaign"):
-                close_campaign(context, self._runner, self._queue.study, self._teacher, self._outputs.bank)
+                close_campaign(context, self._runner, self._queue.study, self._teacher, self._outputs)
             self._ended = context.record
         return self._ended
 

@@ -180,13 +180,22 @@ class Reporter:
         if self._progress is not None and self._in_turns:
             self._progress.update(self._task, visible=False)
 
-    def bank_used(self, costs: Costs | None, trials: int) -> None:
-        """Says what storing the teacher's logits was good for."""
+    def bank_used(self, costs: Costs | None, trials: int, streams: int = 1) -> None:
+        """Says what storing the teacher's logits was good for.
+
+        Args:
+            costs: What they cost; None: nothing is known.
+            trials: Trials that have completed.
+            streams: Streams of batches; trials of different seeds have no logits in common.
+        """
         if costs is None:
             return
 
-        once = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s, computed once"
-        if trials > 1:
+        total = f"  teacher's logits: {kwh(costs.energy_kwh)}, {costs.duration_s:.1f} s"
+        once = f"{total}, computed once"
+        if streams > 1:
+            log.info("%s for %d trials, each of which sees batches of its own", total, streams)
+        elif trials > 1:
             log.info("%s for %d trials; without the bank each would pay that", once, trials)
         else:
             log.info("%s; the bank pays from the second trial, strategy or resumed run on", once)
@@ -198,6 +207,9 @@ class Reporter:
 
         if record.status is CampaignStatus.FAILED:
             log.error("  no trial completed: %s", record.message)
+            return
+        if record.chosen_trial is None:
+            log.warning("  nothing to choose from: %s", record.message)
             return
 
         log.info(

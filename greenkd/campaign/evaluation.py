@@ -2,25 +2,31 @@
 
 import logging
 from functools import partial
-from pathlib import Path
 
 from torch import nn
 
 from greenkd.campaign.budget import stopped_message
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
+from greenkd.campaign.spending import FinishPlan
+from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
 from greenkd.records import (
     CampaignStatus,
+    Costs,
     LedgerRow,
     Phase,
     TestResult,
     TrialRow,
     TrialStatus,
+    add_costs,
+    append_row,
     choose_trial,
     read_rows,
 )
+from greenkd.records.correctness import FILE as CORRECTNESS_FILE
+from greenkd.records.correctness import correctness_row
 from greenkd.records.metering import own_terms
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
@@ -33,7 +39,11 @@ log = logging.getLogger(__name__)
 
 
 def close_campaign(
-    context: CampaignContext, runner: TrialRunner, study: StrategyStudy, teacher: Teacher | None, bank: Path | None
+    context: CampaignContext,
+    runner: TrialRunner,
+    study: StrategyStudy,
+    teacher: Teacher | None,
+    outputs: TeacherOutputsSource,
 ) -> None:
     """Chooses, tests and closes the campaign; `context.record` says how it ended.
 
@@ -42,7 +52,7 @@ def close_campaign(
         runner: Keeps the trials' weights.
         study: The strategy's.
         teacher: The campaign's, if it has one.
-        bank: Folder of the stored logits.
+        outputs: The teacher's, which may have been stored.
 
     Raises:
         StorageError: The chosen trial's weights have vanished, or something cannot be written.
@@ -59,7 +69,7 @@ def close_campaign(
     failed = [row for row in rows if row.status is TrialStatus.FAILED]
     stopped = context.budget.stopped and not study.finished()
     message = _message(context, rows, failed, stopped)
-    changes = _logits_costs(context, bank, rows) | {"budget_stopped": stopped}
+    changes = _logits_costs(context, outputs, rows) | {"budget_stopped": stopped}
     if chosen is None:
         if not stopped:
             message = failed[0].cause if failed else "every trial was pruned"
@@ -102,6 +112,18 @@ def close_campaign(
     context.reporter.campaign_finished(context.record)
 
 
+def finish_plan(context: CampaignContext) -> FinishPlan:
+    """Returns what `close_campaign` will do that costs anything, for the budget to hold back."""
+    teacher = context.record.teacher_result
+    networks = [context.record.student_network, None if teacher is None else teacher.network]
+    flops = tuple(network.forward_flops_per_image or 0.0 for network in networks if network is not None)
+    return FinishPlan(len(context.training.data.test), _window_s(context), flops)
+
+
+def _window_s(context: CampaignContext) -> float:
+    return 0.0 if context.settings.smoke else WINDOW_S
+
+
 def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialRow], stopped: bool) -> str | None:
     """Returns what kept the campaign from being complete; None if nothing did."""
     causes = []
@@ -113,25 +135,48 @@ def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialR
     return "; ".join(causes) or None
 
 
-def _logits_costs(context: CampaignContext, bank: Path | None, rows: list[TrialRow]) -> dict[str, object]:
-    """Returns what the stored logits cost: as this campaign would have paid alone, and what it really paid."""
-    if bank is None:
+def _logits_costs(context: CampaignContext, outputs: TeacherOutputsSource, rows: list[TrialRow]) -> dict[str, object]:
+    """Returns what the stored logits cost: as this campaign would have paid alone, and what it really paid.
+
+    Trials of one seed share what is stored; those of other seeds have each their own.
+    """
+    settings, record = context.settings, context.record
+    if outputs.bank(settings.seed) is None:
         return {}
 
-    recipe, seed = context.settings.training.recipe, context.settings.seed
-    images = context.training.data.loader(seed, recipe.batch_size).samples * recipe.epochs
+    rows_of: dict[int, list[TrialRow]] = {} if rows else {settings.seed: []}
+    for row in rows:
+        rows_of.setdefault(settings.strategy.trial_seed(settings.seed, row.params), []).append(row)
+
+    # Each stream alone
+    recipe = settings.training.recipe
+    images = context.training.data.loader(settings.seed, recipe.batch_size).samples * recipe.epochs
     context.training.monitor.flush()
     own = own_terms(read_rows(context.folder.path / "ledger.jsonl", LedgerRow).rows)
-    alone = None if own is None else costs_alone(bank, images, own)
-    if own is None or alone is None:
+    if own is None:
         return {"logits_costs": None, "logits_paid": None}
 
-    costs, meters = alone
-    context.reporter.bank_used(costs, sum(row.status is TrialStatus.COMPLETE for row in rows))
+    alone: list[Costs] = []
+    paid: list[Costs] = []
+    meters: set[str] = set()
+    for seed, users in rows_of.items():
+        bank = outputs.bank(seed)
+        assert bank is not None
+        unfinished = seed != settings.seed and all(row.status is TrialStatus.INTERRUPTED for row in users)
+        priced = costs_alone(bank, images, own, at_most_computed=unfinished)
+        if priced is not None:
+            alone.append(priced[0])
+            meters |= set(priced[1])
+        paid += filter(None, [costs_paid(bank, settings.campaign_id, record.created_at, own)])
+
+    # All of them
+    needed = add_costs(alone) if alone else None
+    complete = sum(row.status is TrialStatus.COMPLETE for row in rows)
+    context.reporter.bank_used(needed, complete, streams=len(rows_of))
     return {
-        "logits_costs": costs,
-        "logits_metered_by": meters,
-        "logits_paid": costs_paid(bank, context.settings.campaign_id, context.record.created_at, own),
+        "logits_costs": needed,
+        "logits_metered_by": tuple(sorted(meters)),
+        "logits_paid": add_costs(paid) if paid else None,
     }
 
 
@@ -161,11 +206,15 @@ def _test(
 
         load_network(learner.network, weights, f"trial {row.trial}")
         with training.monitor.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as handle:
-            score = split(learner.network, recipe)
+            score = split.examine(learner.network, recipe)
             flops = len(split) * learner.evaluation_flops
             handle.add_work(len(split), flops=flops, forward_flops=flops)
 
-        tests[row.trial] = TestResult(trial=row.trial, score=score.value, loss=score.loss)
+        if score.correct is not None:
+            append_row(context.folder.path / CORRECTNESS_FILE, correctness_row(row.trial, score.correct.numpy()))
+        tests[row.trial] = TestResult(
+            trial=row.trial, score=score.value, loss=score.loss, calibration_error=score.calibration_error
+        )
         context.update(tests=tuple(test for _, test in sorted(tests.items())))
     return tests
 
@@ -180,7 +229,7 @@ def _inference(
         measure_inference,
         context.training,
         recipe=settings.training.recipe,
-        window_s=0.0 if settings.smoke else WINDOW_S,
+        window_s=_window_s(context),
     )
 
     records: dict[str, object] = {

@@ -16,6 +16,7 @@ from greenkd.identity import ADDED_SETTINGS, NOT_IDENTITY, flatten
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
+    CorrectnessRow,
     EpochRow,
     LedgerRow,
     StepsRow,
@@ -190,6 +191,7 @@ class CampaignFolder:
     def report_torn(self) -> None:
         """Says which lines were cut off; they stay in their files and are left out."""
         kinds: dict[str, Any] = {"trials": TrialRow, "epochs": EpochRow, "steps": StepsRow, "ledger": LedgerRow}
+        kinds["tests"] = CorrectnessRow
         for name, kind in kinds.items():
             file = self.path / f"{name}.jsonl"
             for line in read_rows(file, kind).torn:

@@ -10,6 +10,7 @@ from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor
+from greenkd.identity import held_fixed
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.records.timestamps import now
 from greenkd.training.context import TrainingContext
@@ -43,7 +44,7 @@ def open_context(
         ConfigError: The budget limits what the meter does not measure.
         DataError: The data set is missing or damaged.
     """
-    budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor)
+    budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor, processes)
     training = open_training_context(settings, device, monitor, stop, data, processes=processes)
     return CampaignContext(settings, folder, reporter, training, budget, _new_record(settings, training))
 
@@ -80,4 +81,5 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         created_at=created_at,
         updated_at=created_at,
         metric=training.data.task.metric.name,
+        held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
     )

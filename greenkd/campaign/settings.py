@@ -13,7 +13,7 @@ from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError, NoTemperatureError
-from greenkd.identity import campaign_id, setting_id
+from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
 from greenkd.training.network_factory import NETWORK_KEYS
@@ -83,7 +83,8 @@ class Interleaving:
 class Settings:
     """One campaign's checked settings: the root of the configuration, each group with its type, and what follows.
 
-    With `smoke=true` groups and training are those that `shrink` leaves.
+    With `smoke=true` groups and training are those that `shrink` leaves. Where `config` says `per_seed`, groups and
+    training hold the campaign's seed.
 
     Attributes:
         storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
@@ -145,17 +146,18 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
     """
     _check_root(config)
-    _check_components(config)
+    resolved = with_seeds(config)
+    _check_components(resolved)
 
     # A smoke run stands for the campaign it is cut down from, so ids are those of the configuration as composed.
     ids = {"campaign_id": campaign_id(config), "setting_id": setting_id(config)}
     if config["smoke"] is True:
-        config = shrink(config)
+        config, resolved = shrink(config), shrink(resolved)
 
-    components = {group: ComponentConfig(config[group]) for group in _COMPONENTS}
+    components = {group: ComponentConfig(resolved[group]) for group in _COMPONENTS}
     strategy = build(components["temperature"].without_name(), where="temperature", expect=Strategy)  # type: ignore[type-abstract]
     parts = {
-        "training": read_options(config["training"]),
+        "training": read_options(resolved["training"]),
         "budget": read_budget(config["budget"]),
         "interleaving": read(Interleaving, config["interleaving"], "interleaving"),
         "config": config,
@@ -195,10 +197,12 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
 def _check_objective(settings: Settings) -> None:
     """Builds the objective once, and refuses a search over the temperature of one that has none."""
-    objective = settings.build_objective()
-    trials = settings.strategy.planned_trials()
+    strategy, trials = settings.strategy, settings.strategy.planned_trials()
+    if settings.build_objective().uses_temperature:
+        return
 
-    if trials > 1 and not objective.uses_temperature:
+    seeds = {strategy.trial_seed(settings.seed, params) for params in strategy.queue()}
+    if trials > max(len(seeds), 1):
         raise NoTemperatureError(
             f"objective={settings.objective.name} has no temperature, so {settings.temperature.name} would train "
             f"the same thing {trials} times; take temperature=fixed"
@@ -225,6 +229,7 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
-    if "n_trials" in temperature:
-        temperature["n_trials"] = 2
+    for count in ("n_trials", "restarts"):
+        if count in temperature:
+            temperature[count] = 2
     return {**config, "objective": objective, "training": training, "temperature": temperature}

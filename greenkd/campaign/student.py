@@ -9,19 +9,23 @@ from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 
 
-def build_learner(settings: Settings, context: TrainingContext, teacher_feature_size: int | None) -> Learner:
+def build_learner(
+    settings: Settings, context: TrainingContext, teacher_feature_size: int | None, seed: int | None = None
+) -> Learner:
     """Builds a student with its objective.
 
     Args:
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
+        seed: Of initial weights, objective and dropout; None: the campaign's.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
     """
     networks, data = context.networks, context.data
-    recipe, config, seed = settings.training.recipe, settings.student.mapping, settings.seed
+    recipe, config = settings.training.recipe, settings.student.mapping
+    seed = settings.seed if seed is None else seed
 
     # Student and objective
     network = networks.build(config, "student", seed)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.settings import Settings
@@ -18,27 +17,70 @@ from greenkd.training.data_module import DataModule
 from greenkd.training.teacher_source import TeacherSource
 
 
-class TeacherOutputsSource(NamedTuple):
-    """The teacher's outputs as trainings get them.
+class TeacherOutputsSource:
+    """The teacher's outputs as trainings get them: run on every batch, or stored for each stream of batches.
 
-    Attributes:
-        source: None where the objective needs no teacher.
-        bank: Folder of the stored logits; None where none are stored.
-        feature_size: Length of the teacher's feature vector; None where no features are distilled.
+    Trainings of one seed see one stream of batches, and share what is stored of it. `make_teacher_source` makes one.
+
+    Args:
+        context: The campaign.
+        live: Runs the teacher; None where the objective needs none.
+        teacher: The teacher's key, where its logits are to be stored; None: they are not.
     """
 
-    source: TeacherSource | None
-    bank: Path | None
-    feature_size: int | None
+    def __init__(self, context: CampaignContext, live: LiveTeacher | None, teacher: str | None) -> None:
+        self._context = context
+        self._live = live
+        self._teacher = teacher
+        self._banks: dict[int, LogitBank] = {}  # of the campaign's own seed; others are used by a single training
+
+    @property
+    def feature_size(self) -> int | None:
+        """Length of the teacher's feature vector; None where no features are distilled."""
+        return None if self._live is None else self._live.feature_size
+
+    def source(self, seed: int) -> TeacherSource | None:
+        """Returns where the outputs come from for trainings of one seed; None where the objective needs no teacher."""
+        folder = self.bank(seed)
+        if self._live is None or folder is None:
+            return self._live
+        if seed in self._banks:
+            return self._banks[seed]
+
+        # Room for the stream's outputs, under the limit of all streams together
+        context, training = self._context, self._context.settings.training
+        make_room(folder.parent, _bank_size_bytes(context), _limit_bytes(context), keep=folder)
+
+        data = context.training.data
+        bank = LogitBank(
+            folder,
+            self._live,
+            data.loader(seed, training.recipe.batch_size),
+            context.training.monitor,
+            data.task.output_shape(data.dataset),
+            context.training.stop,
+            training.bank_dtype,
+        )
+        if seed == context.settings.seed:
+            self._banks[seed] = bank
+        return bank
+
+    def bank(self, seed: int) -> Path | None:
+        """Returns the folder of the logits that are stored for trainings of one seed; None where none are stored."""
+        if self._teacher is None:
+            return None
+        settings, data = self._context.settings, self._context.training.data
+        return settings.cache_dir / "logits" / stream_key(settings, data, self._teacher, seed)
 
 
-def stream_key(settings: Settings, data: DataModule, teacher: str) -> str:
+def stream_key(settings: Settings, data: DataModule, teacher: str, seed: int | None = None) -> str:
     """Hashes what the logits of every epoch are a function of; names the bank's folder.
 
     Args:
         settings: The campaign's.
         data: The campaign's, on its device.
         teacher: The teacher's key.
+        seed: Of data order and augmentation; None: the campaign's.
     """
     recipe, options = settings.training.recipe, data.options
     parts = (
@@ -46,7 +88,7 @@ def stream_key(settings: Settings, data: DataModule, teacher: str) -> str:
         data.dataset.fingerprint,
         dataclasses.asdict(options.augmentation),
         (options.mean, options.std, options.validation_fraction, options.split_seed),
-        (recipe.batch_size, recipe.precision, settings.seed, data.device.type),
+        (recipe.batch_size, recipe.precision, settings.seed if seed is None else seed, data.device.type),
         settings.training.bank_dtype,
         settings.training.fold_teacher,
     )
@@ -64,6 +106,7 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
     if source is None:
         return None
 
+    budget.begin_teacher()
     recipe = settings.training.teacher_recipe()
     context.reporter.teacher_started(settings.network(source).name, recipe.epochs)
 
@@ -79,6 +122,7 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
         campaign_id=settings.campaign_id,
         on_epoch=on_epoch,
         before_epoch=budget.before_epoch,
+        before_step=budget.before_step,
     )
     return load_or_train(context.training, request, settings.cache_dir)
 
@@ -123,32 +167,32 @@ def _name_seen_validation(context: CampaignContext, record: TeacherRecord) -> No
 def make_teacher_source(context: CampaignContext, teacher: Teacher | None) -> TeacherOutputsSource:
     """Chooses between the live teacher and stored logits, and says why where that is not as set."""
     if teacher is None:
-        return TeacherOutputsSource(None, None, None)
+        return TeacherOutputsSource(context, None, None)
 
     live = _live_teacher(context, teacher)
     if not _may_be_stored(context, live):
-        return TeacherOutputsSource(live, None, live.feature_size)
+        return TeacherOutputsSource(context, live, None)
 
-    # Room for the stream's outputs, under the limit of all streams together
-    settings, training = context.settings, context.settings.training
-    data = context.training.data
-    loader = data.loader(settings.seed, training.recipe.batch_size)
-    shape = data.task.output_shape(data.dataset)
-    needed = bank_size_bytes(loader.samples, shape, training.recipe.epochs, training.bank_dtype)
-    limit = int(training.bank_limit_gb * 1e9)
-    if needed > limit:
+    needed = _bank_size_bytes(context)
+    if needed > _limit_bytes(context):
         context.reporter.note(
             f"the teacher's logits would take {needed / 1e9:.1f} GB, more than training.bank_limit_gb="
-            f"{training.bank_limit_gb:g}; running the teacher on every batch instead"
+            f"{context.settings.training.bank_limit_gb:g}; running the teacher on every batch instead"
         )
-        return TeacherOutputsSource(live, None, None)
+        return TeacherOutputsSource(context, live, None)
+    return TeacherOutputsSource(context, live, teacher.record.key)
 
-    root = settings.cache_dir / "logits"
-    folder = root / stream_key(settings, data, teacher.record.key)
-    make_room(root, needed, limit, keep=folder)
-    monitor, stop = context.training.monitor, context.training.stop
-    bank = LogitBank(folder, live, loader, monitor, shape, stop, training.bank_dtype)
-    return TeacherOutputsSource(bank, folder, None)
+
+def _bank_size_bytes(context: CampaignContext) -> int:
+    """Returns the size of what is stored of one stream of batches; it is the same for all."""
+    training, data = context.settings.training, context.training.data
+    loader = data.loader(context.settings.seed, training.recipe.batch_size)
+    shape = data.task.output_shape(data.dataset)
+    return bank_size_bytes(loader.samples, shape, training.recipe.epochs, training.bank_dtype)
+
+
+def _limit_bytes(context: CampaignContext) -> int:
+    return int(context.settings.training.bank_limit_gb * 1e9)
 
 
 def _live_teacher(context: CampaignContext, teacher: Teacher) -> LiveTeacher:

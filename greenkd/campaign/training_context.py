@@ -1,5 +1,6 @@
 """From a campaign's settings to what its trainings share; a data set is loaded once for campaigns that follow."""
 
+import dataclasses
 import json
 
 import torch
@@ -15,6 +16,8 @@ from greenkd.training.data_module import DataModule
 from greenkd.training.network_factory import NetworkFactory
 from greenkd.training.stop_signals import StopFlag
 
+_SPLIT = "split_seed"
+
 
 class DataCache:
     """The data set loaded last: campaigns of one command follow each other on the same one. One is kept at a time."""
@@ -29,12 +32,18 @@ class DataCache:
         Raises:
             DataError: The data set is missing or damaged.
         """
-        key = json.dumps([settings.dataset.mapping, settings.smoke], sort_keys=True, default=str)
+        # The split may be another one for every seed; what is in memory does not depend on it.
+        content = {key: value for key, value in settings.dataset.mapping.items() if key != _SPLIT}
+        key = json.dumps([content, settings.smoke], sort_keys=True, default=str)
         if self._loaded is None or key != self._key:
             self._loaded = None  # frees the one before
             self._loaded = load(settings.dataset.mapping, smoke=settings.smoke)
             self._key = key
-        return self._loaded
+
+        options, dataset = self._loaded
+        if _SPLIT in settings.dataset.mapping:
+            options = dataclasses.replace(options, split_seed=settings.dataset.mapping[_SPLIT])
+        return options, dataset
 
 
 def open_training_context(

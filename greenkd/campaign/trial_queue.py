@@ -9,6 +9,7 @@ from filelock import BaseFileLock, Timeout
 
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.context import CampaignContext
+from greenkd.campaign.evaluation import finish_plan
 from greenkd.campaign.trials import TrialRunner
 from greenkd.records import EpochRow, TrialRow, TrialStatus
 from greenkd.temperature import Proposal, StrategyStudy
@@ -47,6 +48,8 @@ class TrialQueue:
             )
             self.study.reconcile(folder.rows)
 
+        context.budget.plan_finish(finish_plan(context))
+
     def locked(self) -> AbstractContextManager[None]:
         """Holds the lock under which trials are taken."""
         return self._context.holding("queue", "another process is taking a trial")
@@ -66,12 +69,7 @@ class TrialQueue:
             BudgetSpentError: A trial would cross, or has crossed, a limit.
             TrainingInterruptedError: A stop was asked for; checkpoints are written.
         """
-        context = self._context
-        rows = context.folder.rows()
-        remaining = context.record.planned_trials - sum(row.status in FINISHED for row in rows)
-        together = context.budget.begin_trials(rows, max(min(self._together, remaining), 1))
-
-        with self._claimed(together, self._claim) as proposals:
+        with self._claimed(self._affordable, self._claim) as proposals:
             self._train(proposals)
             return bool(proposals)
 
@@ -91,7 +89,7 @@ class TrialQueue:
         def claim(locks: dict[int, BaseFileLock], trial: int) -> bool:
             return trial == row.trial and self._claim(locks, trial)
 
-        with self._claimed(1, claim) as proposals:
+        with self._claimed(lambda: 1, claim) as proposals:
             self._train(proposals)
             return bool(proposals)
 
@@ -116,23 +114,45 @@ class TrialQueue:
 
     @contextmanager
     def _claimed(
-        self, together: int, claim: Callable[[dict[int, BaseFileLock], int], bool]
+        self, count: Callable[[], int], claim: Callable[[dict[int, BaseFileLock], int], bool]
     ) -> Iterator[list[Proposal]]:
         """Holds the locks of up to so many trials for a block.
 
         Args:
-            together: How many.
+            count: Says how many, while no other process can take any.
             claim: Takes a trial's lock into a dictionary; False if it is not to be had.
         """
         locks: dict[int, BaseFileLock] = {}
         try:
             with self.locked():
                 self.study.reconcile(self._context.folder.rows)
-                proposed = [self.study.propose(partial(claim, locks)) for _ in range(together)]
+                proposed = [self.study.propose(partial(claim, locks)) for _ in range(count())]
             yield [proposal for proposal in proposed if proposal is not None]
         finally:
             for lock in locks.values():
                 lock.release()
+
+    def _affordable(self) -> int:
+        """Returns how many trials may begin in lockstep: as many as are left, and as the budget allows.
+
+        Raises:
+            BudgetSpentError: It does not allow one.
+        """
+        settings, folder = self._context.settings, self._context.folder
+        remaining = settings.strategy.planned_trials() - sum(row.status in FINISHED for row in folder.rows())
+
+        running = [trial for trial in self.study.running() if self._is_held(trial)]
+        seeds = {settings.strategy.trial_seed(settings.seed, params) for params in settings.strategy.queue()}
+        together = max(min(self._together, remaining), 1)
+        return self._context.budget.begin_trials(together, running, own_logits=len(seeds) > 1)
+
+    def _is_held(self, trial: int) -> bool:
+        """Tells whether a living process holds a trial."""
+        try:
+            with self._context.folder.lock(f"trial_{trial}").acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def _claim(self, locks: dict[int, BaseFileLock], trial: int) -> bool:
         """Takes a trial that no living process holds; `locks` keeps its lock."""

@@ -62,9 +62,13 @@ class TrialRunner:
                 return tensors
         return None
 
-    def learner(self) -> Learner:
-        """Builds a student with its objective; the same initial weights for every trial of a seed."""
-        return build_learner(self.context.settings, self.context.training, self.teacher.feature_size)
+    def learner(self, seed: int | None = None) -> Learner:
+        """Builds a student with its objective; the same initial weights for every trial of a seed.
+
+        Args:
+            seed: The trial's; None: the campaign's.
+        """
+        return build_learner(self.context.settings, self.context.training, self.teacher.feature_size, seed)
 
     def run(self, attempts: Sequence[Attempt]) -> Iterator[TrialRow]:
         """Trains, more than one in lockstep, keeps weights and writes rows, however the attempts end.
@@ -110,18 +114,21 @@ class TrialRunner:
 
     def _training(self, attempt: Attempt) -> Training:
         settings, training = self.context.settings, self.context.training
-        recipe = settings.training.recipe
+        recipe, params = settings.training.recipe, attempt.proposal.params
+        seed = settings.strategy.trial_seed(settings.seed, params)
+
         return Training(
             context=training,
-            learner=self.learner(),
-            loader=training.data.loader(settings.seed, recipe.batch_size),
+            learner=self.learner(seed),
+            loader=training.data.loader(seed, recipe.batch_size),
             recipe=recipe,
-            schedule=settings.strategy.schedule(attempt.proposal.params),
-            teacher=self.teacher.source,
+            schedule=settings.strategy.schedule(params),
+            teacher=self.teacher.source(seed),
             validation=training.data.validation,
-            seed=settings.seed,
+            seed=seed,
             tag=PhaseTag(Phase.STUDENT_TRAINING, attempt.trial, attempt.number),
             checkpointer=attempt.checkpointer(self._folder, settings.training.checkpoint_every_s),
             on_epoch=partial(attempt.epoch_finished, self._folder),
             before_epoch=self.context.budget.before_epoch,
+            before_step=self.context.budget.before_step,
         )

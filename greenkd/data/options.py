@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from greenkd.components import build, check, read
+from greenkd.components import OwnSeed, build, check, read
 from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
@@ -41,7 +41,8 @@ class DatasetOptions:
     Attributes:
         name: Names the data set in folders and tables.
         validation_fraction: Share of every class of the training part that validation takes.
-        split_seed: Seed of that split, of its own so that all seeds of a sweep share it.
+        split_seed: Seed of that split, of its own so that all seeds of a sweep share it. With `per_seed` in
+            the configuration it is the campaign's seed.
         mean: Mean per channel, in units of [0, 1]. Null in the configuration (empty here): `load` computes it over the
             whole training part, validation included, so that it does not depend on the split.
         std: Standard deviation per channel, likewise.
@@ -51,7 +52,7 @@ class DatasetOptions:
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    split_seed: int = 0
+    split_seed: OwnSeed = 0
     mean: Mean = ()
     std: Std = ()
     augmentation: Augmentation = Augmentation()

@@ -51,6 +51,40 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
+# The process whose command will charge its campaigns what no monitor recorded; or, in a worker, what that is.
+_charging_pid: int | None = None
+_taken_over: Seconds | None = None
+
+
+def charge_at_end() -> None:
+    """Announces that this process's command will charge its campaigns for the time outside all monitors."""
+    global _charging_pid  # noqa: PLW0603  (one process, one command)
+    _charging_pid = os.getpid()
+
+
+def take_over(seconds: Seconds | None) -> None:
+    """Tells a worker what the command that it works for will charge."""
+    global _taken_over  # noqa: PLW0603  (one worker, one command)
+    _taken_over = seconds
+
+
+def to_be_charged() -> Seconds | None:
+    """Returns what the command will charge its campaigns for time outside all monitors, up to now.
+
+    None where nobody will: a user's own program is not charged its start-up.
+    """
+    if _taken_over is not None:
+        return _taken_over
+    return not_recorded() if _charging_pid == os.getpid() else None
+
+
+def not_recorded() -> Seconds:
+    """Returns what this process has taken so far that no monitor has recorded."""
+    elapsed = since_process_start()
+    return Seconds(
+        max(elapsed.duration_s - recorded.duration_s, 0.0),
+        max(elapsed.cpu_s - recorded.cpu_s, 0.0),
+    )
 
 
 def since_process_start() -> Seconds:

@@ -6,6 +6,7 @@ A campaign's folder holds
     campaign.json      CampaignRecord: who, what, the chosen trial, its test score, totals, versions
     trials.jsonl       TrialRow, one line per finished attempt of a trial
     epochs.jsonl       EpochRow, one line per epoch of an attempt
+    tests.jsonl        CorrectnessRow, one line per tested trial: which test images it got right
     steps.jsonl        StepsRow, τ and loss of every batch, for schedules that change τ within a training
     ledger.jsonl       LedgerRow, one line per metered interval
     study.db           the Optuna study (SQLite), for optuna-dashboard
@@ -32,6 +33,7 @@ from greenkd.records.campaign import (
     TeacherRecord,
     TestResult,
 )
+from greenkd.records.correctness import read_correctness
 from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
 from greenkd.records.files import (
     Lines,
@@ -54,6 +56,7 @@ from greenkd.records.ledger import (
     LedgerRow,
     Machine,
     SecondaryReading,
+    add_costs,
     is_start_up,
     meter_of,
     scale_costs,
@@ -62,7 +65,7 @@ from greenkd.records.ledger import (
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
 from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
-from greenkd.records.trial import EpochRow, StepsRow, TrialRow
+from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -70,6 +73,7 @@ __all__ = [
     "BlockRow",
     "CampaignRecord",
     "CampaignStatus",
+    "CorrectnessRow",
     "CostEstimate",
     "Costs",
     "DamagedRecordError",
@@ -93,6 +97,7 @@ __all__ = [
     "TestResult",
     "TrialRow",
     "TrialStatus",
+    "add_costs",
     "append_row",
     "choose_trial",
     "find_campaigns",
@@ -100,6 +105,7 @@ __all__ = [
     "meter_of",
     "not_written",
     "read_campaign",
+    "read_correctness",
     "read_estimate",
     "read_rows",
     "read_teacher",

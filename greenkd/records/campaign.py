@@ -6,6 +6,9 @@ from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
 from greenkd.records.schema import SCHEMA_VERSION
 
+# What earlier versions of greenkd held fixed in every campaign.
+HELD_FIXED = ("split", "teacher")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TestResult:
@@ -14,6 +17,7 @@ class TestResult:
     trial: int
     score: float
     loss: float
+    calibration_error: float | None = None  # expected calibration error, 15 bins; None: no such task, or not recorded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,4 +112,5 @@ class CampaignRecord:
     message: str | None = None
     budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
     metric: str = "accuracy"  # what every score of this campaign is
+    held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
     schema_version: int = SCHEMA_VERSION

@@ -53,4 +53,5 @@ class StrategyKind(StrEnum):
     GRID = "grid"
     SEARCH = "search"
     STOCHASTIC = "stochastic"
+    RESTARTS = "restarts"
     CUSTOM = "custom"

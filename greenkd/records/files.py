@@ -16,9 +16,10 @@ from greenkd.records.campaign import CampaignRecord, TeacherRecord
 from greenkd.records.ledger import LedgerRow
 from greenkd.records.schema import READABLE_VERSIONS, SCHEMA_VERSION, upgrade
 from greenkd.records.sweep import BlockRow, EstimateRecord, ProcessRow
-from greenkd.records.trial import EpochRow, StepsRow, TrialRow
+from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
 
-Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, BlockRow, ProcessRow)
+AnyRow = LedgerRow | EpochRow | StepsRow | TrialRow | CorrectnessRow | BlockRow | ProcessRow
+Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, CorrectnessRow, BlockRow, ProcessRow)
 Record = TypeVar("Record")
 
 
@@ -35,7 +36,7 @@ class Lines(Generic[Row]):
     torn: list[str]
 
 
-def append_row(path: Path, row: LedgerRow | EpochRow | StepsRow | TrialRow | BlockRow | ProcessRow) -> None:
+def append_row(path: Path, row: AnyRow) -> None:
     """Appends one line in one write, so that lines of several processes never mix.
 
     Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
@@ -67,12 +68,23 @@ def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
     Raises:
         RecordError: A whole line is of an unknown schema version, or not a row of this kind.
     """
+    content = _read_bytes(path)
+    return Lines([], []) if content is None else parse_rows(content, kind, path)
+
+
+def parse_rows(content: bytes, kind: type[Row], path: Path) -> Lines[Row]:
+    """Reads lines of a `.jsonl` file.
+
+    Args:
+        content: Some of its lines.
+        kind: What they are.
+        path: The file, for messages.
+
+    Raises:
+        RecordError: As for `read_rows`.
+    """
     rows: list[Row] = []
     torn: list[str] = []
-    content = _read_bytes(path)
-    if content is None:
-        return Lines(rows, torn)
-
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -183,7 +195,7 @@ class LinkError(OSError):
     """A link, a pipe or a device lies in the place of a record file."""
 
     def __init__(self, path: Path) -> None:
-        what = f"a link to {os.readlink(path)}" if path.is_symlink() else "no ordinary file"
+        what = f"a link to {path.readlink()}" if path.is_symlink() else "no ordinary file"
         super().__init__(
             errno.ELOOP, f"is {what}; records are kept in files of their own: put the file itself there, or remove it"
         )

@@ -136,6 +136,24 @@ def sum_costs(rows: Iterable[LedgerRow]) -> Costs:
     )
 
 
+def add_costs(costs: Iterable[Costs]) -> Costs:
+    """Adds up sums; a figure that one of them lacks is None. The sum of none is zero."""
+    listed = list(costs)
+
+    def total(field: str) -> float | None:
+        values = [getattr(part, field) for part in listed]
+        return None if None in values else math.fsum(values)
+
+    return Costs(
+        energy_kwh=total("energy_kwh"),
+        co2eq_g=total("co2eq_g"),
+        duration_s=math.fsum(part.duration_s for part in listed),
+        cpu_s=total("cpu_s"),
+        flops=total("flops"),
+        forward_flops=total("forward_flops"),
+    )
+
+
 def scale_costs(costs: Costs, factor: float) -> Costs:
     """Multiplies every figure by a factor; what is missing stays missing."""
     scaled: dict[str, Any] = {

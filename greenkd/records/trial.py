@@ -36,6 +36,16 @@ class StepsRow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CorrectnessRow:
+    """Which test images one trial's last epoch got right; `read_correctness` unpacks it."""
+
+    trial: int
+    images: int
+    correct: str  # a bit for each image, in the order of the test split, first in the highest bit; base64
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialRow:
     """One finished attempt at a trial. The score that selects a trial is `val_score`, at the last epoch."""
 

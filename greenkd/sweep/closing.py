@@ -5,7 +5,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenkd.energy.unmetered import Seconds, process_started_at, recorded, since_process_start, unmetered_row
+from greenkd.energy.unmetered import (
+    Seconds,
+    not_recorded,
+    process_started_at,
+    recorded,
+    since_process_start,
+    unmetered_row,
+)
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
 from greenkd.records.timestamps import now
@@ -68,11 +75,8 @@ def _rows_of_this_process(ledger: Path) -> list[LedgerRow]:
 
 def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
     """Divides what this process took beside its metered phases equally among its campaigns."""
-    elapsed, campaigns = since_process_start(), len(rows_of)
-    share = Seconds(
-        max(elapsed.duration_s - recorded.duration_s, 0.0) / campaigns,
-        max(elapsed.cpu_s - recorded.cpu_s, 0.0) / campaigns,
-    )
+    remaining, campaigns = not_recorded(), len(rows_of)
+    share = Seconds(remaining.duration_s / campaigns, remaining.cpu_s / campaigns)
 
     for folder, rows in rows_of.items():
         row = unmetered_row(rows, share)

@@ -18,7 +18,7 @@ from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
-from greenkd.energy.unmetered import since_process_start
+from greenkd.energy.unmetered import charge_at_end, since_process_start
 from greenkd.errors import GreenkdError, StorageError, TeacherFailedError, TrainingInterruptedError
 from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
@@ -156,6 +156,7 @@ class Command:
             settings = read_settings(plain(config))
             if self.launched:
                 self.campaigns = [(settings, folder)]
+            charge_at_end()
             if any(other.training.parallel_trials != 1 for other, _ in self.campaigns):
                 start_fork_server()  # before the first campaign computes
             with reporter.live(), stop_on_signals() as stop:

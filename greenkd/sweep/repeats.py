@@ -35,7 +35,8 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
             continue
 
         read.append(settings)
-        if not settings.build_objective().uses_temperature:
+        restarts = settings.strategy.planned_trials() > 1  # of other seeds: no other strategy trains them
+        if not restarts and not settings.build_objective().uses_temperature:
             key = settings.setting_id, settings.seed
             if key in kept and settings.strategy.kind is StrategyKind.FIXED:
                 read[kept[key]] = None

@@ -4,13 +4,14 @@ A task says how a data set is split, what a network has to return for one image,
 and what counts as a hit while it trains. Classification is the one there is.
 """
 
-from greenkd.tasks.base import Evaluator, Metric, Precision, Score, Task
+from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Task
 from greenkd.tasks.classification import CLASSIFICATION, Classification, ClassificationEvaluator
 
 __all__ = [
     "CLASSIFICATION",
     "Classification",
     "ClassificationEvaluator",
+    "DetailedScore",
     "Evaluator",
     "Metric",
     "Precision",

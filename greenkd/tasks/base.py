@@ -36,6 +36,15 @@ class Score(NamedTuple):
     loss: float  # the task's loss, a mean over the split's images
 
 
+class DetailedScore(NamedTuple):
+    """A network's result on a split, and what one number for the whole split does not show."""
+
+    value: float  # as in `Score`
+    loss: float
+    calibration_error: float | None = None  # see `ClassificationEvaluator`; None where a task has none
+    correct: Tensor | None = None  # [N] bool on the CPU, in the split's order; None where a task has none
+
+
 class Precision(Protocol):
     """The part of a recipe that an evaluation needs: in which precision networks run."""
 
@@ -54,6 +63,10 @@ class Evaluator(ABC):
     @abstractmethod
     def __call__(self, network: nn.Module, precision: Precision) -> Score:
         """Runs a network in evaluation mode over the split; leaves it in that mode."""
+
+    def examine(self, network: nn.Module, precision: Precision) -> DetailedScore:
+        """Runs a network over the split as a call does, and looks closer; the score is the same to the last bit."""
+        return DetailedScore(*self(network, precision))
 
 
 class Task(ABC):

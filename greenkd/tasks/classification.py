@@ -1,20 +1,27 @@
 """Classification: one of K classes per image, scored by accuracy and cross-entropy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd.data import Dataset, Images, normalise, stratified_split
-from greenkd.tasks.base import Evaluator, Metric, Precision, Score, Task
+from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Task
 
 # Large enough that per-batch overhead vanishes, small enough for the activations of a wide net at 64×64.
 EVALUATION_BATCH = 500
 
+# Bins of the calibration error; the number that Guo et al. (2017) and most after them use.
+CALIBRATION_BINS = 15
+
 
 class ClassificationEvaluator(Evaluator):
     """Accuracy (the share of images whose largest logit is the label's) and mean cross-entropy in nats.
+
+    The calibration error is the expected calibration error of Guo et al. (On calibration of modern neural networks,
+    ICML 2017, equation 3): images are sorted by confidence, the largest softmax probability at τ = 1, into 15 bins of
+    equal width, ((m - 1)/15, m/15]; it is the mean over the images of |accuracy - mean confidence| in their bins.
 
     Args:
         images: The split; nothing in it is augmented.
@@ -34,20 +41,59 @@ class ClassificationEvaluator(Evaluator):
     @torch.inference_mode()
     def __call__(self, network: nn.Module, precision: Precision) -> Score:
         """Runs the network in evaluation mode over the split; leaves it in that mode."""
-        network.eval()
         hits = torch.zeros((), dtype=torch.int64, device=self._device)
         loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        for logits, labels in self._logits(network, precision):
+            hits += CLASSIFICATION.count_hits(logits, labels)
+            loss += F.cross_entropy(logits, labels, reduction="sum")
 
+        return Score(hits.item() / len(self._images), loss.item() / len(self._images))
+
+    @torch.inference_mode()
+    def examine(self, network: nn.Module, precision: Precision) -> DetailedScore:
+        """Runs the network once as a call does, and returns calibration error and every image's correctness as well."""
+        loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        correct: list[Tensor] = []
+        confidence: list[Tensor] = []
+        for logits, labels in self._logits(network, precision):
+            loss += F.cross_entropy(logits, labels, reduction="sum")
+            correct.append(logits.argmax(1) == labels)
+            confidence.append(logits.softmax(1).amax(1))
+
+        images, right = len(self._images), torch.cat(correct)
+        return DetailedScore(
+            value=int(right.sum()) / images,
+            loss=loss.item() / images,
+            calibration_error=calibration_error(torch.cat(confidence), right),
+            correct=right.cpu(),
+        )
+
+    def _logits(self, network: nn.Module, precision: Precision) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the logits of every batch in float32, [B, K], and its labels."""
+        network.eval()
         for start in range(0, len(self._images), EVALUATION_BATCH):
             rows = slice(start, start + EVALUATION_BATCH)
             labels = self._images.labels[rows]
             images = normalise(self._images.images[rows], self._mean, self._std)
             with precision.autocast(self._device):
                 logits: Tensor = network(images.contiguous(memory_format=torch.channels_last))
-            hits += CLASSIFICATION.count_hits(logits, labels)
-            loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+            yield logits.float(), labels
 
-        return Score(hits.item() / len(self._images), loss.item() / len(self._images))
+
+def calibration_error(confidence: Tensor, correct: Tensor) -> float:
+    """Returns the expected calibration error, in [0, 1]; `ClassificationEvaluator` defines it.
+
+    Args:
+        confidence: The largest softmax probability of every image, [N].
+        correct: Whether its class is the label's, [N] bool.
+    """
+    sure = confidence.double()
+    bins = (sure * CALIBRATION_BINS).ceil().long().clamp(1, CALIBRATION_BINS) - 1
+
+    # |accuracy - confidence| of a bin, times the number of its images, is the absolute sum of their differences.
+    differences = torch.zeros(CALIBRATION_BINS, dtype=torch.float64, device=sure.device)
+    differences.index_add_(0, bins, correct.double() - sure)
+    return float(differences.abs().sum() / len(sure))
 
 
 class Classification(Task):

@@ -73,6 +73,7 @@ class TeacherRequest:
         campaign_id: The campaign that pays if it has to be trained.
         on_epoch: Told of every epoch of its training.
         before_epoch: Called before every epoch of its training; may raise a `TrainingInterruptedError`.
+        before_step: Called before every step, likewise; returns True.
     """
 
     config: Mapping[str, Any]
@@ -82,6 +83,7 @@ class TeacherRequest:
     campaign_id: str
     on_epoch: Callable[[EpochRow], None]
     before_epoch: Callable[[], None]
+    before_step: Callable[[], bool]
 
     @property
     def name(self) -> str:
@@ -205,6 +207,7 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
             checkpointer=checkpointer,
             on_epoch=on_epoch,
             before_epoch=request.before_epoch,
+            before_step=request.before_step,
         )
     )
 

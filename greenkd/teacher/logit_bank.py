@@ -220,7 +220,9 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("epoch_*.safetensors"))
 
 
-def costs_alone(folder: Path, images: int, own: OwnTerms) -> tuple[Costs, tuple[str, ...]] | None:
+def costs_alone(
+    folder: Path, images: int, own: OwnTerms, *, at_most_computed: bool = False
+) -> tuple[Costs, tuple[str, ...]] | None:
     """Returns what a campaign that needs `images` teacher logits pays for them with no one to share them with.
 
     The stream's whole ledger, whoever paid and however often an epoch was computed, scaled to that many images. Energy
@@ -231,6 +233,7 @@ def costs_alone(folder: Path, images: int, own: OwnTerms) -> tuple[Costs, tuple[
         folder: The stream's.
         images: How many logits the campaign needs.
         own: The campaign's meter.
+        at_most_computed: The training they are for has not ended: it needs no more than were computed so far.
 
     Returns:
         The costs, and the meters whose readings their energy rests on; None if the stream was never computed.
@@ -239,6 +242,8 @@ def costs_alone(folder: Path, images: int, own: OwnTerms) -> tuple[Costs, tuple[
     computed = sum(row.images for row in rows)
     if not computed:
         return None
+    if at_most_computed:
+        images = min(images, computed)
 
     meters = meters_of(rows)
     is_read = any(meter_of(row) == own.meter and row.energy_kwh is not None for row in rows)

@@ -2,7 +2,7 @@
 
 from greenkd.temperature.optuna_search import OptunaSearch
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
-from greenkd.temperature.strategies import Fixed, Grid, Scheduled, Stochastic, Strategy
+from greenkd.temperature.strategies import Fixed, Grid, Restarts, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import Proposal, StrategyStudy
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "OptunaSearch",
     "Proposal",
     "RandomPerBatch",
+    "Restarts",
     "Schedule",
     "Scheduled",
     "Stochastic",

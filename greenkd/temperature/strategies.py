@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 
 import pydantic
 from optuna import pruners, samplers
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from greenkd.records import StrategyKind
-from greenkd.streams import stream_seed
+from greenkd.streams import numpy_stream, stream_seed
 from greenkd.temperature.schedules import (
     STRICT,
     Constant,
@@ -41,6 +41,25 @@ class Strategy(ABC):
     def queue(self) -> list[Params]:
         """Returns the parameters of the trials that are known beforehand; empty if a sampler proposes them."""
         return [{}]
+
+    def trial_order(self, seed: int) -> list[int]:
+        """Returns the numbers of the trials in `queue`, in the order in which they are run.
+
+        Args:
+            seed: The campaign's seed.
+        """
+        return list(range(len(self.queue())))
+
+    def trial_seed(self, seed: int, params: Params) -> int:
+        """Returns the seed of a trial's initial weights, data order, augmentation, dropout and τ.
+
+        It is the campaign's own: trials differ in τ alone. Every other seed has a stream of batches of its own.
+
+        Args:
+            seed: The campaign's seed.
+            params: The trial's parameters.
+        """
+        return seed
 
     def space(self) -> dict[str, BaseDistribution]:
         """Returns the Optuna distribution of each searched parameter."""
@@ -99,8 +118,11 @@ class Fixed(Strategy):
 class Grid(Strategy):
     """One training per listed τ; the one with the best validation score is chosen.
 
+    Trials bear the numbers of their places in the list, and are run in an order that is shuffled by the campaign's
+    seed, so that a grid that is stopped half-way has not tried the small values of τ alone.
+
     Attributes:
-        taus: The values of τ, each once, in the order of the trials.
+        taus: The values of τ, each once, in the order of the trials' numbers.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.GRID
@@ -115,9 +137,49 @@ class Grid(Strategy):
         """Returns the listed values, in their order."""
         return [{"tau": tau} for tau in self.taus]
 
+    def trial_order(self, seed: int) -> list[int]:
+        """Returns the places in the list, shuffled by the campaign's seed."""
+        order: list[int] = numpy_stream(seed, "trial_order").permutation(len(self.taus)).tolist()
+        return order
+
     def space(self) -> dict[str, BaseDistribution]:
         """Returns the range that the list spans."""
         return _tau_space(min(self.taus), max(self.taus))
+
+    def schedule(self, params: Params) -> Schedule:
+        """Returns the trial's τ at every step."""
+        return Constant(tau=float(params["tau"]))
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+class Restarts(Strategy):
+    """Several trainings at one τ that differ in their seed; the one with the best validation score is chosen.
+
+    It shows what choosing the best of k trainings buys where τ is not searched: a control for searches of the same
+    number of trainings. Restart 0 has the campaign's own seed, so it is the training of `Fixed` to the last bit; the
+    others differ from it in initial weights, data order, augmentation and dropout. Split and teacher are the same.
+
+    Attributes:
+        tau: τ of every training.
+        restarts: Number of trainings; 19 is what the default grid trains.
+    """
+
+    kind: ClassVar[StrategyKind] = StrategyKind.RESTARTS
+    tau: Tau = 4.0
+    restarts: Annotated[int, pydantic.Field(ge=1)] = 19
+
+    def queue(self) -> list[Params]:
+        """Returns τ and the number of the restart, from 0."""
+        return [{"tau": self.tau, "restart": restart} for restart in range(self.restarts)]
+
+    def trial_seed(self, seed: int, params: Params) -> int:
+        """Returns the campaign's seed for restart 0, and for the others one derived from it."""
+        restart = int(params["restart"])
+        return stream_seed(seed, "restart", restart) if restart else seed
+
+    def space(self) -> dict[str, BaseDistribution]:
+        """Returns a range of one point for τ, and the numbers of the restarts."""
+        return _tau_space(self.tau, self.tau) | {"restart": IntDistribution(0, self.restarts - 1)}
 
     def schedule(self, params: Params) -> Schedule:
         """Returns the trial's τ at every step."""

@@ -96,9 +96,10 @@ class StrategyStudy:
                 self._study = _open_study(open_storage(storage), name, pruner)
 
             self._study.set_metric_names(["validation accuracy"])
-            for number, params in enumerate(strategy.queue()):
+            queue = strategy.queue()
+            for number in strategy.trial_order(seed):
                 if number not in self._latest_tries():
-                    self._enqueue(number, params)
+                    self._enqueue(number, queue[number])
 
     def propose(self, claim: Callable[[int], bool]) -> Proposal | None:
         """Hands out the next trial, or None when all are finished or held by others.
@@ -108,7 +109,7 @@ class StrategyStudy:
         """
         with explain_storage_errors(self._storage):
             # A trial that is running, and that can be claimed, was left behind by a process that was killed.
-            for number, trial in sorted(self._latest_tries().items()):
+            for number, trial in self._latest_tries().items():
                 if trial.state != TrialState.RUNNING or not claim(number):
                     continue
                 # Its process may have ended it just before it could be claimed.
@@ -148,6 +149,12 @@ class StrategyStudy:
         """
         with explain_storage_errors(self._storage):
             self._end(proposal.handle, val_score, _STATES[status])
+
+    def running(self) -> list[int]:
+        """Returns the trials that have begun and not ended, those of killed processes included."""
+        with explain_storage_errors(self._storage):
+            tries = self._latest_tries()
+        return [number for number, trial in tries.items() if trial.state == TrialState.RUNNING]
 
     def finished(self) -> bool:
         """Tells whether every planned trial has ended, whoever ran it."""
@@ -219,7 +226,7 @@ class StrategyStudy:
         return sampler.find_problem(self._all_tries()) if isinstance(sampler, SafeCmaEsSampler) else None
 
     def _latest_tries(self) -> dict[int, FrozenTrial]:
-        """Returns the latest try at every trial, by our number."""
+        """Returns the latest try at every trial, by our number, in the order in which trials were first queued."""
         return {trial.user_attrs[_NUMBER]: trial for trial in self._all_tries() if _NUMBER in trial.user_attrs}
 
     def _all_tries(self) -> list[FrozenTrial]:

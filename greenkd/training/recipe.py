@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from greenkd.components import check_keys, read
+from greenkd.components import OwnSeed, check_keys, read
 from greenkd.training.backend.placement import ParallelMode
 
 Whole = Annotated[int, Field(ge=1)]
@@ -88,10 +88,11 @@ class TeacherTraining:
     """How the teacher's training differs from the student's.
 
     Attributes:
-        seed: The teacher's own seed, so that campaigns of all seeds share one teacher.
+        seed: The teacher's own seed, so that campaigns of all seeds share one teacher; `per_seed` in the configuration
+            lets it follow the campaign's seed, so that each seed has a teacher of its own.
     """
 
-    seed: int = 0
+    seed: OwnSeed = 0
     epochs: Whole | None = None
     lr: Rate | None = None
     batch_size: Annotated[int, Field(ge=2)] | None = None

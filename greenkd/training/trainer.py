@@ -1,6 +1,6 @@
 """The training loop, for a group of trainings that make the same steps together; a training alone is a group of one.
 
-Several students of one campaign are trained in lockstep: all trials of a seed see the same views in the same order, so
+Several students of one campaign are trained in lockstep: trials of one seed see the same views in the same order, so
 one batch is made, and the teacher asked once, for all of them. That is the way where the teacher's logits cannot be
 stored: where features are distilled, or the bank does not fit. Each student's step is the one it makes alone, so
 results are the same to the last bit. What they cost together is divided equally among them, for they are of one
@@ -35,8 +35,8 @@ def train(trainings: Sequence[Training]) -> Iterator[tuple[Training, Ending]]:
     """Trains networks side by side, to their last epochs.
 
     Args:
-        trainings: Of one context: the same loader, recipe and teacher. Those that resume from different steps catch
-            up first.
+        trainings: Of one context and recipe. Those that resume from different steps catch up first. Those of
+            different loaders have no batch in common, so those of one loader follow those of another.
 
     Yields:
         Each training when it has ended, with its result or what it died of. The others go on; but where a stop was
@@ -75,10 +75,11 @@ def train(trainings: Sequence[Training]) -> Iterator[tuple[Training, Ending]]:
 
 def _next_segment(running: Sequence[Training]) -> tuple[list[Training], int]:
     """Returns the trainings that are furthest behind, and the step up to which they are alone with each other."""
-    places = [(training.position.epoch, training.position.step) for training in running]
+    sharing = [training for training in running if training.loader is running[0].loader]
+    places = [(training.position.epoch, training.position.step) for training in sharing]
     epoch, step = min(places)
 
-    group = [training for training, place in zip(running, places, strict=True) if place == (epoch, step)]
+    group = [training for training, place in zip(sharing, places, strict=True) if place == (epoch, step)]
     steps_ahead = [other_step for other_epoch, other_step in places if other_epoch == epoch and other_step > step]
     return group, min(steps_ahead, default=group[0].loader.steps)
 

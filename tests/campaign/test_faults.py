@@ -70,8 +70,9 @@ def test_a_failed_trial_is_retried_and_both_energies_stay(tmp_path: Path) -> Non
     switch.write_text("bug")
     failed = Campaign(tmp_path, *overrides)
     assert failed.record.status is CampaignStatus.PARTIAL
-    assert [row.status for row in failed.trials] == [TrialStatus.COMPLETE, TrialStatus.FAILED, TrialStatus.COMPLETE]
-    assert failed.trials[1].cause == "RuntimeError: a bug of the user's"
+    ends = {row.trial: (row.status, row.cause) for row in failed.trials}
+    complete = (TrialStatus.COMPLETE, None)
+    assert ends == {0: complete, 1: (TrialStatus.FAILED, "RuntimeError: a bug of the user's"), 2: complete}
     assert "1 of 3 trials failed" in (failed.record.message or "")
     assert read_state(failed.settings, failed.folder).state == (
         "2 of 3 trials done, 1 failed (retry=failed runs them again)"
@@ -88,7 +89,9 @@ def test_a_failed_trial_is_retried_and_both_energies_stay(tmp_path: Path) -> Non
         assert retried.folder == failed.folder
         assert retried.trials[-1].status is status
     assert retried.record.status is CampaignStatus.DONE
-    assert [(row.trial, row.attempt) for row in retried.trials] == [(0, 0), (1, 0), (2, 0), (1, 1), (1, 2), (1, 3)]
+    attempts = [(row.trial, row.attempt) for row in retried.trials]
+    assert sorted(attempts[:3]) == [(0, 0), (1, 0), (2, 0)]
+    assert attempts[3:] == [(1, 1), (1, 2), (1, 3)]
     assert {test.trial for test in retried.record.tests} == {0, 1, 2}
     ledger = read_rows(retried.folder / "ledger.jsonl", LedgerRow).rows
     spent = [row for row in ledger if row.trial == 1 and row.phase is Phase.STUDENT_TRAINING]
@@ -170,7 +173,8 @@ def test_a_damaged_study_is_built_anew_from_the_records(
     with caplog.at_level(logging.WARNING):
         campaign = Campaign(tmp_path, *GRID)
     assert_same(campaign, reference)
-    assert [row.trial for row in campaign.trials if row.status is TrialStatus.COMPLETE] == [0, 1, 2], "none twice"
+    complete = [row.trial for row in campaign.trials if row.status is TrialStatus.COMPLETE]
+    assert sorted(complete) == [0, 1, 2], "none twice"
     if content != b"":
         assert "study.db.damaged" in caplog.text
         assert database.with_name("study.db.damaged").exists()
@@ -223,7 +227,9 @@ def test_lost_weights_of_the_chosen_trial_are_trained_again(
         campaign = Campaign(tmp_path, *GRID)
     assert_same(campaign, reference)
     assert f"the weights of the chosen trial {chosen} are lost; training it again" in caplog.text
-    assert [(row.trial, row.attempt) for row in campaign.trials] == [(0, 0), (1, 0), (2, 0), (chosen, 1)]
+    attempts = [(row.trial, row.attempt) for row in campaign.trials]
+    assert sorted(attempts[:3]) == [(0, 0), (1, 0), (2, 0)]
+    assert attempts[3:] == [(chosen, 1)]
 
 
 def test_a_choice_on_record_stays_and_nothing_is_tested_twice(
@@ -299,24 +305,24 @@ def _trial_rows(root: Path) -> list[records.TrialRow]:
 
 
 def test_a_trial_that_another_process_holds_is_waited_for(reference: Campaign, tmp_path: Path) -> None:
-    """Another process has trial 1, writes its row and lets go: it is told to the study, and not trained again."""
+    """Another process has trial 2, writes its row and lets go: it is told to the study, and not trained again."""
     stopped(tmp_path, 35)
     folder = folder_of(tmp_path)
-    other = FileLock(folder / ".locks" / "trial_1.lock")
+    other = FileLock(folder / ".locks" / "trial_2.lock")
     other.acquire()
-    (row,) = [row for row in reference.trials if row.trial == 1]
+    (row,) = [row for row in reference.trials if row.trial == 2]
 
     class Released(StopFlag):
         """The wait for others asks for a stop: the moment at which the other process ends."""
 
         def check(self) -> None:
-            if other.is_locked and {0, 2} <= {row.trial for row in _trial_rows(tmp_path)}:
+            if other.is_locked and {0, 1} <= {row.trial for row in _trial_rows(tmp_path)}:
                 append_row(folder / "trials.jsonl", dataclasses.replace(row, attempt=7, val_score=0.0))
                 other.release()
 
     campaign = Campaign(tmp_path, *GRID, stop=Released())
     assert campaign.record.status is CampaignStatus.DONE
-    assert [row.attempt for row in campaign.trials if row.trial == 1] == [7]
+    assert [row.attempt for row in campaign.trials if row.trial == 2] == [7]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, reference: Campaign) -> None:

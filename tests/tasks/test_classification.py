@@ -1,5 +1,7 @@
 """What classification asks of a network, how it is split, and its scores against NumPy."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from greenkd.data import Images
 from greenkd.tasks import CLASSIFICATION
-from greenkd.tasks.classification import EVALUATION_BATCH
+from greenkd.tasks.classification import EVALUATION_BATCH, calibration_error
 from greenkd.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1, precision="fp32")
@@ -63,3 +65,38 @@ def test_the_split_takes_the_same_share_of_every_class(images: Images) -> None:
 def test_the_metric_is_a_fraction_shown_in_per_cent() -> None:
     metric = CLASSIFICATION.metric
     assert (metric.name, metric.unit, metric.scale, metric.larger_is_better) == ("accuracy", "%", 100.0, True)
+
+
+def test_a_closer_look_scores_the_same_and_says_which_images_are_right(images: Images) -> None:
+    evaluator = CLASSIFICATION.evaluator(images, (0.2,), (0.5,), torch.device("cpu"))
+    score, examined = evaluator(Linear(), RECIPE), evaluator.examine(Linear(), RECIPE)
+    assert (examined.value, examined.loss) == (score.value, score.loss), "to the last bit"
+
+    pixels = (images.images.numpy().astype(np.float64) / 255 - 0.2) / 0.5
+    average = pixels.mean(axis=(1, 2, 3))
+    logits = np.stack([average, 1 - average, np.full_like(average, 0.4)], axis=1)
+    right = logits.argmax(axis=1) == images.labels.numpy()
+    assert examined.correct is not None
+    assert (examined.correct.numpy() == right).all()
+
+    # Bin by bin, as the paper writes it
+    confidence = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).max(axis=1)
+    edges = np.linspace(0, 1, 16)
+    expected = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    assert expected > 0.01
+    assert examined.calibration_error == pytest.approx(expected, rel=1e-5)
+
+
+def test_calibration_error_of_edges_and_of_the_perfect() -> None:
+    # 0.2 is the upper edge of the third of 15 bins; one right of five at 0.2 each is perfectly calibrated.
+    fifth = torch.full((5,), 0.2, dtype=torch.float64)
+    assert calibration_error(fifth, torch.tensor([True, False, False, False, False])) == pytest.approx(0, abs=1e-12)
+    sure = torch.ones(4)
+    assert calibration_error(sure, torch.tensor([True, True, True, False])) == pytest.approx(0.25)
+    # Errors of different bins do not cancel.
+    mixed = torch.tensor([1.0, 0.5])
+    assert calibration_error(mixed, torch.tensor([False, True])) == pytest.approx(0.75)

@@ -8,7 +8,7 @@ import pytest
 from greenkd.components import build
 from greenkd.errors import ConfigError
 from greenkd.records import TrialRow, TrialStatus
-from greenkd.temperature import Proposal, Strategy, StrategyStudy
+from greenkd.temperature import Grid, Proposal, Strategy, StrategyStudy
 from greenkd.temperature.schedules import Constant, RandomPerBatch
 
 SAMPLERS = ["tpe", "gp", "random", "cmaes", "qmc"]
@@ -57,9 +57,58 @@ def row(trial: int, tau: float, status: TrialStatus = TrialStatus.COMPLETE, val:
     )
 
 
-def test_a_grid_runs_its_list_in_order(tmp_path: Path) -> None:
-    done = run(study(strategy("Grid", taus=[8, 2, 4]), tmp_path), lambda p: accuracy(p.params))
-    assert [(p.trial, p.params["tau"]) for p in done] == [(0, 8.0), (1, 2.0), (2, 4.0)]
+def test_a_grid_is_numbered_by_its_list_and_run_in_an_order_of_the_seed(tmp_path: Path) -> None:
+    taus = list(range(2, 21))
+    grid = strategy("Grid", taus=taus)
+    runs = []
+    for seed in (0, 0, 1):
+        folder = tmp_path / str(len(runs))
+        folder.mkdir()
+        runs.append(run(StrategyStudy(grid, folder / "study.db", "campaign", seed, 9), lambda p: accuracy(p.params)))
+
+    for done in runs:
+        assert {p.trial: p.params["tau"] for p in done} == dict(enumerate(map(float, taus)))
+    first, again, other = ([p.trial for p in done] for done in runs)
+    assert first == again
+    assert len({tuple(order) for order in (first, other, range(19))}) == 3
+    # Half of it is spread over the range, which a grid from 2 upwards is not.
+    assert {trial < 10 for trial in first[:9]} == {True, False}
+
+
+def test_a_grid_that_was_stopped_goes_on_in_the_same_order(tmp_path: Path) -> None:
+    grid = strategy("Grid", taus=list(range(2, 12)))
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    whole = run(study(grid, tmp_path / "whole"), lambda p: 0.5)
+
+    broken = run(study(grid, tmp_path / "broken"), lambda p: 0.5, limit=3)
+    assert study(grid, tmp_path / "broken").propose(always) is not None  # asked for, then the process dies
+    broken += run(study(grid, tmp_path / "broken"), lambda p: 0.5)
+    assert [p.trial for p in broken] == [p.trial for p in whole]
+
+
+def test_a_grid_that_an_earlier_version_has_queued_goes_on_in_its_order(tmp_path: Path) -> None:
+    """Up to 0.1 trials were queued by their numbers; the study in the campaign's folder is taken as it is."""
+
+    class QueuedByNumber(Grid):
+        def trial_order(self, seed: int) -> list[int]:
+            return list(range(len(self.taus)))
+
+    taus = tuple(float(tau) for tau in range(2, 12))
+    done = run(study(QueuedByNumber(taus=taus), tmp_path), lambda p: 0.5, limit=3)
+    done += run(study(strategy("Grid", taus=list(taus)), tmp_path), lambda p: 0.5)
+    assert [p.trial for p in done] == list(range(10))
+
+
+def test_restarts_share_tau_and_differ_in_seed() -> None:
+    restarts = strategy("Restarts", tau=3, restarts=4)
+    queue = restarts.queue()
+    assert queue == [{"tau": 3.0, "restart": restart} for restart in range(4)]
+    seeds = [restarts.trial_seed(7, params) for params in queue]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 4
+    assert set(seeds[1:]).isdisjoint(restarts.trial_seed(8, params) for params in queue)
+    assert strategy("Grid", taus=[2, 4]).trial_seed(7, {"tau": 4.0}) == 7
 
 
 @pytest.mark.parametrize(("kind", "params"), [("Fixed", {"tau": 4.0}), ("Stochastic", {})])

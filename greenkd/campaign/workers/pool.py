@@ -24,6 +24,7 @@ from typing import Self
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.workers.fork_server import can_fork, fork_worker
 from greenkd.energy.flops import Flops
+from greenkd.energy.unmetered import to_be_charged
 from greenkd.records import TrialRow
 
 log = logging.getLogger("greenkd")
@@ -85,7 +86,7 @@ class WorkerPool:
         """
         for (to_worker, _), settings in zip(self._pipes, self._settings, strict=True):
             with contextlib.suppress(BrokenPipeError):
-                to_worker.send((settings, dict(counted_flops)))
+                to_worker.send((settings, dict(counted_flops), to_be_charged()))
 
     def _listen(self, from_worker: Connection) -> None:
         """Passes on what one worker says, until it ends."""

@@ -17,6 +17,7 @@ from greenkd.campaign.trials import TrialRunner
 from greenkd.collector import collect_normally
 from greenkd.energy import EnergyMonitor
 from greenkd.energy.flops import Flops
+from greenkd.energy.unmetered import take_over
 from greenkd.errors import TrainingInterruptedError
 from greenkd.records import Phase, TrialRow
 from greenkd.training.backend.device import resolve_device
@@ -49,7 +50,8 @@ def run_worker_over(from_campaign: Connection, to_campaign: Connection, folder: 
         monitor: Open; this process's own.
     """
     with monitor.phase(Phase.START_UP):
-        settings, counted_flops = from_campaign.recv()
+        settings, counted_flops, start_up = from_campaign.recv()
+        take_over(start_up)
     with stop_on_signals() as stop:
 
         def stop_when_it_closes() -> None:
@@ -100,6 +102,7 @@ def run_worker(
         context.training.networks.take_counts(counted_flops)
 
         outputs = make_teacher_source(context, load_or_train_teacher(context))
+        context.update()  # networks and teacher, as the campaign's process put them on record
         queue = TrialQueue(context, TrialRunner(context, outputs), placement.together)
         collect_normally()
 
