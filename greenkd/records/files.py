@@ -183,7 +183,7 @@ class LinkError(OSError):
     """A link, a pipe or a device lies in the place of a record file."""
 
     def __init__(self, path: Path) -> None:
-        what = f"a link to {os.readlink(path)}" if path.is_symlink() else "no ordinary file"
+        what = f"a link to {path.readlink()}" if path.is_symlink() else "no ordinary file"
         super().__init__(
             errno.ELOOP, f"is {what}; records are kept in files of their own: put the file itself there, or remove it"
         )
