@@ -11,7 +11,7 @@ from pydantic import Field
 from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
 from greenkd.energy.meters.codecarbon_setup import own_settings_only
 from greenkd.energy.meters.nvidia_devices import look_for_gpus, open_nvml
-from greenkd.energy.meters.rapl import is_plausible, processor_limit_w, rapl_is_readable
+from greenkd.energy.meters.rapl import leap, processor_limit_w, rapl_is_readable
 from greenkd.errors import ConfigError
 from greenkd.records import Source
 
@@ -113,7 +113,7 @@ class CodeCarbon:
         mode = next((getattr(item, "_mode", None) for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         self._cpu_source = {"intel_rapl": Source.MEASURED, "constant": Source.CONSTANT}.get(str(mode), Source.MODELLED)
         self.method = {"intel_rapl": "counter", "constant": "tdp_constant"}.get(str(mode), "load_model")
-        self._limit_w = processor_limit_w() if self.method == "counter" else None
+        self._limit_w = processor_limit_w() if self.method == "counter" else 0.0
         self._cpu_joules = 0.0
         tdp = next((item._tdp for item in self._tracker._hardware if hasattr(item, "_tdp")), None)
         ram = "constant" if ram_w is None else f"{ram_w:g} W"
@@ -142,19 +142,15 @@ class CodeCarbon:
             raise RuntimeError("the tracker handed no data over")
         self._cpu_joules = total.cpu_energy * _JOULES_PER_KWH
 
-        # It takes a RAPL counter that starts again, as after sleep, for one that has wrapped around.
-        step, seconds = self._cpu_joules - before_joules, self._read_at_s - before_s
-        started_again = self._limit_w is not None and not is_plausible(step, seconds, self._limit_w)
-        warning = (
-            f"codecarbon: {step:.0f} J in {seconds:.1f} s is more than the processors can draw ({self._limit_w} W)"
-        )
+        cpu_j, seconds = self._cpu_joules - before_joules, self._read_at_s - before_s
+        warning = leap("codecarbon", cpu_j, seconds, self._limit_w)
 
         return Reading(
             cpu=Component(self._cpu_joules, self._cpu_source),
             gpu=Component(total.gpu_energy * _JOULES_PER_KWH, Source.MEASURED) if self._has_gpu else ABSENT,
             ram=Component(total.ram_energy * _JOULES_PER_KWH, Source.CONSTANT),
-            warnings=(*self._warnings, warning) if started_again else self._warnings,
-            breaks=frozenset({"cpu"} if started_again else ()),
+            warnings=self._warnings if warning is None else (*self._warnings, warning),
+            breaks=frozenset() if warning is None else frozenset({"cpu"}),
         )
 
     def close(self) -> None:

@@ -156,6 +156,22 @@ def is_plausible(joules: float, seconds: float, limit_w: float) -> bool:
     return joules <= limit_w * max(seconds, _LEAST_S)
 
 
+def leap(name: str, joules: float, seconds: float, limit_w: float) -> str | None:
+    """Returns a warning where a package's figure for the processors is more than they can draw; None where it is not.
+
+    Such packages take a RAPL counter that starts again, as after sleep, for one that has wrapped around.
+
+    Args:
+        name: Of the meter.
+        joules: Of all processors.
+        seconds: What they are said to have used it in.
+        limit_w: From `processor_limit_w`; 0 where RAPL is not read.
+    """
+    if not limit_w or is_plausible(joules, seconds, limit_w):
+        return None
+    return f"{name}: {joules:.0f} J in {seconds:.1f} s is more than the processors can draw ({limit_w:.0f} W)"
+
+
 def _find(root: Path, now_s: float) -> tuple[list[_Domain], tuple[str, ...]]:
     """Finds package and DRAM counters; `core` and `uncore` are inside a package, `psys` would count it twice."""
     domains: list[_Domain] = []

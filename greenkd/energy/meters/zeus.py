@@ -4,14 +4,19 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from greenkd.energy.clock import Clock
 from greenkd.energy.meters.base import ABSENT, MACHINE, Component, Part, Reading
 from greenkd.energy.meters.nvidia_devices import look_for_gpus, open_nvml
+from greenkd.energy.meters.rapl import leap, processor_limit_w
 from greenkd.errors import ConfigError
 from greenkd.records import Source
 
 
 class Zeus:
     """Windows of Zeus's monitor, one after the other, added up.
+
+    Args:
+        clock: Another clock than the process's, for tests.
 
     Raises:
         ConfigError: Zeus is not installed, or finds nothing it can read.
@@ -23,7 +28,8 @@ class Zeus:
     min_window_s = 2.0
     resolution_s = 0.1
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         try:
             package, module = importlib.import_module("zeus"), importlib.import_module("zeus.monitor")
         except ModuleNotFoundError as error:
@@ -33,6 +39,7 @@ class Zeus:
         # One window right away shows which parts Zeus can read.
         self._monitor = module.ZeusMonitor()
         self._totals: dict[Part, float] = {}
+        self._limit_w = processor_limit_w()
         self._window = 0
         self._begin()
         self._add(self._end())
@@ -51,10 +58,20 @@ class Zeus:
 
     def snapshot(self) -> Reading:
         """Ends one window and begins the next."""
+        before_j, before_s = self._totals.get("cpu", 0.0), self._began_s
         self._add(self._end())
         self._begin()
 
-        return Reading(cpu=self._component("cpu"), gpu=self._component("gpu"), ram=self._component("ram"))
+        cpu_j, seconds = self._totals.get("cpu", 0.0) - before_j, self._began_s - before_s
+        warning = leap("zeus", cpu_j, seconds, self._limit_w)
+
+        return Reading(
+            cpu=self._component("cpu"),
+            gpu=self._component("gpu"),
+            ram=self._component("ram"),
+            warnings=() if warning is None else (warning,),
+            breaks=frozenset() if warning is None else frozenset({"cpu"}),
+        )
 
     def close(self) -> None:
         """Ends the last window."""
@@ -63,6 +80,7 @@ class Zeus:
     # The monitor waits for the GPU itself, at every boundary of phases.
     def _begin(self) -> None:
         self._window += 1
+        self._began_s = self._clock.seconds()
         self._monitor.begin_window(f"greenkd-{self._window}", sync_execution=False)
 
     def _end(self) -> Any:

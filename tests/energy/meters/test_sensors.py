@@ -407,6 +407,22 @@ def test_joined_meters_take_each_part_from_its_own() -> None:
     )
 
 
+def test_a_joined_meter_says_which_part_has_started_again(powercap: Powercap) -> None:
+    clock = FakeClock()
+    gpu = FakeMeter(clock)
+    gpu.gpu_joules = 5.0
+    meter = Joined(Rapl(powercap.root, clock), gpu)
+    before = meter.snapshot()
+    clock.pass_time(1)
+    powercap.set("intel-rapl:0", 0.5)
+    powercap.set("intel-rapl:0/intel-rapl:0:1", 2.0)
+    gpu.gpu_joules = 6.0
+    energy = difference(meter, before, meter.snapshot(), cpu_s=1)
+    assert not energy.valid
+    assert energy.primary.kwh["cpu"] is None
+    assert energy.primary.kwh["gpu"] == pytest.approx(1 / 3.6e6)
+
+
 def test_side_by_side_the_primary_counts_and_a_failing_other_costs_a_warning() -> None:
     clock = FakeClock()
     primary, other = FakeMeter(clock), FakeMeter(clock)
@@ -481,7 +497,8 @@ def test_zeus_windows_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     module.ZeusMonitor = ZeusMonitor  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "zeus", package)
     monkeypatch.setitem(sys.modules, "zeus.monitor", module)
-    meter = Zeus()
+    monkeypatch.setattr("greenkd.energy.meters.zeus.processor_limit_w", lambda: 60.0)
+    meter = Zeus(clock)
     clock.pass_time(2)
     meter.snapshot()
     clock.pass_time(3)
@@ -490,3 +507,11 @@ def test_zeus_windows_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reading.cpu.joules == pytest.approx(250)
     assert reading.ram.joules is None
     assert meter.expected == {"cpu", "gpu"}
+    assert (reading.breaks, reading.warnings) == (frozenset(), ())
+
+    # A counter that started again, which Zeus takes for a wrap-around
+    monkeypatch.setattr(meter, "_limit_w", 40.0)
+    clock.pass_time(3)
+    reading = meter.snapshot()
+    assert reading.breaks == {"cpu"}
+    assert "150 J in 3.0 s is more than the processors can draw (40 W)" in reading.warnings[0]

@@ -231,6 +231,15 @@ def test_codecarbon_charges_own_cpu_seconds(codecarbon: Meter) -> None:
     assert codecarbon.method == "load_model"
 
 
+def test_a_leap_of_codecarbons_counters_is_said(codecarbon: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    codecarbon.snapshot()
+    monkeypatch.setattr(codecarbon, "_limit_w", 1.0)
+    burn(0.5)  # 50 J
+    reading = codecarbon.snapshot()
+    assert reading.breaks == {"cpu"}
+    assert "is more than the processors can draw (1 W)" in reading.warnings[-1]
+
+
 def test_codecarbon_readings_in_quick_succession_lose_nothing(codecarbon: Meter) -> None:
     readings = [codecarbon.snapshot()]
     for _ in range(4):
