@@ -10,8 +10,17 @@ from typing import Literal
 import numpy as np
 
 Stream = Literal[
-    *("init", "order", "augmentation", "temperature", "dropout", "split", "sampler", "objective", "inputs"),
-    *("trial_order", "restart"),
+    "init",
+    "order",
+    "augmentation",
+    "temperature",
+    "dropout",
+    "split",
+    "sampler",
+    "objective",
+    "inputs",
+    "trial_order",
+    "restart",
 ]
 
 

@@ -16,7 +16,7 @@ class RowFollower(Generic[Row]):
 
     def __init__(self, path: Path, kind: type[Row]) -> None:
         self._path = path
-        self._kind = kind
+        self._kind: type[Row] = kind
         self._read_to = 0  # bytes
 
     def new_rows(self) -> list[Row]:
