@@ -38,6 +38,16 @@ NOT_IDENTITY = (
     "schedule",  # the name of `order` in greenkd 0.1
     "interleaving",
 )
+# Settings that 0.1 did not know, with the value under which a campaign is what it was there. At that value they do not
+# count, so that ids of earlier versions stay. By key, and the `_target_` of the mapping that holds it.
+_DEFAULTS_SINCE_0_1 = {
+    ("temperature.rule.name", None): "shared",
+    ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
+    ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
+    ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
+    ("objective.taus", "greenkd.objectives.KD"): None,
+    ("objective.taus", "greenkd.objectives.DKD"): None,
+}
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")
 
@@ -89,6 +99,27 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
+def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENTITY) -> dict[str, Any]:
+    """Returns the settings that can change a result, by dotted key, in one spelling.
+
+    Args:
+        config: The resolved configuration.
+        left_out: Keys, and groups of them, that do not count.
+    """
+    leaves = dict(flatten(config))
+    if isinstance(leaves.get("temperature.rule"), str):
+        # A rule's name alone says the same as a mapping that holds nothing else.
+        leaves["temperature.rule.name"] = leaves.pop("temperature.rule")
+
+    settings = {}
+    for key, value in leaves.items():
+        added = key, leaves.get(f"{key.rpartition('.')[0]}._target_")
+        is_default = added in _DEFAULTS_SINCE_0_1 and value == _DEFAULTS_SINCE_0_1[added]
+        if not is_default and not any(key == name or key.startswith(f"{name}.") for name in left_out):
+            settings[key] = value
+    return settings
+
+
 def register_resolver() -> None:
     """Lets `conf/config.yaml` name Hydra's output folder by `${greenkd.folder:}`."""
 
@@ -106,9 +137,5 @@ def _name(config: Mapping[str, Any], group: str) -> str:
 
 
 def _digest(config: Mapping[str, Any], left_out: tuple[str, ...]) -> str:
-    kept = {
-        key: value
-        for key, value in flatten(config)
-        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
-    }
+    kept = identifying(config, left_out)
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]

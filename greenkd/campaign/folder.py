@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, DamagedRecordError, StorageError
-from greenkd.identity import NOT_IDENTITY, flatten
+from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -115,12 +115,12 @@ class CampaignFolder:
         except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError):
             return []
 
-        before = dict(flatten(kept)) if isinstance(kept, Mapping) else {}
-        now = dict(flatten(self._settings.config))
+        before = identifying(kept) if isinstance(kept, Mapping) else {}
+        now = identifying(self._settings.config)
         return [
             f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
             for key in sorted(before.keys() | now.keys())
-            if before and before.get(key) != now.get(key) and not key.startswith(NOT_IDENTITY)
+            if before and before.get(key) != now.get(key)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:

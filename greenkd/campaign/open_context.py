@@ -61,7 +61,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         student=settings.name("student"),
         objective=settings.name("objective"),
         strategy=settings.name("temperature"),
-        kind=settings.strategy.kind,
+        kind=settings.strategy.family,
         seed=settings.seed,
         planned_trials=settings.strategy.planned_trials(),
         student_network=None,

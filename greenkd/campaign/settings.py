@@ -9,13 +9,14 @@ import pydantic
 from pydantic import Field
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import build, check, check_keys, explain
 from greenkd.data import check_config
 from greenkd.energy import read_config
-from greenkd.errors import ConfigError, NoTemperatureError
+from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id
 from greenkd.objectives import Objective
-from greenkd.temperature import Strategy
+from greenkd.temperature import Strategy, read_strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -94,7 +95,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         config = shrink(config)
     settings = Settings(
         config=config,
-        strategy=build(_without_name(config["temperature"]), where="temperature", expect=Strategy),  # type: ignore[type-abstract]
+        strategy=read_strategy(_without_name(config["temperature"])),
         training=read_options(dict(config["training"])),
         seed=config["seed"],
         threads=config["threads"],
@@ -109,12 +110,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         campaign_id=identity[0],
         setting_id=identity[1],
     )
-    objective = settings.objective()
-    if settings.strategy.planned_trials() > 1 and not objective.uses_temperature:
-        raise NoTemperatureError(
-            f"objective={settings.name('objective')} has no temperature, so {settings.name('temperature')} would train "
-            f"the same thing {settings.strategy.planned_trials()} times; take temperature=fixed"
-        )
+    check_fit(settings.strategy, settings.name("temperature"), settings.objective(), settings.name("objective"))
     return settings
 
 

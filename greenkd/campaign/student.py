@@ -5,17 +5,21 @@ import torch
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
 from greenkd.objectives import Setup
+from greenkd.temperature import Params, Rule, RuleSetup
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 
 
-def build_learner(settings: Settings, context: TrainingContext, teacher_feature_size: int | None) -> Learner:
+def build_learner(
+    settings: Settings, context: TrainingContext, teacher_feature_size: int | None, params: Params | None = None
+) -> Learner:
     """Builds a student with its objective.
 
     Args:
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
+        params: Of the trial, for its rule; None: of none.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
@@ -38,6 +42,10 @@ def build_learner(settings: Settings, context: TrainingContext, teacher_feature_
         )
     )
 
+    # The rule: the objective's, so that it is trained and checkpointed with it
+    if not settings.strategy.shares_tau:
+        objective.rule = _build_rule(settings, data.dataset.num_classes, params or {})
+
     # What a step costs, the objective's own networks included
     student_flops = networks.flops(network)
     other_flops = [networks.flops(other) for other in objective.networks()]
@@ -57,6 +65,14 @@ def build_learner(settings: Settings, context: TrainingContext, teacher_feature_
         data.loader(seed, recipe.batch_size).steps,
         compiled=settings.training.compile,
     )
+
+
+def _build_rule(settings: Settings, num_classes: int, params: Params) -> Rule:
+    strategy = settings.strategy
+    rule = strategy.make_rule(params)
+    epochs = settings.training.recipe.epochs
+    rule.setup(RuleSetup(num_classes=num_classes, epochs=epochs, seed=settings.seed, tau_range=strategy.tau_range()))
+    return rule
 
 
 def _feature_size(network: torch.nn.Module) -> int:

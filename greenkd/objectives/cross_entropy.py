@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import LossInputs, Objective
+from greenkd.objectives.base import NO_TEMPERATURE, LossInputs, Objective
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -11,6 +11,8 @@ class CrossEntropy(Objective):
 
     The student trained this way is the "base" row of every distillation table. τ has no meaning here.
     """
+
+    refuses_rules = NO_TEMPERATURE
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""

@@ -30,7 +30,7 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
             read.append(None)
             continue
         read.append(settings)
-        if not settings.objective().uses_temperature:
+        if not settings.objective().uses_temperature and settings.strategy.shares_tau:
             key = settings.setting_id, settings.seed
             if key in kept and settings.strategy.kind is StrategyKind.FIXED:
                 read[kept[key]] = None

@@ -1,0 +1,52 @@
+"""Whether a campaign's strategy, rule and objective go together: asked before anything is trained."""
+
+from greenkd.errors import ConfigError, NoTemperatureError
+from greenkd.objectives import Objective
+from greenkd.temperature import Strategy
+
+
+def check_fit(strategy: Strategy, strategy_name: str, objective: Objective, objective_name: str) -> None:
+    """Refuses a search that would train the same thing again and again, and a rule that could not act.
+
+    Args:
+        strategy: Built from the configuration.
+        strategy_name: As the configuration names it.
+        objective: Built from the configuration, not set up.
+        objective_name: As the configuration names it.
+
+    Raises:
+        NoTemperatureError: The temperature has no effect on the objective, and a search or a rule is about it.
+        ConfigError: The objective takes no rule, or the rule takes no notice of what is searched.
+    """
+    trials = strategy.planned_trials()
+    if trials > 1 and not objective.uses_temperature:
+        raise NoTemperatureError(
+            f"objective={objective_name} has no temperature, so {strategy_name} would train "
+            f"the same thing {trials} times; take temperature=fixed"
+        )
+
+    if not strategy.shares_tau:
+        _check_rule(strategy, strategy_name, objective, objective_name)
+
+
+def _check_rule(strategy: Strategy, strategy_name: str, objective: Objective, objective_name: str) -> None:
+    rule, trials = type(strategy.rule).__name__, strategy.planned_trials()
+    if objective.refuses_rules is not None:
+        error = ConfigError if objective.uses_temperature else NoTemperatureError
+        raise error(
+            f"objective={objective_name} takes no rule, here {rule}: {objective.refuses_rules}; "
+            "take temperature=fixed with temperature.rule=shared"
+        )
+
+    if not strategy.rule.ignores_base_tau:
+        return
+    if objective.taus is not None:
+        raise ConfigError(
+            f"temperature.rule ({rule}) sets τ itself, so objective.taus would add up the same term "
+            f"{len(objective.taus)} times; take objective.taus=null"
+        )
+    if trials > 1:
+        raise ConfigError(
+            f"temperature.rule ({rule}) sets τ itself, so {strategy_name} would train the same thing {trials} times; "
+            "take temperature=fixed or temperature=stochastic"
+        )
