@@ -39,9 +39,9 @@ NOT_IDENTITY = (
     "interleaving",
 )
 # Settings that 0.1 did not know, with the value under which a campaign is what it was there. At that value they do not
-# count, so that ids of earlier versions stay. By key, and the `_target_` of the mapping that holds it.
+# count, so that ids of earlier versions stay. By key, and the `_target_` beside it where the key is that target's own.
 _DEFAULTS_SINCE_0_1 = {
-    ("temperature.rule.name", None): "shared",
+    ("temperature.rule", None): "shared",
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
     ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
@@ -106,18 +106,32 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
         config: The resolved configuration.
         left_out: Keys, and groups of them, that do not count.
     """
-    leaves = dict(flatten(config))
-    if isinstance(leaves.get("temperature.rule"), str):
-        # A rule's name alone says the same as a mapping that holds nothing else.
-        leaves["temperature.rule.name"] = leaves.pop("temperature.rule")
+    return {
+        key: value
+        for key, value in flatten(without_new_defaults(config))
+        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
+    }
 
-    settings = {}
-    for key, value in leaves.items():
-        added = key, leaves.get(f"{key.rpartition('.')[0]}._target_")
-        is_default = added in _DEFAULTS_SINCE_0_1 and value == _DEFAULTS_SINCE_0_1[added]
-        if not is_default and not any(key == name or key.startswith(f"{name}.") for name in left_out):
-            settings[key] = value
-    return settings
+
+def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns a configuration as 0.1 would have written it, where it knew all that is chosen.
+
+    Args:
+        config: The resolved configuration, or a part of it.
+        prefix: Where the part stands, with a dot at its end: "temperature.".
+    """
+    target = config.get("_target_")
+    kept: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{prefix}{name}"
+        plainer = without_new_defaults(value, f"{key}.") if isinstance(value, Mapping) else value
+        if key == "temperature.rule" and isinstance(plainer, Mapping) and plainer.keys() == {"name"}:
+            plainer = plainer["name"]  # a rule's name alone says the same
+
+        entries = [entry for entry in ((key, target), (key, None)) if entry in _DEFAULTS_SINCE_0_1]
+        if not any(plainer == _DEFAULTS_SINCE_0_1[entry] for entry in entries):
+            kept[str(name)] = plainer
+    return kept
 
 
 def register_resolver() -> None:

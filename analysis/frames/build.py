@@ -13,6 +13,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, sum_or_missing
 from analysis.frames.pricing import Pricing
 from greenkd import records
+from greenkd.identity import without_new_defaults
 from greenkd.records import UNMETERED, CampaignRecord, Phase, TrialStatus
 
 # What a strategy pays to find its τ. Test and idle windows are nobody's tuning; the metered logits are paid by whoever
@@ -203,7 +204,11 @@ def _meter(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _temperature(folder: Path) -> str:
-    """The `temperature` group of the campaign's configuration, as sorted JSON: it tells variants apart."""
+    """The `temperature` group of the campaign's configuration, as sorted JSON: it tells variants apart.
+
+    Settings that came later and stand at their default are left out, so that campaigns of earlier versions are not
+    variants of today's.
+    """
     path = folder / "config.yaml"
     if not path.exists():
         return ""
@@ -213,4 +218,6 @@ def _temperature(folder: Path) -> str:
     except yaml.YAMLError:
         return ""
     group = config.get("temperature") if isinstance(config, dict) else None
-    return json.dumps(group, sort_keys=True, default=str) if isinstance(group, dict) else ""
+    if not isinstance(group, dict):
+        return ""
+    return json.dumps(without_new_defaults(group, "temperature."), sort_keys=True, default=str)

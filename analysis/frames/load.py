@@ -72,8 +72,12 @@ class Sweep:
         frame = _read_all(self.folders, "steps.jsonl", records.StepsRow, self.problems)
         frame = frame.rename(columns={"taus": "tau", "losses": "loss"})
         frame["step"] = [range(len(taus)) for taus in frame["tau"]]
-        frame = frame.explode(["step", "tau", "loss"], ignore_index=True)
-        frame = frame.astype({"step": "int64", "tau": "float64", "loss": "float64"})
+        frame["tau_sd"] = [
+            [math.nan] * len(taus) if sds is None else sds
+            for taus, sds in zip(frame["tau"], frame["tau_sds"], strict=True)
+        ]
+        frame = frame.explode(["step", "tau", "tau_sd", "loss"], ignore_index=True)
+        frame = frame.astype({"step": "int64", "tau": "float64", "tau_sd": "float64", "loss": "float64"})
         return frame.reindex(columns=list(columns.STEPS))
 
 

@@ -21,6 +21,8 @@ from greenkd.records import StrategyKind, TrialStatus
 
 Floats = NDArray[np.float64]
 BAND = (0.05, 0.95)
+# Kinds whose trials stay in the order they were run in. One with a rule may be searched in any way.
+IN_ORDER = (StrategyKind.SEARCH, StrategyKind.CUSTOM, StrategyKind.ADAPTIVE)
 
 
 def best_weights(n: int, k: int) -> Floats:
@@ -81,7 +83,7 @@ def cost_to_reach(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
         counts = every.groupby("k").size()
         names = dict(zip((*columns.SETTING, "strategy"), key, strict=True))
         kind = str(group.iloc[0]["kind"])
-        order = "run" if kind in (StrategyKind.SEARCH, StrategyKind.CUSTOM) else "random"
+        order = "run" if kind in IN_ORDER else "random"
         rows.extend(
             {**names, "kind": kind, "order": order, "seeds": int(counts[k]), "k": int(k), **values}
             for k, values in zip(mean.index, rows_of(mean), strict=True)
@@ -96,7 +98,7 @@ def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
     if found.empty:
         return None
     totals = own[list(columns.COST_COLUMNS)].sum(skipna=False).to_dict()
-    in_order = run["kind"] in (StrategyKind.SEARCH, StrategyKind.CUSTOM)
+    in_order = run["kind"] in IN_ORDER
     shape = _as_run(found, own) if in_order else _shuffled(found, totals)
     before = {name: run[f"tuning_{name}"] - totals[name] for name in columns.COST_COLUMNS}
     return shape.assign(**{name: shape[name] + before[name] for name in columns.COST_COLUMNS})

@@ -40,7 +40,9 @@ def equal_energy(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
         if basis is None:
             continue
         for (label,), group in groups(setting, ["strategy"], sort=False):
-            searching = group.iloc[0]["kind"] in (StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.CUSTOM)
+            kind, planned = group.iloc[0]["kind"], group.iloc[0]["planned_trials"]
+            searching = kind in (StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.CUSTOM)
+            searching = searching or (kind == StrategyKind.ADAPTIVE and planned > 1)
             curve = own[own["strategy"] == label] if searching else _seeds_curve(sweep, group, basis)
             if len(curve):
                 curves[label] = (curve, "points" if searching else "seeds")

@@ -107,7 +107,13 @@ def _trials(row: dict[str, Any]) -> str:
 def _taus(row: dict[str, Any]) -> str:
     taus = [tau for tau in row["chosen_taus"] if not math.isnan(tau)]
     if not taus:
-        return "drawn" if row["kind"] == StrategyKind.STOCHASTIC else units.MISSING
+        return {StrategyKind.STOCHASTIC: "drawn", StrategyKind.ADAPTIVE: "rule"}.get(row["kind"], units.MISSING)
+    if row["kind"] == StrategyKind.ADAPTIVE:
+        return f"rule, {_listed(taus)}"
+    return _listed(taus)
+
+
+def _listed(taus: list[float]) -> str:
     if len(set(taus)) == 1:
         return f"{taus[0]:.3g}"
     listed = ",".join(f"{tau:.3g}" for tau in taus)

@@ -24,6 +24,7 @@ _LOOKS = {
     StrategyKind.GRID: Look("#0072B2", "o", "-", "", "circle", "solid"),
     StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
     StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
+    StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "oo", "hexagon", "dashdot"),
     StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", "..", "triangle-down", "solid"),
 }
 _MORE = (

@@ -11,14 +11,15 @@ from greenkd.records import StrategyKind, TrialStatus
 
 def accuracy_against_tau(setting: Setting) -> Drawn:
     """Every trial as a dot over its τ; the stochastic student as a line."""
+    kinds = setting.sweep.campaigns.set_index("campaign")["kind"]
     trials = setting.trials
+    trials = trials[trials["campaign"].map(kinds) != StrategyKind.ADAPTIVE]  # their τ is a base: another scale
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None
     names = [name for name in ("val_score", "test_score") if trials[name].notna().any()]
     figure = Figure(figsize=(WIDTH + 1.4 * (len(names) - 1), HEIGHT))
     seeds = setting.sweep.campaigns.set_index("campaign")["seed"]
-    kinds = setting.sweep.campaigns.set_index("campaign")["kind"]
     panels = panels_of(figure, len(names))
     for axes, name in zip(panels, names, strict=True):
         swept = trials[~trials["campaign"].map(kinds).isin([StrategyKind.SEARCH, StrategyKind.CUSTOM])]
