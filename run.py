@@ -1,4 +1,4 @@
-"""Compares ways of choosing the distillation temperature τ, with every joule booked.
+"""Compares ways of choosing the distillation temperature τ, with every joule on record.
 
 python run.py                                  one campaign: a random τ for every batch
 python run.py -m temperature=grid,stochastic   a grid of 19 τ against it, then the comparison

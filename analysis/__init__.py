@@ -7,70 +7,27 @@
     >>> comparison.table
     >>> [verdict.sentence for verdict in analysis.verdicts(comparison)]
 
-`python -m analysis --help` shows the same from the command line.
+`python -m analysis --help` shows the same from the command line. The public names are those of `analysis.api`.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from greenkd.errors import AnalysisError
+from analysis import units as units
+from greenkd.errors import AnalysisError as AnalysisError
 
 if TYPE_CHECKING:
-    from analysis.frames.load import Problem, Sweep, load
-    from analysis.frames.pricing import Pricing, make_pricing
-    from analysis.results.comparison import Comparison, compare
-    from analysis.results.cost_to_reach import cost_to_reach
-    from analysis.results.equal_energy import equal_energy
-    from analysis.results.inference import inference
-    from analysis.results.strategy_runs import strategy_runs
-    from analysis.results.verdict import Verdict, verdicts
-    from analysis.views.comparison_table import comparison_tables, print_comparison, write_comparison
-    from analysis.views.report import write_report
-
-__all__ = [
-    "AnalysisError",
-    "Comparison",
-    "Pricing",
-    "Problem",
-    "Sweep",
-    "Verdict",
-    "compare",
-    "comparison_tables",
-    "cost_to_reach",
-    "equal_energy",
-    "inference",
-    "load",
-    "make_pricing",
-    "print_comparison",
-    "strategy_runs",
-    "verdicts",
-    "write_comparison",
-    "write_report",
-]
-
-_HOMES = {
-    "Comparison": "results.comparison",
-    "Pricing": "frames.pricing",
-    "Problem": "frames.load",
-    "Sweep": "frames.load",
-    "Verdict": "results.verdict",
-    "compare": "results.comparison",
-    "comparison_tables": "views.comparison_table",
-    "cost_to_reach": "results.cost_to_reach",
-    "equal_energy": "results.equal_energy",
-    "inference": "results.inference",
-    "load": "frames.load",
-    "make_pricing": "frames.pricing",
-    "print_comparison": "views.comparison_table",
-    "strategy_runs": "results.strategy_runs",
-    "verdicts": "results.verdict",
-    "write_comparison": "views.comparison_table",
-    "write_report": "views.report",
-}
+    from analysis.api import *  # noqa: F403
+    from analysis.views.report import write_report as write_report
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a name when it is first used: pandas takes a second, and `--help` should not."""
-    if name not in _HOMES:
+    """Finds a public name when it is first used.
+
+    This is the only late import of the analysis. `--help` and wrong options need not wait for pandas and scipy
+    (0.9 s); the table at the end of a sweep need not wait for matplotlib and what else the report takes (0.4 s).
+    """
+    if name.startswith("_"):
         raise AttributeError(f"module 'analysis' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"analysis.{_HOMES[name]}"), name)
+    home = "analysis.views.report" if name == "write_report" else "analysis.api"
+    return getattr(importlib.import_module(home), name)

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Pandas and what stands on it take a second or two; they are imported once there is something to do.
-# ruff: noqa: PLC0415
+import analysis
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
-and objective: what each strategy cost, what accuracy it bought, and a verdict with its uncertainty. Writes
+and objective: what each strategy cost, what score it bought, and a verdict with its uncertainty. Writes
 comparison.csv, comparison.md, comparison.tex and verdict.csv into the sweep's folder. Nothing is trained."""
 
 _EPILOG = """\
@@ -33,57 +32,59 @@ _FORMATS = ("none", "terminal", "md", "latex", "csv", "html")
 _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options, each with its help."""
-    found = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the options, each with its help."""
+    parser = argparse.ArgumentParser(
         prog="python -m analysis",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
-    found.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
-    found.add_argument(
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
+    parser.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
+    parser.add_argument(
         "--format",
         choices=_FORMATS,
         default="terminal",
         help="how tables are printed; none: files only (default: %(default)s)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--group-by",
-        type=_group,
+        type=_group_names,
         default=_GROUPS,
         metavar="NAMES",
         help=f"one table per combination of these, separated by commas: {', '.join(_GROUPS)} (default: all of them)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--margin",
         type=_margin,
         default=0.5,
         metavar="POINTS",
-        help="smallest gain in test accuracy worth paying for, percentage points (default: %(default)s)",
+        help="smallest gain in the test score worth paying for, percentage points (default: %(default)s)",
     )
-    found.add_argument(
+    parser.add_argument(
         "--baseline",
         default="stochastic",
         metavar="STRATEGY",
         help="strategy that multiples and verdicts refer to (default: %(default)s)",
     )
-    found.add_argument("--out", type=Path, metavar="FOLDER", help="where files go (default: the first sweep's folder)")
-    found.add_argument(
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where files go (default: the first sweep's folder)")
+    parser.add_argument(
         "--mix-meters", action="store_true", help="set energies of different meters or methods in one ratio"
     )
-    pricing = found.add_argument_group("re-pricing: grams and money anew, from the joules on record")
+
+    pricing = parser.add_argument_group("re-pricing: grams and money anew, from the joules on record")
     pricing.add_argument("--country", metavar="ISO", help="carbon intensity of a country: FRA, DEU, BGD, …")
     pricing.add_argument("--intensity", type=float, metavar="G", help="carbon intensity, g CO₂eq per kWh")
     pricing.add_argument("--pue", type=float, metavar="X", help="power usage effectiveness, 1 or more")
     pricing.add_argument("--price", type=float, metavar="P", help="price per kWh, any currency; adds a column")
-    return found
+    return parser
 
 
-def _group(text: str) -> tuple[str, ...]:
+def _group_names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     unknown = [name for name in names if name not in _GROUPS]
+
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"{text!r}: choose from {', '.join(_GROUPS)}, separated by commas")
     return names
@@ -94,6 +95,7 @@ def _margin(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
+
     if not 0 <= value < 100:
         raise argparse.ArgumentTypeError(f"{text!r}: percentage points, a number from 0 to 100, such as 0.5")
     return value
@@ -101,12 +103,11 @@ def _margin(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
-    options = parser().parse_args(arguments)
-    from greenkd.errors import AnalysisError
+    options = make_parser().parse_args(arguments)
 
     try:
         _run(options)
-    except AnalysisError as error:
+    except analysis.AnalysisError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -116,50 +117,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from analysis.frames.load import load
-    from analysis.frames.pricing import make_pricing
-    from analysis.results.comparison import compare
-    from analysis.results.verdict import verdict_frame, verdicts
-    from analysis.views.comparison_table import (
-        comparison_tables,
-        console,
-        print_problems,
-        print_verdicts,
-        write_comparison,
+    # Frames: what is on record.
+    pricing = analysis.make_pricing(
+        country=options.country, intensity=options.intensity, pue=options.pue, price=options.price
     )
-    from analysis.views.table import WRITERS, to_terminal
-    from analysis.views.verdict_table import verdict_table
+    sweep = analysis.load(options.folders, pricing=pricing)
 
-    pricing = make_pricing(country=options.country, intensity=options.intensity, pue=options.pue, price=options.price)
-    sweep = load(options.folders, pricing=pricing)
-    comparison = compare(sweep, baseline=options.baseline, mix_meters=options.mix_meters)
-    tables = comparison_tables(sweep, comparison, baseline=options.baseline, group_by=options.group_by)
-    found = verdicts(comparison, margin=options.margin, baseline=options.baseline, mix_meters=options.mix_meters)
+    # Results: what the records say.
+    comparison = analysis.compare(sweep, baseline=options.baseline, mix_meters=options.mix_meters)
+    judged = analysis.verdicts(
+        comparison, margin=options.margin, baseline=options.baseline, mix_meters=options.mix_meters
+    )
+
+    # Views: how it is shown.
     folder = options.out or options.folders[0]
-    written = write_comparison(comparison, tables, folder)
-    verdict_frame(found).to_csv(folder / "verdict.csv", index=False)
-    written.append(folder / "verdict.csv")
-    if options.format == "terminal":
-        out = console()
-        for table in tables:
-            to_terminal(table, out)
-        print_verdicts(found, out)
-        print_problems(sweep, out)
-    elif options.format != "none":
-        write = WRITERS[options.format]
-        for table in (*tables, verdict_table(found)):
-            print(write(table))
+    tables = analysis.comparison_tables(sweep, comparison, baseline=options.baseline, group_by=options.group_by)
+    written = analysis.write_comparison(comparison, tables, folder)
+    written.append(analysis.write_verdicts(judged, folder))
+    analysis.print_results(sweep, tables, judged, options.format)
     if options.report:
-        from analysis.views.report import write_report
+        written.append(analysis.write_report(sweep, comparison, folder, judged=judged, baseline=options.baseline))
 
-        written.append(
-            write_report(
-                sweep,
-                comparison,
-                folder,
-                margin=options.margin,
-                baseline=options.baseline,
-                mix_meters=options.mix_meters,
-            )
-        )
     print(f"written: {', '.join(str(path) for path in written)}", file=sys.stderr)

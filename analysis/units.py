@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 MISSING = "–"
 
-# (least largest value in base units, factor, name), largest unit first.
+# Per quantity: (smallest of the largest values in base units, factor, name), largest unit first.
 _SCALES: dict[str, tuple[tuple[float, float, str], ...]] = {
     "energy_kwh": ((0.1, 1.0, "kWh"), (1e-4, 1e3, "Wh"), (0.0, 1e6, "mWh")),
     "co2eq_g": ((1e4, 1e-3, "kg CO₂eq"), (0.1, 1.0, "g CO₂eq"), (0.0, 1e3, "mg CO₂eq")),
@@ -17,34 +17,37 @@ _SCALES["cpu_s"] = _SCALES["duration_s"]
 
 
 def scale(quantity: str, values: Iterable[float]) -> tuple[float, str]:
-    """The factor and the name of the unit that suits a column."""
+    """Returns the factor and the name of the unit that suits a column of values in base units."""
     largest = max((abs(value) for value in values if not math.isnan(value)), default=math.nan)
     for least, factor, name in _SCALES[quantity]:
         if largest >= least:
             return factor, name
-    return _SCALES[quantity][-2][1], _SCALES[quantity][-2][2]
+
+    _, factor, name = _SCALES[quantity][-2]
+    return factor, name
 
 
 def figure(value: float, digits: int = 3) -> str:
-    """A number with about `digits` significant digits, never in exponent notation; – for NaN."""
+    """Returns a number with about `digits` significant digits, never in exponent notation; – for NaN."""
     if math.isnan(value):
         return MISSING
     if value == 0:
         return "0"
-    before = math.floor(math.log10(abs(value))) + 1
-    return f"{value:,.{max(0, min(6, digits - before))}f}"
+
+    before_point = math.floor(math.log10(abs(value))) + 1
+    return f"{value:,.{max(0, min(6, digits - before_point))}f}"
+
+
+def fixed(value: float, digits: int = 2) -> str:
+    """Returns a number with as many digits after the point; – for NaN."""
+    return MISSING if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def percent(value: float, digits: int = 2) -> str:
-    """A fraction as per cent, without the sign."""
-    return MISSING if math.isnan(value) else f"{100 * value:.{digits}f}"
-
-
-def mean_sd(mean: float, sd: float) -> str:
-    """Mean ± sd of fractions, in per cent; the sd only where there is one."""
-    return percent(mean) if math.isnan(sd) else f"{percent(mean)} ± {percent(sd)}"
+    """Returns a fraction as per cent, without the sign."""
+    return fixed(100 * value, digits)
 
 
 def multiple(value: float) -> str:
-    """A ratio, `12.3×`."""
+    """Returns a ratio, `12.3×`."""
     return MISSING if math.isnan(value) else f"{figure(value)}×"

@@ -13,13 +13,16 @@ _normal = gc.get_threshold()
 
 
 def collect_rarely() -> None:
-    """Lets garbage lie, but for a million objects at a time."""
+    """Collects only once a million objects have been made since the last time."""
     gc.set_threshold(_RARE)
 
 
 @functools.cache
 def collect_normally() -> None:
-    """Goes back to Python's thresholds, once; what is there by now is not looked through before the process ends."""
+    """Goes back to Python's own thresholds, once.
+
+    Objects that are there by now are taken out of the collector's sight until the process ends.
+    """
     gc.freeze()
     atexit.register(gc.unfreeze)  # or nanobind, which Triton is built with, reports every object as leaked
     gc.set_threshold(*_normal)

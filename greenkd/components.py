@@ -1,4 +1,4 @@
-"""Builds what a configuration names by `_target_`, and answers mistakes with the allowed names and values.
+"""Reads what a configuration says, builds what it names by `_target_`, and answers mistakes with what is allowed.
 
 Hydra's own `instantiate` reports a mistyped key as a Python traceback from inside the constructor. Here every key is
 held against the target's signature and every value against its annotation before the target is called, for our
@@ -24,6 +24,26 @@ T = TypeVar("T")
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 
+@dataclasses.dataclass(frozen=True)
+class ComponentConfig:
+    """What a config group says of one component: the chosen option's name, the target, and the target's arguments.
+
+    Attributes:
+        mapping: The group as composed, all its keys included; plain containers.
+    """
+
+    mapping: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The option's name, as folders and tables show it."""
+        return str(self.mapping["name"])
+
+    def without_name(self) -> dict[str, Any]:
+        """Returns target and arguments, as `build` takes them."""
+        return {key: value for key, value in self.mapping.items() if key != "name"}
+
+
 def build(
     config: Mapping[str, Any],
     *,
@@ -46,6 +66,7 @@ def build(
     """
     target, arguments = _prepare(config, where, given or {})
     component = _call(target, arguments, where)
+
     if not isinstance(component, expect):
         raise ConfigError(
             f"{where}: {config['_target_']} made a {type(component).__name__}, but a {expect.__name__} is needed here"
@@ -65,6 +86,7 @@ def check(config: Mapping[str, Any], *, where: str, given: Iterable[str] = ()) -
         ConfigError: As `build` would, less what only the target itself can find out.
     """
     target, arguments = _prepare(config, where, dict.fromkeys(given))
+
     try:
         for key, hint in _hints(target).items():
             if key in config:
@@ -79,7 +101,7 @@ def read(cls: type[T], mapping: object, where: str) -> T:
     Args:
         cls: A pydantic dataclass; its annotations say what is allowed.
         mapping: The part, plain containers.
-        where: Its place in the configuration, for messages: `budget`, `training.teacher`, ...
+        where: Its place in the configuration, for messages: `budget`, `training.teacher`, ...; empty for the root.
 
     Raises:
         ConfigError: It is no mapping, a key is unknown or missing, or a value is refused.
@@ -105,9 +127,9 @@ def check_keys(keys: Iterable[str], allowed: Iterable[str], where: str, shown: I
     for key in keys:
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f"; did you mean {where}.{near[0]}?" if near else "."
+            hint = f"; did you mean {_dotted(where, near[0])}?" if near else "."
             names = ", ".join(shown if shown is not None else allowed) or "none"
-            raise ConfigError(f"{where}.{key} is not a setting{hint} Allowed: {names}")
+            raise ConfigError(f"{_dotted(where, key)} is not a setting{hint} Allowed: {names}")
 
 
 def explain(error: pydantic.ValidationError, where: str) -> str:
@@ -115,17 +137,25 @@ def explain(error: pydantic.ValidationError, where: str) -> str:
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
+        name = _dotted(where, key)
+        if item["type"] == "missing":
+            lines.append(f"{name} is not set; give {name}=<value>")
+            continue
+
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("valid tuple", "list")
-        name = f"{where}.{key}" if key else where
         shown = "" if item["type"] == "value_error" and not key else f"={item['input']!r}"
         lines.append(f"{name}{shown}: {message}")
     return "\n".join(dict.fromkeys(lines))
 
 
+def _dotted(where: str, key: str) -> str:
+    return f"{where}.{key}" if where and key else where or key
+
+
 def _prepare(
     config: Mapping[str, Any], where: str, given: Mapping[str, object]
 ) -> tuple[Callable[..., object], dict[str, Any]]:
-    """Finds the target and settles its arguments."""
+    """Finds the target, builds nested components, and completes the arguments with the given values."""
     target = _locate(config.get("_target_"), where)
     arguments = {
         key: build(value, where=f"{where}.{key}", expect=object)
@@ -134,6 +164,7 @@ def _prepare(
         for key, value in config.items()
         if key != "_target_"
     }
+
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
@@ -142,6 +173,7 @@ def _prepare(
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
     if not open_ended:
         check_keys(arguments, parameters, where, shown=[name for name in parameters if name not in given])
+
     arguments |= {k: v for k, v in given.items() if k not in arguments and (k in parameters or open_ended)}
     missing = [name for name, p in parameters.items() if p.default is p.empty and name not in arguments]
     if missing:
@@ -152,6 +184,7 @@ def _prepare(
 def _locate(target: object, where: str) -> Callable[..., object]:
     if not isinstance(target, str) or "." not in target or not all(part.isidentifier() for part in target.split(".")):
         raise ConfigError(f"{where}._target_={target!r}: give a dotted path, package.module.name")
+
     module_name, _, attribute = target.rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -162,21 +195,25 @@ def _locate(target: object, where: str) -> Callable[..., object]:
         ) from error
     except (ImportError, SyntaxError) as error:
         raise ConfigError(f"{where}._target_={target}: {module_name} cannot be imported: {error}") from error
+
     if not hasattr(module, attribute):
         names = [name for name in dir(module) if not name.startswith("_")]
         near = difflib.get_close_matches(attribute, names, n=3)
         hint = f"; near: {', '.join(near)}" if near else ""
         raise ConfigError(f"{where}._target_={target}: {module_name} has no {attribute!r}{hint}")
-    found: object = getattr(module, attribute)
-    if not callable(found):
-        raise ConfigError(f"{where}._target_={target}: a {type(found).__name__} cannot be called")
-    return found
+
+    located: object = getattr(module, attribute)
+    if not callable(located):
+        raise ConfigError(f"{where}._target_={target}: a {type(located).__name__} cannot be called")
+    return located
 
 
 def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) -> object:
+    """Converts the arguments to their annotations, and calls the target with them."""
     if isinstance(target, ABCMeta) and target.__abstractmethods__:
         missing = ", ".join(sorted(target.__abstractmethods__))
         raise ConfigError(f"{where}._target_: {target.__name__} does not define {missing}, which every such class must")
+
     try:
         for key, hint in _hints(target).items():
             if key in arguments:
@@ -192,6 +229,7 @@ def _hints(target: Callable[..., object]) -> dict[str, object]:
     """Returns the annotations to hold the arguments against; none where the target checks them itself."""
     if inspect.isclass(target) and pydantic.dataclasses.is_pydantic_dataclass(target):
         return {}
+
     checked: Any = target.__init__ if inspect.isclass(target) else target
     try:
         return typing.get_type_hints(checked, include_extras=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -58,12 +58,13 @@ def plain(config: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: A value is missing (`???`) or an interpolation leads nowhere.
     """
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
-        container = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        container = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         raise ConfigError(f"{key or 'configuration'}: {str(error).splitlines()[0]}") from error
+
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
 
@@ -81,6 +82,7 @@ def setting_id(config: Mapping[str, Any]) -> str:
 def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
     """Returns `<dataset>/<teacher>-<student>/<objective>/<strategy>/seed<k>-<id>`, relative to the sweep's folder."""
     names = {group: _name(config, group) for group in ("dataset", "teacher", "student", "objective", "temperature")}
+
     return PurePosixPath(
         names["dataset"],
         f"{names['teacher']}-{names['student']}",
@@ -90,8 +92,13 @@ def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
     )
 
 
+def sweep_folder(folder: Path) -> Path:
+    """Returns the sweep's folder, from the folder of one of its campaigns."""
+    return folder.parents[4]
+
+
 def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields every leaf with its dotted key."""
+    """Yields every value that is no mapping with its dotted key; an empty mapping counts as a value."""
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{key}.")
@@ -120,7 +127,7 @@ def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[st
         config: The resolved configuration, or a part of it.
         prefix: Where the part stands, with a dot at its end: "temperature.".
     """
-    target = config.get("_target_")
+    target = str(config.get("_target_"))
     kept: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{prefix}{name}"

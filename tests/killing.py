@@ -383,7 +383,7 @@ def _moments(chance: random.Random, counts: dict[str, int], seconds: float) -> l
 
 
 def _remember(root: Path) -> None:
-    """Keeps a copy of what was on the books at a kill."""
+    """Keeps a copy of what was on record at a kill."""
     number = len(list(root.glob("killed-*")))
     kept = root / f"killed-{number}"
     kept.mkdir()
@@ -391,7 +391,7 @@ def _remember(root: Path) -> None:
 
 
 def _check_kept(root: Path, tally: Tally) -> None:
-    """Counts what was on the books at a kill and is no longer."""
+    """Counts what was on record at a kill and is no longer."""
     now, ended = ledger_lines(root), finished_trials(root)
     for path in root.glob("killed-*/ledgers.txt"):
         lines, trials = eval(path.read_text())

@@ -7,7 +7,7 @@ import pydantic
 import pytest
 from torch import nn
 
-from greenkd.components import build, check
+from greenkd.components import build, check, read
 from greenkd.errors import ConfigError
 from greenkd.temperature import Strategy
 
@@ -64,6 +64,36 @@ def test_a_mistake_is_answered_with_what_is_allowed(config: dict[str, object], w
     for word in words:
         assert word in str(refused.value)
         assert word in str(refused_unbuilt.value)
+
+
+@pydantic.dataclasses.dataclass(frozen=True)
+class Options:
+    size: Annotated[int, pydantic.Field(gt=0)]
+    label: str = "plain"
+
+
+def test_a_part_of_the_configuration_becomes_its_options() -> None:
+    assert read(Options, {"size": 3}, "part") == Options(size=3)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"size": 0}, "part.size=0: should be greater than 0"),
+        ({"label": "x"}, "part.size is not set; give part.size=<value>"),
+        ({"size": 1, "lable": "x"}, "part.lable is not a setting; did you mean part.label? Allowed: size, label"),
+        (None, "part=None: holds settings of its own, as in part.<setting>=<value>; see conf/"),
+    ],
+)
+def test_options_are_refused_with_their_place(mapping: object, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(Options, mapping, "part")
+    assert str(refused.value) == message
+
+
+def test_at_the_root_a_key_stands_alone() -> None:
+    with pytest.raises(ConfigError, match=r"^lable is not a setting; did you mean label"):
+        read(Options, {"size": 1, "lable": "x"}, "")
 
 
 @pytest.mark.parametrize(

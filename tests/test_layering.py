@@ -76,6 +76,28 @@ def test_analysis_stands_on_the_ground_floor(path: Path) -> None:
     assert not any(name.split(".")[0] == "torch" for name in imported(path))
 
 
+# The way of the data within the analysis, from the records to the command line.
+ANALYSIS_FLOORS = ("units", "frames", "results", "views", "api", "__init__", "cli", "__main__")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "analysis").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_import_of_the_analysis_runs_back(path: Path) -> None:
+    own = path.relative_to(ROOT / "analysis").with_suffix("").parts[0]
+    if own == "__init__":
+        return  # the gate: it names what it imports later
+
+    # A name that is taken from the package and is no room of its own comes through the gate.
+    rooms = {name.split(".")[1] for name in imported(path) if name.startswith("analysis.")}
+    rooms = {room if room in ANALYSIS_FLOORS else "__init__" for room in rooms}
+    if "import analysis\n" in path.read_text(encoding="utf-8"):
+        rooms.add("__init__")
+
+    for room in rooms:
+        assert ANALYSIS_FLOORS.index(room) <= ANALYSIS_FLOORS.index(own), f"{path} imports analysis.{room}"
+
+
 def test_analysis_runs_without_torch() -> None:
     code = "import analysis, sys; assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,7 +1,8 @@
 """The columns of every frame, with their units. `docs/analysis.md` prints these; tests hold the frames to them.
 
-Missing is never zero: a figure that was not measured is NaN. Accuracies are fractions in [0, 1] here and per cent in
-printed tables. Energy is at the device (PUE 1); the power usage effectiveness enters the grams only.
+Missing is never zero: a figure that was not measured is NaN. A score is the task's metric, named by the column
+`metric`; scores are fractions in [0, 1] here and per cent in printed tables. Energy is at the device (PUE 1); the power
+usage effectiveness enters the grams only.
 """
 
 _COSTS = {
@@ -13,6 +14,9 @@ _COSTS = {
     "forward_flops": "the forward part of `flops`, the way the paper counts",
 }
 COST_COLUMNS = tuple(_COSTS)
+
+# What spending is drawn and budgeted in: the first of these that was measured.
+SPENDING = {"energy_kwh": "energy", "cpu_s": "CPU time", "duration_s": "time"}
 
 
 def _prefixed(prefix: str, meaning: str) -> dict[str, str]:
@@ -42,19 +46,20 @@ CAMPAIGNS = {
     "seed": "the seed",
     "planned_trials": "trials the strategy asks for",
     "complete_trials": "trials with a complete attempt",
-    "attempts": "attempts on the books, killed ones included",
-    "chosen_trial": "trial with the best validation accuracy at its last epoch (tie: lower loss, lower number)",
+    "attempts": "attempts on record, killed ones included",
+    "chosen_trial": "trial with the best validation score at its last epoch (tie: lower loss, lower number)",
     "chosen_tau": "its τ, NaN where τ is not one number",
     "chosen_params": "its schedule parameters",
-    "val_score": "its validation accuracy, fraction",
-    "test_score": "its test accuracy, fraction; NaN until the test set was opened",
+    "metric": "what every score of the campaign is: accuracy for classification",
+    "val_score": "its validation score, fraction",
+    "test_score": "its test score, fraction; NaN until the test set was opened",
     "student_parameters": "number of the student's parameters",
     "student_forward_flops_per_image": "forward FLOPs of the student per image",
     "teacher_key": "content hash of the teacher",
     "teacher_users": "campaigns of this load that used that teacher",
     "teacher_parameters": "number of the teacher's parameters",
     "teacher_forward_flops_per_image": "forward FLOPs of the teacher per image",
-    "teacher_test_score": "the teacher's test accuracy, fraction",
+    "teacher_test_score": "the teacher's test score, fraction",
     **_prefixed("teacher", "training the teacher once, whoever paid"),
     **_prefixed("tuning", "choosing τ: all attempts of all trials, validation, overhead, and the teacher's logits"),
     **_prefixed("logits", "the teacher's logits as this campaign would have paid alone (part of tuning)"),
@@ -147,13 +152,14 @@ RUNS = {
     "trial": "the trial that was picked",
     "planned_trials": "trials the strategy asks for",
     "complete_trials": "trials with a complete attempt",
-    "attempts": "attempts on the books, killed ones included",
+    "attempts": "attempts on record, killed ones included",
     "killed": "attempts that never finished",
     "complete": "True: all planned trials and the test are there",
     "chosen_tau": "τ of the picked trial",
     "chosen_params": "its parameters",
-    "val_score": "its validation accuracy, fraction",
-    "test_score": "its test accuracy, fraction",
+    "metric": "what the scores are: accuracy for classification",
+    "val_score": "its validation score, fraction",
+    "test_score": "its test score, fraction",
     **_prefixed("tuning", "choosing τ by this strategy"),
     **_prefixed("final", "the one training that was picked"),
     **_prefixed("teacher", "training the teacher once"),

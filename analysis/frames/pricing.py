@@ -30,19 +30,21 @@ class Pricing:
     price: float | None = None
 
     def ledger(self, ledger: pd.DataFrame) -> pd.DataFrame:
-        """The ledger with its grams worked out anew."""
+        """Returns the ledger frame with its grams worked out anew."""
         if self.pue is None and self.intensity_g_per_kwh is None:
             return ledger
+
         changed: dict[str, float | str] = {}
         if self.pue is not None:
             changed["pue"] = self.pue
         if self.intensity_g_per_kwh is not None:
             changed |= {"intensity_g_per_kwh": self.intensity_g_per_kwh, "intensity_source": self.intensity_source}
+
         priced = ledger.assign(**changed)
         return priced.assign(co2eq_g=priced["energy_kwh"] * priced["pue"] * priced["intensity_g_per_kwh"])
 
     def costs(self, costs: Costs | None, *, pue: float, intensity_g_per_kwh: float) -> Costs | None:
-        """A recorded sum with its grams worked out anew.
+        """Returns a recorded sum with its grams worked out anew.
 
         Args:
             costs: The sum, energy at the device.
@@ -51,6 +53,7 @@ class Pricing:
         """
         if costs is None or (self.pue is None and self.intensity_g_per_kwh is None):
             return costs
+
         factor = (pue if self.pue is None else self.pue) * (
             intensity_g_per_kwh if self.intensity_g_per_kwh is None else self.intensity_g_per_kwh
         )
@@ -67,6 +70,12 @@ def make_pricing(
 ) -> Pricing:
     """Checks the options and looks the country up.
 
+    Args:
+        country: ISO code or English name of the country whose carbon intensity is to be used.
+        intensity: Carbon intensity, g CO₂eq per kWh, instead of a country's.
+        pue: Power usage effectiveness, 1 or more.
+        price: Money per kWh at the meter of the building, in any currency.
+
     Raises:
         AnalysisError: An unknown country, a country beside an intensity, a PUE below 1, a negative figure.
     """
@@ -75,16 +84,17 @@ def make_pricing(
     for name, value, least in (("intensity", intensity, 0.0), ("pue", pue, 1.0), ("price", price, 0.0)):
         if value is not None and not (least <= value < math.inf):
             raise AnalysisError(f"--{name} {value:g} is out of range: it is a number of at least {least:g}")
+
     if country is not None:
-        found = country_intensity(country)
-        source = f"{found.name} {found.year}, table of {found.table}"
-        return Pricing(pue=pue, intensity_g_per_kwh=found.g_per_kwh, intensity_source=source, price=price)
+        entry = country_intensity(country)
+        source = f"{entry.name} {entry.year}, table of {entry.table}"
+        return Pricing(pue=pue, intensity_g_per_kwh=entry.g_per_kwh, intensity_source=source, price=price)
     source = "" if intensity is None else "set on the command line"
     return Pricing(pue=pue, intensity_g_per_kwh=intensity, intensity_source=source, price=price)
 
 
 def country_intensity(country: str) -> Country:
-    """Looks a country up by its ISO code (FRA or FR) or its English name.
+    """Returns the entry of a country in the installed tables, by its ISO code (FRA or FR) or its English name.
 
     Raises:
         AnalysisError: No installed table knows it.

@@ -10,12 +10,18 @@ import pandas as pd
 from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
-from analysis.results.paired_tests import ratio_interval
+from analysis.results.comparison_notes import setting_notes
+from analysis.results.paired_tests import ratio_of_means
 from analysis.results.strategy_runs import strategy_runs
-from greenkd.records import Source, StrategyKind
+from greenkd.records import StrategyKind
 
 Run = dict[str, Any]  # one row of the runs frame
+
+# The costs that are shown as multiples of another strategy's.
 MULTIPLES = ("energy_kwh", "co2eq_g", "flops", "duration_s", "cpu_s")
+
+# Runs whose values of these columns differ are not set in one ratio of this cost.
+_MUST_AGREE = {"energy_kwh": ("meter",), "co2eq_g": ("meter", "carbon")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Comparison:
 
 
 def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = False) -> Comparison:
-    """Means, standard deviations and multiples per setting and strategy.
+    """Returns means, standard deviations and multiples per setting and strategy.
 
     Multiples are ratios of mean tuning costs over the seeds that both strategies have. Energy and grams of rows that
     different meters or methods made are not set in one ratio unless `mix_meters` says so.
@@ -41,47 +47,40 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
     runs = strategy_runs(sweep)
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
+
     for key, setting in groups(runs, columns.SETTING):
-        found: dict[str, list[Run]] = {}
+        by_strategy: dict[str, list[Run]] = {}
         for run in rows_of(setting):
-            found.setdefault(run["strategy"], []).append(run)
+            by_strategy.setdefault(run["strategy"], []).append(run)
+
+        # What multiples refer to; None where the setting has no such strategy.
         references = {
-            "baseline": _reference(setting, baseline),
-            "fixed": _reference(setting, StrategyKind.FIXED.value),
+            "baseline": _strategy_called(baseline, setting),
+            "fixed": _strategy_called(StrategyKind.FIXED.value, setting),
         }
-        rows.extend(
-            _row(
-                label,
-                group,
-                found=found,
-                references=references,
-                mix_meters=mix_meters,
-                price=sweep.pricing.price,
-            )
-            for label, group in found.items()
-        )
-        names = dict(zip(columns.SETTING, key, strict=True))
-        notes[names["setting_id"]] = _notes(setting, references, baseline, mix_meters)
+        reference_runs = {name: by_strategy.get(label or "", []) for name, label in references.items()}
+
+        for label, seeds in by_strategy.items():
+            row = _row(label, seeds, price=sweep.pricing.price)
+            rows.append(row | _multiples(seeds, reference_runs, mix_meters=mix_meters) | _how_made(seeds))
+
+        setting_id = dict(zip(columns.SETTING, key, strict=True))["setting_id"]
+        notes[setting_id] = setting_notes(setting, references, baseline=baseline, mix_meters=mix_meters)
+
     return Comparison(pd.DataFrame(rows), runs, notes)
 
 
-def _reference(setting: pd.DataFrame, wanted: str) -> str | None:
-    for name in ("strategy", "kind"):
-        matching = setting.loc[setting[name] == wanted, "strategy"]
+def _strategy_called(name: str, setting: pd.DataFrame) -> str | None:
+    """Returns the label of the strategy that has this label or, failing that, is of this kind."""
+    for column in ("strategy", "kind"):
+        matching = setting.loc[setting[column] == name, "strategy"]
         if len(matching):
             return str(matching.iloc[0])
     return None
 
 
-def _row(
-    label: str,
-    runs: list[Run],
-    *,
-    found: dict[str, list[Run]],
-    references: dict[str, str | None],
-    mix_meters: bool,
-    price: float | None,
-) -> dict[str, Any]:
+def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
+    """Returns what one strategy was, got and paid, over its seeds."""
     first = runs[0]
     row: dict[str, Any] = {name: first[name] for name in columns.SETTING}
     row |= {
@@ -96,15 +95,19 @@ def _row(
         "attempts": sum(run["attempts"] for run in runs),
         "killed_attempts": sum(run["killed"] for run in runs),
         "chosen_taus": tuple(run["chosen_tau"] for run in runs),
+        "metric": first["metric"],
     }
+
     for name in ("val_score", "test_score"):
         known = [run[name] for run in runs if not math.isnan(run[name])]
         row[f"{name}_mean"] = statistics.fmean(known) if known else math.nan
         row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan
         row[f"{name}_seeds"] = len(known)
+
     for part in ("tuning", "final"):
         for name in columns.COST_COLUMNS:
             row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
+
     # The teacher three ways: left out above, charged in full, and shared among the campaigns that used it.
     for name in columns.COST_COLUMNS:
         row[f"{name}_with_teacher"] = statistics.fmean(run[f"tuning_{name}"] + run[f"teacher_{name}"] for run in runs)
@@ -112,94 +115,36 @@ def _row(
             run[f"tuning_{name}"] + run[f"teacher_{name}"] * len(run["campaigns"]) / max(1, run["teacher_users"])
             for run in runs
         )
-    row["tuning_money"] = (
-        math.nan if price is None else statistics.fmean(run["tuning_energy_kwh"] * run["pue"] * price for run in runs)
-    )
-    for reference, other in references.items():
-        theirs = found[other] if other is not None else []
-        for name in MULTIPLES:
-            row[f"{name}_x_{reference}"] = _multiple(runs, theirs, name, mix_meters=mix_meters)
-    for name in MULTIPLES:  # the teacher's ledger is not in the sweep: its meter is not known, its machine may differ
-        row[f"{name}_x_teacher"] = _ratio([(run[f"tuning_{name}"], run[f"teacher_{name}"]) for run in runs])
-    for name in ("meter", "carbon", "processor"):
-        row[name] = joined(run[name] for run in runs)
+
+    row["tuning_money"] = math.nan
+    if price is not None:
+        row["tuning_money"] = statistics.fmean(run["tuning_energy_kwh"] * run["pue"] * price for run in runs)
     return row
 
 
-def _multiple(ours: list[Run], theirs: list[Run], name: str, *, mix_meters: bool) -> float:
-    by_seed = {run["seed"]: run for run in theirs}
-    pairs = [(run, by_seed[run["seed"]]) for run in ours if run["seed"] in by_seed]
-    must_agree = {"energy_kwh": ("meter",), "co2eq_g": ("meter", "carbon")}.get(name, ())
-    comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in must_agree)
+def _multiples(runs: list[Run], reference_runs: dict[str, list[Run]], *, mix_meters: bool) -> dict[str, float]:
+    """Returns the strategy's costs over those of each reference and over the teacher's training."""
+    multiples = {}
+    for reference, others in reference_runs.items():
+        for name in MULTIPLES:
+            multiples[f"{name}_x_{reference}"] = _multiple(runs, others, name, mix_meters=mix_meters)
+
+    # The teacher's ledger is not in the sweep: its meter is not known, its machine may differ.
+    for name in MULTIPLES:
+        pairs = [(run[f"tuning_{name}"], run[f"teacher_{name}"]) for run in runs]
+        multiples[f"{name}_x_teacher"] = ratio_of_means(pairs)
+    return multiples
+
+
+def _multiple(runs: list[Run], others: list[Run], name: str, *, mix_meters: bool) -> float:
+    other_of_seed = {run["seed"]: run for run in others}
+    pairs = [(run, other_of_seed[run["seed"]]) for run in runs if run["seed"] in other_of_seed]
+
+    comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in _MUST_AGREE.get(name, ()))
     if not comparable and not mix_meters:
         return math.nan
-    return _ratio([(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs])
+    return ratio_of_means([(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs])
 
 
-def _ratio(pairs: list[tuple[float, float]]) -> float:
-    """Ratio of means; NaN where a part is missing."""
-    below = math.fsum(divisor for _, divisor in pairs)
-    return math.fsum(value for value, _ in pairs) / below if below > 0 else math.nan
-
-
-def _endpoint(setting: pd.DataFrame, baseline: str | None) -> list[str]:
-    """What to rest a conclusion on where no sensor could be read, and the ratios of it."""
-    if setting["meter"].str.contains(Source.MEASURED.value).any():
-        return []
-    notes = ["no energy sensor was read: CPU seconds and FLOPs are the primary endpoint, joules follow a model"]
-    theirs = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
-    for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False):
-        pairs = [(run, theirs[run["seed"]]) for run in rows_of(group) if run["seed"] in theirs]
-        parts = [part for name, unit in _ENDPOINTS.items() if (part := _times(pairs, name, unit))]
-        if parts:
-            seeds = "1 seed" if len(pairs) == 1 else f"{len(pairs)} paired seeds"
-            notes.append(f"{label} over {baseline}, {seeds}: {', '.join(parts)}")
-    return notes
-
-
-_ENDPOINTS = {"cpu_s": "the CPU seconds", "flops": "the FLOPs"}
-
-
-def _times(pairs: list[tuple[Run, Run]], name: str, unit: str) -> str:
-    values = [(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs]
-    ratio = _ratio(values)
-    if math.isnan(ratio):
-        return ""
-    low, high = ratio_interval(values)
-    return f"{ratio:.3g}× {unit}" + ("" if math.isnan(low) else f" (95 % bootstrap interval {low:.3g} to {high:.3g})")
-
-
-def _notes(setting: pd.DataFrame, references: dict[str, str | None], baseline: str, mix_meters: bool) -> list[str]:
-    notes = []
-    if references["baseline"] is None:
-        there = ", ".join(sorted(set(setting["strategy"])))
-        notes.append(f"no campaign of {baseline!r} here, so no multiples of it; there are: {there}")
-    if references["fixed"] is None:
-        notes.append("no fixed-τ control: add temperature=fixed (one training per seed)")
-    elif (setting["origin"] == "from grid").any():
-        start_up = (
-            "with the start-up of a campaign of one trial, as measured here"
-            if ((setting["origin"] == "campaign") & (setting["planned_trials"] == 1)).any()
-            else "without any start-up"
-        )
-        notes.append(f"the fixed-τ row is one trial of the grid: its cost is that training's, {start_up}")
-    if (setting["origin"] == "swept").any():
-        notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
-    seeds = {label: set(group["seed"]) for (label,), group in groups(setting, ["strategy"])}
-    every = set.union(*seeds.values())
-    for label, own in seeds.items():
-        if own != every:
-            notes.append(f"{label}: no seed {', '.join(str(seed) for seed in sorted(every - own))}")
-    for row in rows_of(setting[~setting["complete"].astype(bool)]):
-        test = "" if not math.isnan(row["test_score"]) else ", test not opened yet"
-        count = f"{row['complete_trials']} of {row['planned_trials']} trials complete"
-        notes.append(f"{row['strategy']}, seed {row['seed']}: {count}{test}")
-    if setting["meter"].nunique() > 1:
-        kept = "compared all the same (--mix-meters)" if mix_meters else "not compared (--mix-meters compares them)"
-        notes.append(f"rows come from different meters or methods: their energy is {kept}")
-    elif setting["carbon"].nunique() > 1:
-        notes.append("rows use different PUE or carbon intensity: their grams are not compared; re-price them")
-    notes.extend(_endpoint(setting, references["baseline"]))
-    if setting["processor"].nunique() > 1:
-        notes.append(f"rows come from different machines: {joined(setting['processor'])}")
-    return notes
+def _how_made(runs: list[Run]) -> dict[str, str]:
+    return {name: joined(run[name] for run in runs) for name in ("meter", "carbon", "processor")}

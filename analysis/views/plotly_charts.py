@@ -8,15 +8,17 @@ import pandas as pd
 
 from analysis import units
 from analysis.frames import columns
-from analysis.frames.groupby import groups, rows_of
+from analysis.frames.groupby import groups, of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
-from analysis.results.verdict import plain
+from analysis.results.verdict_words import plain
+from analysis.views.metric_words import MetricWords, metric_words
+from analysis.views.setting_names import setting_place
 from analysis.views.style import Look, looks
 from greenkd.records import TrialStatus
 
-Trace = dict[str, Any]
+PlotlyTrace = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,35 +27,46 @@ class Chart:
 
     title: str
     alt: str
-    traces: list[Trace]
+    traces: list[PlotlyTrace]
     x_title: str
     y_title: str
     log_x: bool
     campaigns: tuple[int, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Setting:
+    """What the charts of one setting share."""
+
+    place: str  # its name in brackets
+    campaigns: tuple[int, ...]
+    words: MetricWords
+    styles: dict[str, Look]
+
+
 def charts(sweep: Sweep, comparison: Comparison) -> list[Chart]:
-    """Cost to reach, accuracy over τ and the Pareto front, setting by setting."""
+    """Returns cost to reach, scores over τ and the Pareto front, setting by setting; what has no data is left out."""
     reach = cost_to_reach(sweep, comparison.runs)
-    found = []
+    drawn: list[Chart | None] = []
+
     for key, runs in groups(comparison.runs, columns.SETTING):
-        where = f"{key[0]}, {key[1]} → {key[2]}, {key[3]}"
-        names = pd.Series(dict(zip(columns.SETTING, key, strict=True)))
-        table = comparison.table
-        rows = rows_of(table[(table[list(columns.SETTING)] == names).all(axis=1)])
-        styles = looks((row["strategy"], row["kind"]) for row in rows)
-        campaigns = tuple(sorted({number for numbers in runs["campaigns"] for number in numbers}))
-        curves = reach[(reach[list(columns.SETTING)] == names).all(axis=1)] if len(reach) else reach
-        possible = (
-            _reach_chart(curves, styles, where, campaigns),
-            _tau_chart(sweep, campaigns, where),
-            _pareto_chart(rows, styles, where, campaigns),
+        rows = rows_of(of_setting(comparison.table, key))
+        setting = _Setting(
+            place=setting_place(key),
+            campaigns=tuple(sorted({number for numbers in runs["campaigns"] for number in numbers})),
+            words=metric_words(runs["metric"]),
+            styles=looks((row["strategy"], row["kind"]) for row in rows),
         )
-        found += [chart for chart in possible if chart is not None]
-    return found
+        drawn += [
+            _reach_chart(setting, of_setting(reach, key)),
+            _tau_chart(setting, sweep),
+            _pareto_chart(setting, rows),
+        ]
+
+    return [chart for chart in drawn if chart is not None]
 
 
-def _line(look: Look, *, lines: bool) -> Trace:
+def _scatter(look: Look, *, lines: bool) -> PlotlyTrace:
     return {
         "type": "scatter",
         "mode": "lines+markers" if lines else "markers",
@@ -62,110 +75,110 @@ def _line(look: Look, *, lines: bool) -> Trace:
     }
 
 
-def _reach_chart(reach: pd.DataFrame, styles: dict[str, Look], where: str, campaigns: tuple[int, ...]) -> Chart | None:
+def _reach_chart(setting: _Setting, reach: pd.DataFrame) -> Chart | None:
     if reach.empty or (reach["k"] == 1).all():
         return None
-    basis = next((name for name in ("energy_kwh", "cpu_s", "duration_s") if (reach[name] > 0).all()), None)
+    basis = next((name for name in columns.SPENDING if (reach[name] > 0).all()), None)
     if basis is None:
         return None
+
+    words = setting.words
     factor, unit = units.scale(basis, reach[basis])
     traces = []
     for (label,), curve in groups(reach, ["strategy"], sort=False):
         rows = rows_of(curve)
         traces.append(
-            _line(styles[label], lines=len(rows) > 1)
+            _scatter(setting.styles[label], lines=len(rows) > 1)
             | {
                 "name": plain(label),
                 "x": [row[basis] * factor for row in rows],
-                "y": [_known(100 * row["test_score"]) for row in rows],
-                "customdata": [[row["k"], 100 * row["val_score"]] for row in rows],
+                "y": [_known(words.scale * row["test_score"]) for row in rows],
+                "customdata": [[row["k"], words.scale * row["val_score"]] for row in rows],
                 "hovertemplate": (
                     f"%{{x:.4g}} {unit}, %{{customdata[0]}} training(s)<br>"
-                    "test %{y:.2f} %, validation %{customdata[1]:.2f} %"
+                    f"test %{{y:.2f}} {words.unit}, validation %{{customdata[1]:.2f}} {words.unit}"
                 ),
             }
         )
-    what = {"energy_kwh": "energy", "cpu_s": "CPU time", "duration_s": "time"}[basis]
+
     return Chart(
-        f"Cost to reach ({where})",
-        "Test accuracy of the trial chosen by the time so much was spent; the table below it has the values.",
+        f"Cost to reach {setting.place}",
+        f"Test {words.name} of the trial chosen by the time so much was spent; the table below it has the values.",
         traces,
-        f"{what} spent, {unit}",
-        "test accuracy, %",
+        f"{columns.SPENDING[basis]} spent, {unit}",
+        f"test {words.axis}",
         bool(reach[basis].max() > 5 * reach[basis].min()),
-        campaigns,
+        setting.campaigns,
     )
 
 
-def _tau_chart(sweep: Sweep, campaigns: tuple[int, ...], where: str) -> Chart | None:
-    trials = sweep.trials[sweep.trials["campaign"].isin(campaigns)]
+def _tau_chart(setting: _Setting, sweep: Sweep) -> Chart | None:
+    trials = sweep.trials[sweep.trials["campaign"].isin(setting.campaigns)]
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None
-    info = sweep.campaigns.set_index("campaign")
-    labels = trials.assign(
-        strategy=trials["campaign"].map(info["strategy"]),
-        kind=trials["campaign"].map(info["kind"]),
-        seed=trials["campaign"].map(info["seed"]),
-    )
-    styles = looks(zip(labels["strategy"], labels["kind"], strict=True))
+
+    campaigns = sweep.campaigns.set_index("campaign")
+    trials = trials.assign(**{name: trials["campaign"].map(campaigns[name]) for name in ("strategy", "kind", "seed")})
+    styles = looks(zip(trials["strategy"], trials["kind"], strict=True))
+
+    words = setting.words
     traces = []
-    for (strategy,), group in groups(labels, ["strategy"]):
+    for (strategy,), group in groups(trials, ["strategy"]):
         rows = rows_of(group.sort_values("tau"))
-        traces.append(
-            _line(styles[strategy], lines=False)
-            | {
-                "name": strategy,
-                "x": [row["tau"] for row in rows],
-                "y": [100 * row["val_score"] for row in rows],
-                "customdata": [[row["seed"], row["trial"], _known(100 * row["test_score"])] for row in rows],
-                "hovertemplate": (
-                    "τ=%{x:.3g}: validation %{y:.2f} %, test %{customdata[2]:.2f} %<br>"
-                    "seed %{customdata[0]}, trial %{customdata[1]}"
-                ),
-                "opacity": 0.7,
-            }
-        )
-        traces[-1]["marker"]["size"] = 7
+        trace = _scatter(styles[strategy], lines=False) | {
+            "name": strategy,
+            "x": [row["tau"] for row in rows],
+            "y": [words.scale * row["val_score"] for row in rows],
+            "customdata": [[row["seed"], row["trial"], _known(words.scale * row["test_score"])] for row in rows],
+            "hovertemplate": (
+                f"τ=%{{x:.3g}}: validation %{{y:.2f}} {words.unit}, test %{{customdata[2]:.2f}} {words.unit}<br>"
+                "seed %{customdata[0]}, trial %{customdata[1]}"
+            ),
+            "opacity": 0.7,
+        }
+        trace["marker"]["size"] = 7
+        traces.append(trace)
+
     return Chart(
-        f"Validation accuracy over τ ({where})",
+        f"Validation {words.name} over τ {setting.place}",
         f"{len(trials)} trials with τ from {trials['tau'].min():g} to {trials['tau'].max():g}.",
         traces,
         "temperature τ",
-        "validation accuracy, %",
+        f"validation {words.axis}",
         False,
-        campaigns,
+        setting.campaigns,
     )
 
 
-def _pareto_chart(
-    rows: list[dict[str, Any]], styles: dict[str, Look], where: str, campaigns: tuple[int, ...]
-) -> Chart | None:
+def _pareto_chart(setting: _Setting, rows: list[dict[str, Any]]) -> Chart | None:
     known = [row for row in rows if row["tuning_energy_kwh"] > 0 and not math.isnan(row["test_score_mean"])]
     if not known:
         return None
+
+    words = setting.words
     spent = [row["tuning_energy_kwh"] for row in known]
     factor, unit = units.scale("energy_kwh", spent)
     traces = []
     for row in known:
-        sd = row["test_score_sd"]
-        trace = _line(styles[row["strategy"]], lines=False) | {
+        trace = _scatter(setting.styles[row["strategy"]], lines=False) | {
             "name": plain(row["strategy"]),
             "x": [row["tuning_energy_kwh"] * factor],
-            "y": [100 * row["test_score_mean"]],
-            "hovertemplate": f"%{{x:.4g}} {unit}<br>test %{{y:.2f}} %, {row['seeds']} seed(s)",
+            "y": [words.scale * row["test_score_mean"]],
+            "hovertemplate": f"%{{x:.4g}} {unit}<br>test %{{y:.2f}} {words.unit}, {row['seeds']} seed(s)",
         }
-        if not math.isnan(sd):
-            trace["error_y"] = {"type": "data", "array": [100 * sd]}
+        if not math.isnan(row["test_score_sd"]):
+            trace["error_y"] = {"type": "data", "array": [words.scale * row["test_score_sd"]]}
         traces.append(trace)
+
     return Chart(
-        f"Accuracy against energy ({where})",
-        "One point per strategy: mean test accuracy over the energy of choosing τ, bars ± 1 sd.",
+        f"{words.title} against energy {setting.place}",
+        f"One point per strategy: mean test {words.name} over the energy of choosing τ, bars ± 1 sd.",
         traces,
         f"energy of choosing τ, {unit}",
-        "test accuracy, %",
+        f"test {words.axis}",
         max(spent) > 5 * min(spent),
-        campaigns,
+        setting.campaigns,
     )
 
 

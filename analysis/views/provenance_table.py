@@ -6,71 +6,66 @@ from analysis import units
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.views.table import Table
+from analysis.views.metric_words import metric_words
+from analysis.views.table import Column, Table, make_table
 
 
 def provenance_tables(sweep: Sweep, comparison: Comparison) -> list[Table]:
-    """Energy sources, environment, and the campaigns behind every row."""
-    return [_sources(sweep), _environment(sweep), _campaigns(sweep), _cells(sweep, comparison)]
+    """Returns energy sources, environment, and the campaigns behind every row."""
+    return [_sources(sweep), _environment(sweep), _campaigns(sweep), _runs(sweep, comparison)]
 
 
 def _sources(sweep: Sweep) -> Table:
     by = ["meter", "method", "scope", "cpu_source", "gpu_source", "ram_source", "intensity_source"]
     ledger = sweep.ledger.assign(**{name: sweep.ledger[name].astype(str) for name in by})
-    cells = []
-    for key, rows in groups(ledger, by):
-        energy = rows["energy_kwh"].sum(min_count=1)
-        missing = int(rows["energy_kwh"].isna().sum())
-        apportioned = rows["apportioned"].astype(bool).mean()
-        intensities = sorted(rows["intensity_g_per_kwh"].dropna().unique())
-        cells.append(
-            (
-                *key[:6],
-                joined(f"{value:g}" for value in rows["pue"]),
-                joined(f"{value:g}" for value in intensities) or units.MISSING,
-                key[6],
-                str(len(rows)),
-                units.figure(energy),
-                str(missing),
-                units.percent(float(apportioned), 0),
-                str(int((rows["status"] != "ok").sum())),
-            )
-        )
-    return Table(
-        title="Sensors and tags of the energy figures",
-        header=(
-            "meter",
-            "method",
-            "scope",
-            "CPU",
-            "GPU",
-            "RAM",
-            "PUE",
-            "g/kWh",
-            "intensity from",
-            "rows",
-            "kWh",
-            "without energy",
-            "apportioned %",
-            "invalid",
+    keys, frames = [], []
+    for key, frame in groups(ledger, by):
+        keys.append(dict(zip(by, key, strict=True)))
+        frames.append(frame)
+
+    columns = [
+        Column("meter", [key["meter"] for key in keys], words=True),
+        Column("method", [key["method"] for key in keys], words=True),
+        Column("scope", [key["scope"] for key in keys], words=True),
+        Column("CPU", [key["cpu_source"] for key in keys], words=True),
+        Column("GPU", [key["gpu_source"] for key in keys], words=True),
+        Column("RAM", [key["ram_source"] for key in keys], words=True),
+        Column("PUE", [joined(f"{value:g}" for value in frame["pue"]) for frame in frames]),
+        Column("g/kWh", [_intensities(list(frame["intensity_g_per_kwh"].dropna().unique())) for frame in frames]),
+        Column("intensity from", [key["intensity_source"] for key in keys], words=True),
+        Column("rows", [str(len(frame)) for frame in frames]),
+        Column("kWh", [units.figure(frame["energy_kwh"].sum(min_count=1)) for frame in frames]),
+        Column("without energy", [str(int(frame["energy_kwh"].isna().sum())) for frame in frames]),
+        Column(
+            "apportioned %", [units.percent(float(frame["apportioned"].astype(bool).mean()), 0) for frame in frames]
         ),
-        rows=tuple(cells),
+        Column("invalid", [str(int((frame["status"] != "ok").sum())) for frame in frames]),
+    ]
+    return make_table(
+        "Sensors and tags of the energy figures",
+        columns,
         notes=(
             "measured: a sensor was read; modelled: from load or a table; constant: a fixed wattage; absent: nothing "
             "could be read, and nothing is counted; simulated: made up, for tests",
             "kWh at the device (PUE 1), of all phases; apportioned: shares of longer readings, divided by CPU seconds",
         ),
-        left=frozenset({0, 1, 2, 3, 4, 5, 8}),
     )
 
 
+def _intensities(values: list[float]) -> str:
+    return joined(f"{value:g}" for value in values) or units.MISSING
+
+
 def _environment(sweep: Sweep) -> Table:
-    values: dict[tuple[str, str], int] = {}
+    """Returns every value that an environment has, with the number of campaigns that have it."""
+    counts: dict[tuple[str, str], int] = {}
     for record in sweep.records.values():
         environment = record.environment
-        named = {
+        packages = ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items()))
+
+        values = {
             "Python": environment.python,
-            "packages": ", ".join(f"{name} {version}" for name, version in sorted(environment.packages.items())),
+            "packages": packages,
             "platform": environment.platform,
             "CPU": f"{environment.cpu}, {environment.threads} threads",
             "GPU": environment.gpu or "none",
@@ -79,64 +74,63 @@ def _environment(sweep: Sweep) -> Table:
             "command": environment.command,
             "data": f"{record.dataset}: {record.data_fingerprint or 'no fingerprint'}",
         }
-        for item in named.items():
-            values[item] = values.get(item, 0) + 1
-    order = list(dict.fromkeys(name for name, _ in values))
-    rows = [(name, text, str(count)) for (name, text), count in values.items()]
-    rows.sort(key=lambda row: order.index(row[0]))
-    return Table(
-        title="Environment",
-        header=("what", "value", "campaigns"),
-        rows=tuple(rows),
-        left=frozenset({0, 1}),
-    )
+
+        for item in values.items():
+            counts[item] = counts.get(item, 0) + 1
+
+    # Values of one name stand together, names in the order above.
+    names = list(dict.fromkeys(name for name, _ in counts))
+    rows = sorted(counts.items(), key=lambda row: names.index(row[0][0]))
+
+    columns = [
+        Column("what", [name for (name, _), _ in rows], words=True),
+        Column("value", [text for (_, text), _ in rows], words=True),
+        Column("campaigns", [str(count) for _, count in rows]),
+    ]
+    return make_table("Environment", columns)
 
 
 def _campaigns(sweep: Sweep) -> Table:
-    rows = [
-        (
-            str(row["campaign"]),
-            row["strategy"],
-            str(row["seed"]),
-            row["status"],
-            f"{row['complete_trials']} of {row['planned_trials']}",
-            str(row["attempts"]),
-            units.MISSING if math.isnan(row["test_score"]) else units.percent(row["test_score"]),
-            row["campaign_id"],
-            row["folder"],
-        )
-        for row in rows_of(sweep.campaigns)
+    rows = rows_of(sweep.campaigns)
+    words = metric_words(sweep.campaigns["metric"])
+
+    columns = [
+        Column("no.", [str(row["campaign"]) for row in rows]),
+        Column("strategy", [row["strategy"] for row in rows], words=True),
+        Column("seed", [str(row["seed"]) for row in rows]),
+        Column("status", [row["status"] for row in rows], words=True),
+        Column("trials", [f"{row['complete_trials']} of {row['planned_trials']}" for row in rows]),
+        Column("attempts", [str(row["attempts"]) for row in rows]),
+        Column(f"test {words.header}", [words.text(row["test_score"]) for row in rows]),
+        Column("id", [row["campaign_id"] for row in rows], words=True),
+        Column("folder", [row["folder"] for row in rows], words=True),
     ]
-    return Table(
-        title="Campaigns",
-        header=("no.", "strategy", "seed", "status", "trials", "attempts", "test acc. %", "id", "folder"),
-        rows=tuple(rows),
-        left=frozenset({1, 3, 7, 8}),
-    )
+    return make_table("Campaigns", columns)
 
 
-def _cells(sweep: Sweep, comparison: Comparison) -> Table:
-    rows = []
-    for run in rows_of(comparison.runs):
-        folders = [str(sweep.folders[number]) for number in run["campaigns"]]
-        trial = units.MISSING if math.isnan(run["trial"]) else f"{run['trial']:.0f}"
-        numbers = " ".join(str(number) for number in run["campaigns"])
-        there = all((sweep.folders[number] / "campaign.json").exists() for number in run["campaigns"])
-        rows.append(
-            (
-                run["setting_id"],
-                run["strategy"],
-                str(run["seed"]),
-                run["origin"],
-                numbers,
-                trial,
-                "yes" if folders and there else "no",
-            )
-        )
-    return Table(
-        title="Folders behind each row of the comparison",
-        header=("setting", "strategy", "seed", "origin", "campaigns (no. above)", "trial", "records found"),
-        rows=tuple(rows),
+def _runs(sweep: Sweep, comparison: Comparison) -> Table:
+    """Returns the campaigns behind each row of the comparison, and whether their records are still there."""
+    runs = rows_of(comparison.runs)
+    trials = [units.MISSING if math.isnan(run["trial"]) else f"{run['trial']:.0f}" for run in runs]
+
+    columns = [
+        Column("setting", [run["setting_id"] for run in runs], words=True),
+        Column("strategy", [run["strategy"] for run in runs], words=True),
+        Column("seed", [str(run["seed"]) for run in runs]),
+        Column("origin", [run["origin"] for run in runs], words=True),
+        Column(
+            "campaigns (no. above)", [" ".join(str(number) for number in run["campaigns"]) for run in runs], words=True
+        ),
+        Column("trial", trials),
+        Column("records found", [_has_records(sweep, run["campaigns"]) for run in runs], words=True),
+    ]
+    return make_table(
+        "Folders behind each row of the comparison",
+        columns,
         notes=("figures are drawn from the same campaigns as the row of their strategy and setting",),
-        left=frozenset({0, 1, 3, 4, 6}),
     )
+
+
+def _has_records(sweep: Sweep, campaigns: tuple[int, ...]) -> str:
+    exist = [(sweep.folders[number] / "campaign.json").exists() for number in campaigns]
+    return "yes" if exist and all(exist) else "no"

@@ -19,22 +19,30 @@ from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.equal_energy import equal_energy
-from analysis.results.inference import inference_tables
-from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
+from analysis.results.verdict import Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.figures import Picture, figures, write_picture
+from analysis.views.inference_table import inference_tables
 from analysis.views.paper_table import paper_table
 from analysis.views.plotly_charts import Chart, charts
 from analysis.views.provenance_table import provenance_tables
+from analysis.views.reach_table import equal_energy_tables, reach_tables
 from analysis.views.table import Table
-from analysis.views.verdict_table import equal_energy_tables, reach_tables, verdict_table
+from analysis.views.verdict_table import verdict_table
 
 _NUMBER = re.compile(r"[-−+]?\d[\d,]*\.?\d*")
 
 
 @dataclasses.dataclass(frozen=True)
-class Trace:
-    """Does every table row and figure lead to records that exist?"""
+class SourceCheck:
+    """Whether every table row and figure of a report leads to records that exist.
+
+    Attributes:
+        rows: Rows of the comparison and of the verdicts that were followed.
+        figures: Figures and curves that were followed.
+        folders: Campaign folders that they lead to.
+        lost: A sentence for each that leads nowhere.
+    """
 
     rows: int
     figures: int
@@ -47,9 +55,8 @@ def write_report(
     comparison: Comparison,
     folder: Path,
     *,
-    margin: float = MARGIN_POINTS,
+    judged: Sequence[Verdict] | None = None,
     baseline: str = "stochastic",
-    mix_meters: bool = False,
 ) -> Path:
     """Writes `report.html` and, beside it, `figures/*.png` and `*.svg`.
 
@@ -57,15 +64,22 @@ def write_report(
         sweep: The records.
         comparison: What `compare` made of them.
         folder: Where to write.
-        margin: Smallest gain worth paying for, percentage points.
+        judged: What `verdicts` made of the comparison; None judges it with the default margin.
         baseline: The cheap strategy that tuning is held against.
-        mix_meters: Set rows of different meters in one ratio all the same.
+
+    Returns:
+        The path of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = verdicts(comparison, margin=margin, baseline=baseline, mix_meters=mix_meters)
-    compared = comparison_tables(sweep, comparison, baseline=baseline)
+    if judged is None:
+        judged = verdicts(comparison, baseline=baseline)
+
+    # What is shown, and whether all of it leads to records.
+    tables = comparison_tables(sweep, comparison, baseline=baseline)
     pictures = list(figures(sweep, comparison))
-    drawn = charts(sweep, comparison)
+    curves = charts(sweep, comparison)
+    check = check_sources(sweep, tables, judged, pictures, curves)
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.views", "page"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -73,11 +87,11 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         title=", ".join(sorted(set(sweep.campaigns["sweep"]))) or "sweep",
         roots=[str(root) for root in sweep.roots],
-        verdicts=found,
-        verdict_table=verdict_table(found) if found else None,
-        comparisons=compared,
+        verdicts=judged,
+        verdict_table=verdict_table(judged) if judged else None,
+        comparisons=tables,
         campaigns={str(path): number for number, path in sweep.folders.items()},
-        charts=[(f"chart-{number}", chart, _plotly(chart)) for number, chart in enumerate(drawn)],
+        charts=[(f"chart-{number}", chart, _plotly(chart)) for number, chart in enumerate(curves)],
         reach=reach_tables(cost_to_reach(sweep, comparison.runs)),
         equal=equal_energy_tables(equal_energy(sweep, comparison.runs)),
         pictures=[(picture, _embedded(picture, folder)) for picture in pictures],
@@ -85,50 +99,56 @@ def write_report(
         inference=inference_tables(sweep),
         provenance=provenance_tables(sweep, comparison),
         problems=sweep.problems,
-        trace=trace(sweep, compared, found, pictures, drawn),
-        libraries=_libraries() if drawn else _libraries(with_plotly=False),
+        check=check,
+        libraries=_libraries(with_plotly=bool(curves)),
     )
+
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
 
 
-def trace(
+def check_sources(
     sweep: Sweep,
     tables: Sequence[Table],
-    found: Sequence[Verdict],
+    judged: Sequence[Verdict],
     pictures: Sequence[Picture],
-    drawn: Sequence[Chart],
-) -> Trace:
+    curves: Sequence[Chart],
+) -> SourceCheck:
     """Follows every row of the comparison, every verdict and every figure to its campaigns' records."""
-    lost = []
-    folders: set[str] = set()
-    known = {number: str(path) for number, path in sweep.folders.items()}
+    folder_of = {number: str(path) for number, path in sweep.folders.items()}
+
+    # What is claimed, and the folders it rests on.
     claims: list[tuple[str, tuple[str, ...]]] = [
         (f"{table.title}: {row[0]}", anchors)
         for table in tables
         for row, anchors in zip(table.rows, table.anchors, strict=True)
     ]
-    claims += [(verdict.sentence, tuple(known[number] for number in verdict.folders)) for verdict in found]
-    shown = [(item.title, item.campaigns) for item in pictures] + [(item.title, item.campaigns) for item in drawn]
-    claims += [(title, tuple(known[number] for number in numbers)) for title, numbers in shown]
+    claims += [(verdict.sentence, tuple(folder_of[number] for number in verdict.campaigns)) for verdict in judged]
+    shown = [(picture.title, picture.campaigns) for picture in pictures]
+    shown += [(curve.title, curve.campaigns) for curve in curves]
+    claims += [(title, tuple(folder_of[number] for number in numbers)) for title, numbers in shown]
+
+    lost = []
     for claim, paths in claims:
-        folders.update(paths)
         missing = [path for path in paths if not (Path(path) / "campaign.json").exists()]
         lost += [f"{claim}: no records in {path}" for path in missing]
         if not paths:
             lost.append(f"{claim}: no campaign behind it")
-    rows = sum(len(table.rows) for table in tables) + len(found)
-    return Trace(rows, len(shown), len(folders), tuple(lost))
+
+    rows = sum(len(table.rows) for table in tables) + len(judged)
+    folders = {path for _, paths in claims for path in paths}
+    return SourceCheck(rows, len(shown), len(folders), tuple(lost))
 
 
 def sort_key(cell: str) -> str:
-    """What a cell sorts by: its first number, a missing one below everything."""
+    """Returns what a cell sorts by: its first number, a missing one below everything."""
     match = _NUMBER.search(cell)
     return match.group().replace(",", "").replace("−", "-") if match else "-1e300"
 
 
 def _embedded(picture: Picture, folder: Path) -> str:
+    """Writes a picture's files and returns its SVG as base64 text."""
     _, svg = write_picture(picture, folder / "figures")
     return base64.b64encode(svg.read_bytes()).decode()
 
@@ -140,13 +160,15 @@ def _plotly(chart: Chart) -> str:
         "y": chart.y_title,
         "log": chart.log_x,
     }
+
     # `<` could end the script element that carries the data.
     return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
 
 
-def _libraries(*, with_plotly: bool = True) -> dict[str, str]:
+def _libraries(*, with_plotly: bool) -> dict[str, str]:
     tables = importlib.resources.files("itables") / "html"
     plotly = importlib.resources.files("plotly") / "package_data" / "plotly.min.js"
+
     return {
         "datatables": base64.b64encode((tables / "dt_bundle.js").read_bytes()).decode(),
         "datatables_css": (tables / "dt_bundle.css").read_text(encoding="utf-8"),

@@ -1,6 +1,7 @@
 """One look per strategy: colours that colour-blind readers tell apart, and a marker and line style for grey prints."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 
 from greenkd.records import StrategyKind
@@ -37,15 +38,13 @@ TEACHER = Look("#7F3C8D", "*", "-", "", "star", "solid")
 
 
 def looks(strategies: Iterable[tuple[str, str]]) -> dict[str, Look]:
-    """A look for each (label, kind); the second strategy of one kind gets another one."""
-    found: dict[str, Look] = {}
-    spare = 0
+    """Returns a look for each (label, kind); the second strategy of one kind gets another one."""
+    looks_of: dict[str, Look] = {}
+    more = itertools.cycle(_MORE)
+
     for label, kind in strategies:
-        if label in found:
-            continue
-        look = _LOOKS[StrategyKind(kind)]
-        if look in found.values():
-            look = _MORE[spare % len(_MORE)]
-            spare += 1
-        found[label] = look
-    return found
+        if label not in looks_of:
+            look = _LOOKS[StrategyKind(kind)]
+            looks_of[label] = look if look not in looks_of.values() else next(more)
+
+    return looks_of

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from greenkd.campaign.folder import now
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
+from greenkd.records.timestamps import now
 from greenkd.temperature import Proposal
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.trainer import Ending

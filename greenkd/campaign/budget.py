@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 from pydantic import ConfigDict, Field
@@ -12,7 +12,9 @@ from pydantic import ConfigDict, Field
 from greenkd.components import read
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import BudgetSpentError, ConfigError, RecordError
+from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.records.timestamps import to_seconds
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
@@ -54,7 +56,7 @@ class BudgetOptions:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def read_budget(config: Any) -> BudgetOptions:
+def read_budget(config: object) -> BudgetOptions:
     """Reads `budget`.
 
     Raises:
@@ -183,7 +185,7 @@ class Budget:
         self._monitor.flush()
         folders = [self._folder]
         if self._whole_sweep:
-            beside = (path.parent for path in self._folder.parents[4].glob("*/*/*/*/*/ledger.jsonl"))
+            beside = (path.parent for path in sweep_folder(self._folder).glob("*/*/*/*/*/ledger.jsonl"))
             folders += [folder for folder in beside if folder.resolve() != self._folder.resolve()]
         rows = [row for folder in folders for row in _ledger(folder)]
 
@@ -207,7 +209,7 @@ def _began(folder: Path) -> tuple[str, str] | None:
         record = read_campaign(folder / "campaign.json")
     except (RecordError, FileNotFoundError):
         return None
-    return record.campaign_id, record.created_at[:19]
+    return record.campaign_id, to_seconds(record.created_at)
 
 
 def _amounts(rows: Sequence[LedgerRow]) -> dict[str, float]:

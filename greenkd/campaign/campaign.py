@@ -224,14 +224,14 @@ class Campaign:
     def _end(self, record: CampaignRecord) -> None:
         """Takes note of a campaign that had ended before this process could do anything for it."""
         self._ended = record
-        self._reporter.already_done(record, str(self._settings.config["energy"]["name"]))
+        self._reporter.already_done(record, self._settings.energy.name)
 
     def _open(self, planned: int) -> None:
         """Opens the energy monitor and the data."""
         settings, training = self._settings, self._settings.training
-        device = resolve_device(str(settings.config["device"]))
+        device = resolve_device(settings.device)
         monitor = open_monitor(
-            settings.config["energy"],
+            settings.energy.mapping,
             campaign_id=settings.campaign_id,
             ledger=self._folder.path / "ledger.jsonl",
             synchronize=partial(torch.cuda.synchronize, device) if device.type == "cuda" else None,
@@ -261,8 +261,8 @@ class Campaign:
 
         # A network that does not fit is refused before a teacher is trained for it.
         training = context.training
-        student = training.networks.build(settings.config["student"], "student", settings.seed)
-        context.update(student_network=network_record(training, student, settings.name("student")))
+        student = training.networks.build(settings.student.mapping, "student", settings.seed)
+        context.update(student_network=network_record(training, student, settings.student.name))
 
         self._teacher = prepare_teacher(context)
         self._outputs = make_teacher_source(context, self._teacher)

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
+from greenkd.records.timestamps import now
 from greenkd.training.safetensors_io import set_aside
 
 log = logging.getLogger(__name__)
@@ -116,11 +116,11 @@ class CampaignFolder:
             return []
 
         before = identifying(kept) if isinstance(kept, Mapping) else {}
-        now = identifying(self._settings.config)
+        after = identifying(self._settings.config)
         return [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in sorted(before.keys() | now.keys())
-            if before and before.get(key) != now.get(key)
+            f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
+            for key in sorted(before.keys() | after.keys())
+            if before and before.get(key) != after.get(key)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:
@@ -199,8 +199,3 @@ class CampaignFolder:
 
         attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
         return 1 + max(attempts, default=-1)
-
-
-def now() -> str:
-    """Returns the time as records hold it: ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

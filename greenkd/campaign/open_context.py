@@ -6,11 +6,12 @@ from greenkd.campaign.budget import Budget
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.environment import describe_environment
-from greenkd.campaign.folder import CampaignFolder, now
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor
 from greenkd.records import CampaignRecord, CampaignStatus
+from greenkd.records.timestamps import now
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
@@ -51,16 +52,18 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
     """Returns the record of a campaign that has not begun."""
     created_at = now()
     meter = training.monitor.meter
+    environment = describe_environment(training.device, f"{meter.name} {meter.version}")
+
     return CampaignRecord(
         campaign_id=settings.campaign_id,
         setting_id=settings.setting_id,
-        sweep=str(settings.config["sweep"]),
+        sweep=settings.sweep,
         status=CampaignStatus.RUNNING,
-        dataset=settings.name("dataset"),
-        teacher=settings.name("teacher"),
-        student=settings.name("student"),
-        objective=settings.name("objective"),
-        strategy=settings.name("temperature"),
+        dataset=settings.dataset.name,
+        teacher=settings.teacher.name,
+        student=settings.student.name,
+        objective=settings.objective.name,
+        strategy=settings.temperature.name,
         kind=settings.strategy.family,
         seed=settings.seed,
         planned_trials=settings.strategy.planned_trials(),
@@ -73,7 +76,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         tests=(),
         logits_costs=None,
         data_fingerprint=training.data.dataset.fingerprint,
-        environment=describe_environment(training.device, f"{meter.name} {meter.version}"),
+        environment=environment,
         created_at=created_at,
         updated_at=created_at,
         metric=training.data.task.metric.name,

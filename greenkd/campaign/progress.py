@@ -29,12 +29,12 @@ class CampaignState:
 
 def read_state(settings: Settings, folder: Path) -> CampaignState:
     """Looks up how far a campaign is."""
-    pair = f"{settings.name('teacher')} → {settings.name('student')}"
+    pair = f"{settings.teacher.name} → {settings.student.name}"
     labels = (
-        settings.name("temperature"),
-        settings.name("dataset"),
+        settings.temperature.name,
+        settings.dataset.name,
         pair,
-        settings.name("objective"),
+        settings.objective.name,
         f"seed {settings.seed}",
     )
 

@@ -1,16 +1,16 @@
 """From a composed configuration to checked settings: everything a user can mistype is refused here, before training."""
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
 from greenkd.campaign.temperature_fit import check_fit
-from greenkd.components import build, check, check_keys, explain
+from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError
@@ -20,12 +20,47 @@ from greenkd.temperature import Strategy, read_strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
-GROUPS = ("dataset", "teacher", "student", "objective", "temperature", "training", "energy")
-_SWITCHES = ("dry_run", "smoke", "estimate")
-_ROOT = (
-    *(*GROUPS, "sweep", "seed", "device", "threads", "data_dir", "cache_dir", "storage", "retry"),
-    *(*_SWITCHES, "budget", "order", "interleaving"),
-)
+_COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
+_GROUPS = (*_COMPONENTS, "training")
+
+
+def _unchanged_if(allowed: Callable[[Any], bool], cure: str) -> PlainValidator:
+    """Makes a validator that lets an allowed value pass as it is, and answers any other with the cure."""
+
+    def validate(value: Any) -> Any:
+        if not allowed(value):
+            raise ValueError(cure)
+        return value
+
+    return PlainValidator(validate)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+_Text = Annotated[str, BeforeValidator(str)]  # sweep=2024 is a number to Hydra
+_Place = Annotated[Path, BeforeValidator(lambda value: Path(str(value)))]
+_Switch = Annotated[bool, _unchanged_if(lambda value: isinstance(value, bool), "give true or false")]
+_Seed = Annotated[int, _unchanged_if(lambda value: _is_whole(value, 0), "give a whole number from 0 on")]
+_Threads = Annotated[
+    int | Literal["auto"],
+    _unchanged_if(lambda value: value == "auto" or _is_whole(value, 1), "give auto or a whole number from 1 on"),
+]
+_Url = Annotated[
+    str | None,
+    _unchanged_if(
+        lambda value: value is None or "://" in str(value),
+        "give null, or a URL such as postgresql://user@host/studies",
+    ),
+]
+_Retry = Annotated[
+    Literal["none", "failed"], _unchanged_if(lambda value: value in ("none", "failed"), "give none or failed")
+]
+_Order = Annotated[
+    Literal["sequential", "interleaved"],
+    _unchanged_if(lambda value: value in ("sequential", "interleaved"), "give sequential or interleaved"),
+]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid"))
@@ -41,125 +76,119 @@ class Interleaving:
     calibration_steps: Annotated[int, Field(ge=0)]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@pydantic.dataclasses.dataclass(
+    frozen=True, kw_only=True, config=pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+)
 class Settings:
-    """One campaign's checked settings.
+    """One campaign's checked settings: the root of the configuration, each group with its type, and what follows.
+
+    With `smoke=true` groups and training are those that `shrink` leaves.
 
     Attributes:
-        config: The resolved configuration, plain containers.
-        strategy: Built from the `temperature` group.
-        training: Read from the `training` group.
         storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
-        interleaving: None: one campaign after the other.
+        order: Whether the campaigns of a sweep run one after the other, or take turns.
+        interleaving: What comes before each block where they take turns.
+        config: The resolved configuration in plain containers, as `config.yaml` keeps it.
+        strategy: Built from the group `temperature`.
+        campaign_id: Hash of what can change a result.
+        setting_id: The same without strategy and seed.
     """
 
-    config: Mapping[str, Any]
-    strategy: Strategy
+    dataset: ComponentConfig
+    teacher: ComponentConfig
+    student: ComponentConfig
+    objective: ComponentConfig
+    temperature: ComponentConfig
     training: TrainingOptions
-    seed: int
-    threads: int | Literal["auto"]
-    cache_dir: Path
-    storage: str | None
-    retry: Literal["none", "failed"]
-    smoke: bool
-    dry_run: bool
-    estimate: bool
+    energy: ComponentConfig
+    sweep: _Text
+    seed: _Seed
+    device: _Text
+    threads: _Threads
+    data_dir: _Place
+    cache_dir: _Place
+    storage: _Url
+    retry: _Retry
+    smoke: _Switch
+    dry_run: _Switch
+    estimate: _Switch
     budget: BudgetOptions
-    interleaving: Interleaving | None
+    order: _Order
+    interleaving: Interleaving
+    config: Annotated[Mapping[str, Any], PlainValidator(lambda value: value)]
+    strategy: Strategy
     campaign_id: str
     setting_id: str
 
-    def name(self, group: str) -> str:
-        """Returns the chosen option's name, as tables show it."""
-        return str(self.config[group]["name"])
+    def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
+        """Returns the group of one of the two networks."""
+        return self.teacher if role == "teacher" else self.student
 
-    def objective(self) -> Objective:
-        """Builds the objective; each trial needs its own, since some learn."""
-        return build(_without_name(self.config["objective"]), where="objective", expect=Objective)  # type: ignore[type-abstract]
+    def build_objective(self) -> Objective:
+        """Builds the objective; each trial needs its own, since some objectives learn."""
+        return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
+
+
+_DERIVED = ("config", "strategy", "campaign_id", "setting_id")
+_ROOT_KEYS = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED)
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
     """Checks a resolved configuration.
 
+    Args:
+        config: Plain containers, as `greenkd.identity.plain` returns them.
+
     Raises:
         ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
     """
     _check_root(config)
-    check_config(config["dataset"])
-    for group in ("teacher", "student"):
-        own = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
-        check(own, where=group, given=("num_classes", "in_channels", "image_size"))
-    check(read_config(config["energy"], "")[2], where="energy", given=("watts_per_thread",))
-    identity = campaign_id(config), setting_id(config)
-    if config["smoke"]:
+    _check_components(config)
+
+    # A smoke run stands for the campaign it is cut down from, so ids are those of the configuration as composed.
+    ids = {"campaign_id": campaign_id(config), "setting_id": setting_id(config)}
+    if config["smoke"] is True:
         config = shrink(config)
-    settings = Settings(
-        config=config,
-        strategy=read_strategy(_without_name(config["temperature"])),
-        training=read_options(dict(config["training"])),
-        seed=config["seed"],
-        threads=config["threads"],
-        cache_dir=Path(str(config["cache_dir"])),
-        storage=config["storage"],
-        retry=config["retry"],
-        smoke=config["smoke"],
-        dry_run=config["dry_run"],
-        estimate=config["estimate"],
-        budget=read_budget(config["budget"]),
-        interleaving=_read_interleaving(config),
-        campaign_id=identity[0],
-        setting_id=identity[1],
-    )
-    check_fit(settings.strategy, settings.name("temperature"), settings.objective(), settings.name("objective"))
+
+    components = {group: ComponentConfig(config[group]) for group in _COMPONENTS}
+    parts = {
+        "training": read_options(config["training"]),
+        "budget": read_budget(config["budget"]),
+        "interleaving": read(Interleaving, config["interleaving"], "interleaving"),
+        "config": config,
+        "strategy": read_strategy(components["temperature"].without_name()),
+    }
+    settings = read(Settings, {**config, **components, **parts, **ids}, "")
+
+    names = settings.temperature.name, settings.objective.name
+    check_fit(settings.strategy, settings.build_objective(), *names)
     return settings
 
 
 def _check_root(config: Mapping[str, Any]) -> None:
-    """Checks what stands at the root: the groups are there, and settings are in range."""
-    check_keys(config, _ROOT, "configuration")
-    for key in _ROOT:
-        if key not in GROUPS and key not in config:
+    """Checks that the root holds all settings and no other, and that every group is chosen and named."""
+    check_keys(config, _ROOT_KEYS, "")
+    for key in _ROOT_KEYS:
+        if key not in _GROUPS and key not in config:
             raise ConfigError(f"{key} is not set; give {key}=<value>, or leave out what removes it")
-    for group in GROUPS:
+
+    for group in _GROUPS:
         if not isinstance(config.get(group), Mapping):
             raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
         if not config[group].get("name"):
             raise ConfigError(f"{group}.name is not set; folders and tables need it")
-    nested = {key: config[key] for key in ("budget", "interleaving")}
-    nested["training.teacher"] = config["training"].get("teacher")
-    for key, value in nested.items():
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{key}={value!r}: holds settings of its own, as in {key}.<setting>=<value>; see conf/")
-    _check_plain(config)
 
 
-def _check_plain(config: Mapping[str, Any]) -> None:
-    """Checks the settings at the root that are plain values."""
-    seed = config["seed"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ConfigError(f"seed={seed!r}: give a whole number from 0 on")
-    if config["retry"] not in ("none", "failed"):
-        raise ConfigError(f"retry={config['retry']!r}: give none or failed")
-    storage = config["storage"]
-    if storage is not None and "://" not in str(storage):
-        raise ConfigError(f"storage={storage}: give null, or a URL such as postgresql://user@host/studies")
-    threads = config["threads"]
-    if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise ConfigError(f"threads={threads!r}: give auto or a whole number from 1 on")
-    for switch in _SWITCHES:
-        if not isinstance(config[switch], bool):
-            raise ConfigError(f"{switch}={config[switch]!r}: give true or false")
+def _check_components(config: Mapping[str, Any]) -> None:
+    """Checks what is built only later: the data set, the networks and the meter."""
+    check_config(config["dataset"])
 
+    for group in ("teacher", "student"):
+        target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
+        check(target, where=group, given=("num_classes", "in_channels", "image_size"))
 
-def _read_interleaving(config: Mapping[str, Any]) -> Interleaving | None:
-    if config["order"] not in ("sequential", "interleaved"):
-        raise ConfigError(f"order={config['order']!r}: give sequential or interleaved")
-    check_keys(config["interleaving"], Interleaving.__dataclass_fields__, "interleaving")
-    try:
-        interleaving = Interleaving(**config["interleaving"])
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "interleaving")) from error
-    return interleaving if config["order"] == "interleaved" else None
+    _, _, meter = read_config(config["energy"], "")
+    check(meter, where="energy", given=("watts_per_thread",))
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,17 +200,17 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     # The rate falls with the batch: at 0.1 and four images resnet152 diverges at once.
     short = {"epochs": 2, "batch_size": 4, "lr": 0.01, "warmup_epochs": 0, "milestones": []}
     training = {**config["training"], **short}
-    training["teacher"] = {**training["teacher"], "epochs": 1, "lr": None}
+    teacher = training.get("teacher")
+    if isinstance(teacher, Mapping):  # anything else is refused when the options are read
+        training["teacher"] = {**teacher, "epochs": 1, "lr": None}
+
     objective = dict(config["objective"])
     if "warmup_epochs" in objective:
         objective["warmup_epochs"] = 1
+
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
     if "n_trials" in temperature:
         temperature["n_trials"] = 2
     return {**config, "objective": objective, "training": training, "temperature": temperature}
-
-
-def _without_name(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in group.items() if key != "name"}

@@ -25,11 +25,11 @@ def build_learner(
         ConfigError: Network or objective do not fit the data or each other.
     """
     networks, data = context.networks, context.data
-    recipe, config, seed = settings.training.recipe, settings.config["student"], settings.seed
+    recipe, config, seed = settings.training.recipe, settings.student.mapping, settings.seed
 
     # Student and objective
     network = networks.build(config, "student", seed)
-    objective = settings.objective()
+    objective = settings.build_objective()
     objective.setup(
         Setup(
             num_classes=data.dataset.num_classes,

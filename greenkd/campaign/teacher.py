@@ -59,19 +59,19 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
         BudgetSpentError: Its training would cross a limit.
     """
     settings, budget = context.settings, context.budget
-    source = settings.objective().teacher
+    source = settings.build_objective().teacher
     if source is None:
         return None
 
     recipe = settings.training.teacher_recipe()
-    context.reporter.teacher_started(settings.name(source), recipe.epochs)
+    context.reporter.teacher_started(settings.network(source).name, recipe.epochs)
 
     def on_epoch(row: EpochRow) -> None:
         context.reporter.epoch_finished(row)
         budget.epoch_finished(recipe.epochs - row.epoch - 1)
 
     request = TeacherRequest(
-        config=settings.config[source],
+        config=settings.network(source).mapping,
         where=source,
         recipe=recipe,
         seed=settings.training.teacher.seed,
@@ -97,7 +97,7 @@ def prepare_teacher(context: CampaignContext) -> Teacher | None:
     if before is not None and before.key != teacher.record.key:
         raise ConfigError(
             f"{context.folder.path}: was begun with other weights than "
-            f"{context.settings.objective().teacher}.weights now holds; "
+            f"{context.settings.build_objective().teacher}.weights now holds; "
             "give sweep=<new name>, or the file another name"
         )
 
@@ -150,7 +150,7 @@ def _live_teacher(context: CampaignContext, teacher: Teacher) -> LiveTeacher:
             context.reporter.note(f"  the teacher's batch norms are not folded: {why_not}")
 
     flops = teacher.record.network.forward_flops_per_image or 0.0
-    return LiveTeacher(network, training.recipe, flops, settings.objective().wants_features)
+    return LiveTeacher(network, training.recipe, flops, settings.build_objective().wants_features)
 
 
 def _may_be_stored(context: CampaignContext, live: LiveTeacher) -> bool:
@@ -161,7 +161,7 @@ def _may_be_stored(context: CampaignContext, live: LiveTeacher) -> bool:
         return True
 
     context.reporter.note(
-        f"  {context.settings.name('objective')} distils features, of which no bank is kept: the teacher runs on every "
+        f"  {context.settings.objective.name} distils features, of which no bank is kept: the teacher runs on every "
         "batch of every trial; training.parallel_mode=lockstep lets it run once for several"
     )
     return False

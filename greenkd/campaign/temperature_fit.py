@@ -5,14 +5,14 @@ from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
 
 
-def check_fit(strategy: Strategy, strategy_name: str, objective: Objective, objective_name: str) -> None:
+def check_fit(strategy: Strategy, objective: Objective, strategy_name: str, objective_name: str) -> None:
     """Refuses a search that would train the same thing again and again, and a rule that could not act.
 
     Args:
         strategy: Built from the configuration.
-        strategy_name: As the configuration names it.
         objective: Built from the configuration, not set up.
-        objective_name: As the configuration names it.
+        strategy_name: The strategy's option, for messages.
+        objective_name: The objective's option, for messages.
 
     Raises:
         NoTemperatureError: The temperature has no effect on the objective, and a search or a rule is about it.
@@ -26,10 +26,10 @@ def check_fit(strategy: Strategy, strategy_name: str, objective: Objective, obje
         )
 
     if not strategy.shares_tau:
-        _check_rule(strategy, strategy_name, objective, objective_name)
+        _check_rule(strategy, objective, strategy_name, objective_name)
 
 
-def _check_rule(strategy: Strategy, strategy_name: str, objective: Objective, objective_name: str) -> None:
+def _check_rule(strategy: Strategy, objective: Objective, strategy_name: str, objective_name: str) -> None:
     rule, trials = type(strategy.rule).__name__, strategy.planned_trials()
     if objective.refuses_rules is not None:
         error = ConfigError if objective.uses_temperature else NoTemperatureError

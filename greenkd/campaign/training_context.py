@@ -29,10 +29,10 @@ class DataCache:
         Raises:
             DataError: The data set is missing or damaged.
         """
-        key = json.dumps([settings.config["dataset"], settings.smoke], sort_keys=True, default=str)
+        key = json.dumps([settings.dataset.mapping, settings.smoke], sort_keys=True, default=str)
         if self._loaded is None or key != self._key:
             self._loaded = None  # frees the one before
-            self._loaded = load(settings.config["dataset"], smoke=settings.smoke)
+            self._loaded = load(settings.dataset.mapping, smoke=settings.smoke)
             self._key = key
         return self._loaded
 

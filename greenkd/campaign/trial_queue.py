@@ -41,7 +41,7 @@ class TrialQueue:
                 settings.strategy,
                 settings.storage or folder.path / "study.db",
                 # In a shared database sweeps of other names may hold the same campaign.
-                f"{settings.config['sweep']}/{settings.campaign_id}" if settings.storage else settings.campaign_id,
+                f"{settings.sweep}/{settings.campaign_id}" if settings.storage else settings.campaign_id,
                 settings.seed,
                 settings.training.recipe.epochs,
             )

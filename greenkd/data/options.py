@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from greenkd.components import build, check, explain
+from greenkd.components import build, check, read
 from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
@@ -95,10 +95,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 def _parted(config: Mapping[str, Any]) -> tuple[DatasetOptions, dict[str, Any]]:
     """Parts the common keys from the target's own."""
     common = {field.name for field in dataclasses.fields(DatasetOptions)}
-    try:
-        options = DatasetOptions(**{key: value for key, value in config.items() if key in common})
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "dataset")) from error
+    options = read(DatasetOptions, {key: value for key, value in config.items() if key in common}, "dataset")
     return options, {key: value for key, value in config.items() if key not in common}
 
 

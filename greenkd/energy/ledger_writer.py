@@ -1,6 +1,5 @@
 """Makes ledger rows of what the phases gathered, and appends them to their files."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from greenkd.energy.meters.base import Meter
@@ -9,6 +8,7 @@ from greenkd.energy.unmetered import watts
 from greenkd.energy.window import PhaseKey
 from greenkd.errors import StorageError
 from greenkd.records import LedgerRow, Machine, Phase, append_row
+from greenkd.records.timestamps import now
 
 
 class LedgerWriter:
@@ -36,7 +36,7 @@ class LedgerWriter:
     def builder(self, key: PhaseKey) -> RowBuilder:
         """Returns what gathers a phase's next row; it begins now if the phase has none yet."""
         if key not in self._builders:
-            self._builders[key] = RowBuilder(started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+            self._builders[key] = RowBuilder(started_at=now("milliseconds"))
         return self._builders[key]
 
     def write(self, machine: Machine) -> None:

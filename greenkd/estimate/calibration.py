@@ -1,7 +1,7 @@
 """What single pieces of a campaign cost: a few steps, passes and set-ups are run on the real data and timed.
 
 The pieces are the campaign's own (its learner, its loop, its study), so whatever they do besides arithmetic is in the
-figures. Everything is booked as calibration.
+figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
 from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
+from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
 from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
@@ -40,39 +40,8 @@ from greenkd.training.training import PhaseTag, Training
 _PROPOSALS = 3
 
 
-class Pace(NamedTuple):
-    """Cost of one epoch, and how far single measurements of it lie apart."""
-
-    epoch: Work
-    low: float  # the cheapest sample over the mean, CPU seconds
-    high: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """Costs of the pieces that campaigns of one setting are made of.
-
-    Attributes:
-        setup: Networks, objective and study of one campaign.
-        trial: What a trial takes besides its epochs: student, proposal, weights, rows.
-        student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
-        teacher: An epoch of the teacher's training; None where the objective needs no teacher.
-        logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
-        student_evaluation: Per image of the test set.
-        teacher_evaluation: Per image of the test set.
-    """
-
-    setup: Work
-    trial: Work
-    student: Pace
-    teacher: Pace | None
-    logits: Work | None
-    student_evaluation: Work
-    teacher_evaluation: Work
-
-
 class _StoredLogits:
-    """Stands for a filled bank: what it returns costs as much to read from memory as the real logits do."""
+    """A teacher source in place of a filled bank: its zeros cost as much to read from memory as real logits do."""
 
     flops_per_image = 0.0
 
@@ -80,10 +49,10 @@ class _StoredLogits:
         self._logits = torch.zeros(samples, num_classes, device=device)
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
-        """Needs nothing."""
+        """Has nothing to load."""
 
     def outputs(self, batch: Batch, rows: slice) -> TeacherOutputs:
-        """Returns zeros."""
+        """Returns zeros [B, K] for the rows of a batch."""
         return TeacherOutputs(self._logits[rows], None)
 
 
@@ -92,7 +61,7 @@ class Calibrator:
 
     Args:
         settings: Of one of them.
-        context: Its data, on the device, with the monitor that all this is booked in.
+        context: Its data, on the device, with the monitor that records the timing.
         folder: For what the pieces write; to be deleted afterwards.
     """
 
@@ -105,61 +74,75 @@ class Calibrator:
     def warm_up(self) -> None:
         """Does for the first time what costs more the first time: loads libraries, chooses kernels, builds tables."""
         with self._context.monitor.phase(Phase.CALIBRATION):
-            network = self._context.networks.build(self._settings.config["student"], "student", self._settings.seed)
-            self._context.networks.flops(network)
+            networks, student = self._context.networks, self._settings.student
+            network = networks.build(student.mapping, "student", self._settings.seed)
+            networks.flops(network)
+
             loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
             network(loader.batch(loader.plan(0), 0).images).sum().backward()
+
             self._proposal(self._study("warm-up"))
 
     def run(self) -> Calibration:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
         settings, context = self._settings, self._context
-        source = settings.objective().teacher
+        source = settings.build_objective().teacher
         setup: list[Work] = []
         trial: list[Work] = []
         with context.monitor.phase(Phase.CALIBRATION):
-            teacher = None if source is None else context.networks.build(settings.config[source], source, 0)
+            teacher = None if source is None else context.networks.build(settings.network(source).mapping, source, 0)
             outputs, live = self._teacher_source(teacher)
             make_learner = partial(build_learner, settings, context, live.feature_size if live else None)
+
+            # What a campaign sets up once
             with timed(context.device, setup):
-                context.networks.flops(context.networks.build(settings.config["student"], "student", settings.seed))
+                student_network = context.networks.build(settings.student.mapping, "student", settings.seed)
+                context.networks.flops(student_network)
                 make_learner()
             with timed(context.device, setup):
                 study = self._study("calibration")
+
+            # One trial, from its student to its proposal
             with timed(context.device, trial):
                 learner = make_learner()
             student = self._pace(learner, self._recipe, outputs, settings.seed)
             with timed(context.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
+
+            # Evaluations, logits and the teacher's training
             evaluator = context.data.evaluator(
                 context.data.dataset.test.subset(torch.arange(min(len(context.data.test), 2 * EVALUATION_BATCH)))
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
-            logits = paced = None
+            logits = teacher_pace = None
             teacher_evaluation = NO_WORK
             if teacher is not None:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
                 if live is not None and outputs is not live:
                     logits = self._logits(live)
-                paced = self._teacher(teacher)
+                teacher_pace = self._teacher_pace(teacher)
+
         return Calibration(
             setup=_total(setup),
             trial=_total(trial),
             student=student,
-            teacher=paced,
+            teacher=teacher_pace,
             logits=logits,
             student_evaluation=student_evaluation,
             teacher_evaluation=teacher_evaluation,
         )
 
     def _teacher_source(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+        """Returns what trials get the teacher's outputs from, and the live teacher itself."""
         if teacher is None:
             return None, None
+
         flops = self._context.networks.flops(teacher).forward
-        live = LiveTeacher(teacher, self._recipe, flops, self._settings.objective().wants_features)
+        live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
         if not self._settings.training.bank or live.feature_size is not None:
             return live, live
+
         loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
         return _StoredLogits(loader.samples, self._context.data.dataset.num_classes, self._context.device), live
 
@@ -168,15 +151,17 @@ class Calibrator:
         return StrategyStudy(settings.strategy, self._folder / f"{name}.db", name, settings.seed, self._recipe.epochs)
 
     def _proposal(self, study: StrategyStudy) -> Work:
+        """Returns the mean cost of proposing a trial and telling its result."""
         taken: list[Work] = []
         for _ in range(min(self._settings.strategy.planned_trials(), _PROPOSALS)):
             with timed(self._context.device, taken):
                 proposal = study.propose(lambda _: True)
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
+
         return _total(taken).times(1 / len(taken))
 
-    def _teacher(self, network: nn.Module) -> Pace:
+    def _teacher_pace(self, network: nn.Module) -> Pace:
         settings, context = self._settings, self._context
         recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
         flops, steps = context.networks.flops(network), context.data.loader(seed, recipe.batch_size).steps
@@ -184,6 +169,7 @@ class Calibrator:
         return self._pace(learner, recipe, None, seed)
 
     def _pace(self, learner: Learner, recipe: Recipe, teacher: TeacherSource | None, seed: int) -> Pace:
+        """Trains until the stopwatch has seen enough; whole epochs count where they are short, else single steps."""
         context, folder = self._context, self._folder
         loader = context.data.loader(seed, recipe.batch_size)
         watch = Stopwatch(loader.steps, context.device)
@@ -206,15 +192,17 @@ class Calibrator:
             on_epoch=on_epoch,
             before_step=watch.before_step,
         )
+
         try:
             train_one(training)
         except TrainingDivergedError:
             if not (watch.epochs or watch.chunks):
                 raise
 
-        whole = watch.epochs[1:] or watch.epochs
-        if len(whole) >= stopwatch.EPOCHS or not watch.chunks:
-            return _pace(whole, _mean(whole))
+        epochs = watch.epochs[1:] or watch.epochs
+        if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
+            return _pace(epochs, _mean(epochs))
+
         step = _mean(watch.chunks)
         plan: list[Work] = []
         with timed(context.device, plan):
@@ -228,6 +216,7 @@ class Calibrator:
         return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
 
     def _logits(self, live: LiveTeacher) -> Work:
+        """Returns the cost of the teacher's logits per image."""
         loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
         steps = min(loader.steps, 20)
@@ -240,6 +229,7 @@ class Calibrator:
     def _repeated(self, run: Callable[[], object], images: int) -> Work:
         """Repeats a piece for a while after a first time; returns its cost per image."""
         run()
+
         taken: list[Work] = []
         started = time.monotonic()
         while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:

@@ -1,59 +1,34 @@
 """What a command line will cost, before it is spent."""
 
 import dataclasses
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import optuna
 import torch
 
-from greenkd.campaign.environment import describe_environment
-from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.teacher import stream_key
-from greenkd.campaign.training_context import DataCache, open_training_context
-from greenkd.campaign.workers.fork_server import can_fork, load
-from greenkd.energy import EnergyMonitor, open_monitor, read_config
-from greenkd.energy.unmetered import since_process_start
-from greenkd.estimate.calibration import Calibrator
-from greenkd.estimate.outcome import FILE
-from greenkd.estimate.rates import Power, Rates, from_calibration, from_records
+from greenkd.energy import open_monitor, read_config
+from greenkd.energy.row_builder import CarbonTerms
+from greenkd.estimate.plan import LEDGER, PlannedCampaign, Planner
+from greenkd.estimate.power import Power
+from greenkd.estimate.rates import Rates
+from greenkd.estimate.settlement import ESTIMATE_FILE
 from greenkd.estimate.stopwatch import NO_WORK, Work
-from greenkd.records import (
-    CostEstimate,
-    EstimateRecord,
-    LedgerRow,
-    read_rows,
-    write_estimate,
-)
-from greenkd.teacher.cache import teacher_key
+from greenkd.identity import sweep_folder
+from greenkd.records import CostEstimate, EstimateRecord, write_estimate
+from greenkd.records.timestamps import now
 from greenkd.training.backend.device import resolve_device
-from greenkd.training.backend.placement import place_trials
-from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
-LEDGER = "calibration.jsonl"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Planned:
-    """One campaign to be run, and what it shares with others."""
-
-    settings: Settings
-    trials: int  # still to be run
-    rates: Rates
-    processes: int
-    teacher: str | None  # its key, if it has to be trained
-    logits: tuple[str, float] | None  # the bank's folder, and the part of it that is missing
+# How far the start of a process lies from one time to the next.
+_START_RANGE = (0.9, 1.1)
 
 
 @dataclasses.dataclass
-class _Sum:
-    """A sum of work, and its range."""
+class _CostSum:
+    """A sum of work with its energy, None where a part is unknown, and the range of its CPU seconds."""
 
     work: Work = NO_WORK
     energy_kwh: float | None = 0.0
@@ -61,10 +36,15 @@ class _Sum:
     high_cpu_s: float = 0.0
 
     def add(self, work: Work, low: float, high: float, power: Power) -> None:
-        part = power.energy_kwh(work)
-        self.join(_Sum(work, part, work.cpu_s * low, work.cpu_s * high))
+        """Adds work; `low` and `high` are factors to its CPU seconds."""
+        self.join(_CostSum(work, power.energy_kwh(work), work.cpu_s * low, work.cpu_s * high))
 
-    def join(self, other: "_Sum") -> None:
+    def add_at(self, work: Work, rates: Rates) -> None:
+        """Adds work in the range and with the power of some rates."""
+        self.add(work, rates.low, rates.high, rates.power)
+
+    def join(self, other: "_CostSum") -> None:
+        """Adds another sum."""
         self.work += other.work
         known = self.energy_kwh is not None and other.energy_kwh is not None
         self.energy_kwh = self.energy_kwh + other.energy_kwh if known else None  # type: ignore[operator]
@@ -82,186 +62,119 @@ def make_estimate(campaigns: Sequence[tuple[Settings, Path]], stop: StopFlag) ->
     Raises:
         GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
     """
-    first, folder = campaigns[0]
-    sweep = folder.parents[4]
-    device = resolve_device(str(first.config["device"]))
+    settings, folder = campaigns[0]
+    sweep = sweep_folder(folder)
+    device = resolve_device(settings.device)
     synchronize = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
     with open_monitor(
-        first.config["energy"], campaign_id=str(first.config["sweep"]), ledger=sweep / LEDGER, synchronize=synchronize
+        settings.energy.mapping, campaign_id=settings.sweep, ledger=sweep / LEDGER, synchronize=synchronize
     ) as monitor:
-        planned, started, helper = _plan(campaigns, monitor, device, stop, sweep)
-    start = _Sum()
+        planner = Planner(monitor, device, stop, sweep)
+        planned = planner.plan(campaigns)
+
+    start = _CostSum()
     if planned:
-        helpers = sum(each.processes - 1 for each in planned)
-        start.add(started + helper.times(helpers), 0.9, 1.1, planned[0].rates.power)
-    record = _record(campaigns, planned, start, f"{monitor.meter.name} {monitor.meter.version}")
-    write_estimate(sweep / FILE, record)
+        workers = sum(campaign.processes - 1 for campaign in planned)
+        start.add(planner.start + planner.worker_start.times(workers), *_START_RANGE, planned[0].rates.power)
+
+    record = _record(settings, planned, start, f"{monitor.meter.name} {monitor.meter.version}")
+    write_estimate(sweep / ESTIMATE_FILE, record)
     return record
 
 
-def _plan(
-    campaigns: Sequence[tuple[Settings, Path]],
-    monitor: EnergyMonitor,
-    device: torch.device,
-    stop: StopFlag,
-    sweep: Path,
-) -> tuple[list[_Planned], Work, Work]:
-    """Times what is not known yet.
+def _record(settings: Settings, planned: Sequence[PlannedCampaign], start: _CostSum, meter: str) -> EstimateRecord:
+    """Adds up: a row for what is shared, a row for each strategy, the total, and one training of each seed alone."""
+    _, terms, _ = read_config(settings.energy.mapping, "")
 
-    Returns:
-        The campaigns that have something left, what the command's start takes, and what a helper's does.
-    """
-    planned: list[_Planned] = []
-    known: dict[str, Rates] = {}
-    contexts: dict[str, TrainingContext] = {}
-    start = NO_WORK
-    load()
-    loaded = _now() if can_fork(device.type) else NO_WORK  # a forked helper need not load it again
-    here = describe_environment(device, f"{monitor.meter.name} {monitor.meter.version}")
-    for settings, folder in campaigns:
-        state = read_state(settings, folder)
-        if state.state == "done":
-            continue
-        data = repr((settings.config["dataset"], settings.smoke))
-        if data not in contexts:
-            before = _now() if contexts else NO_WORK
-            contexts[data] = open_training_context(settings, device, monitor, stop, DataCache())
-            if not known:
-                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
-                    Calibrator(settings, contexts[data], Path(scratch)).warm_up()
-            after = _now()
-            start += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
-        context = contexts[data]
-        if settings.setting_id not in known:
-            rates = from_records(settings, sweep.parent, here)
-            if rates is None:
-                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
-                    calibration = Calibrator(settings, context, Path(scratch)).run()
-                monitor.flush()
-                booked = [row for row in read_rows(sweep / LEDGER, LedgerRow).rows if row.pid == os.getpid()]
-                rates = from_calibration(calibration, settings, context, booked)
-            known[settings.setting_id] = rates
-        training, trials = settings.training, settings.strategy.planned_trials()
-        processes = place_trials(training.parallel_trials, training.parallel_mode, trials, device).processes
-        teacher = _teacher(settings, context)
-        planned.append(
-            _Planned(
-                settings,
-                state.planned - state.ended,
-                known[settings.setting_id],
-                1 if settings.interleaving else max(1, min(processes, state.planned - state.ended)),
-                teacher if teacher is not None and not _is_trained(settings, teacher) else None,
-                _logits(settings, context, teacher),
-            )
-        )
-    helper = Work(start.cpu_s - loaded.cpu_s, start.duration_s - loaded.duration_s)
-    return planned, start, helper.times(1 / max(len(contexts), 1))
+    shared = {"start-up": start, **_shared_costs(planned)}
+    by_strategy: dict[str, list[PlannedCampaign]] = {}
+    for campaign in planned:
+        by_strategy.setdefault(campaign.settings.temperature.name, []).append(campaign)
+    strategies = {
+        name: _total(_campaign_costs(campaign, campaign.trials) for campaign in campaigns)
+        for name, campaigns in by_strategy.items()
+    }
+    total = _total([*shared.values(), *strategies.values()])
 
+    # One campaign of each setting and seed, and of that one training.
+    singles = list({(campaign.settings.setting_id, campaign.settings.seed): campaign for campaign in planned}.values())
+    single_costs = [_campaign_costs(campaign, 1) for campaign in singles]
+    alone = _total([start, *_shared_costs(singles).values(), *single_costs])
 
-def _now() -> Work:
-    taken = since_process_start()
-    return Work(taken.cpu_s, taken.duration_s)
-
-
-def _teacher(settings: Settings, context: TrainingContext) -> str | None:
-    source = settings.objective().teacher
-    if source is None or settings.config[source].get("weights"):
-        return None
-    training = settings.training
-    return teacher_key(context, settings.config[source], training.teacher_recipe(), training.teacher.seed)
-
-
-def _is_trained(settings: Settings, key: str) -> bool:
-    return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
-
-
-def _logits(settings: Settings, context: TrainingContext, teacher: str | None) -> tuple[str, float] | None:
-    if settings.objective().teacher is None or not settings.training.bank:
-        return None
-    key = stream_key(settings, context.data, teacher or f"given {settings.config['teacher'].get('weights')}")
-    epochs = settings.training.recipe.epochs
-    files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
-    return key, 1 - min(len({file.name.split("_")[1][:4] for file in files}), epochs) / epochs
-
-
-def _record(
-    campaigns: Sequence[tuple[Settings, Path]], planned: Sequence[_Planned], start: _Sum, meter: str
-) -> EstimateRecord:
-    first = campaigns[0][0]
-    terms = read_config(first.config["energy"], "")[1]
-
-    def row(name: str, number: int, trials: int, total: _Sum) -> CostEstimate:
-        energy_kwh = total.energy_kwh
-        grams = None if energy_kwh is None else energy_kwh * terms.pue * terms.intensity.g_per_kwh
-        cpu_s = total.work.cpu_s
-        return CostEstimate(
-            name=name,
-            campaigns=number,
-            trials=trials,
-            cpu_s=cpu_s,
-            duration_s=total.work.duration_s,
-            energy_kwh=energy_kwh,
-            co2eq_g=grams,
-            low=total.low_cpu_s / cpu_s if cpu_s else 1.0,
-            high=total.high_cpu_s / cpu_s if cpu_s else 1.0,
-        )
-
-    shared = {"start-up": start} | _shared(planned)
-    own: dict[str, _Sum] = {}
-    for each in planned:
-        own.setdefault(each.settings.name("temperature"), _Sum()).join(_campaign(each, each.trials))
-    total = _Sum()
-    for part in (*shared.values(), *own.values()):
-        total.join(part)
-    singles = list({(each.settings.setting_id, each.settings.seed): each for each in planned}.values())
-    alone = _Sum()
-    for part in (*({"start-up": start} | _shared(singles)).values(), *(_campaign(each, 1) for each in singles)):
-        alone.join(part)
-
-    def count(name: str) -> tuple[int, int]:
-        mine = [each.trials for each in planned if each.settings.name("temperature") == name]
-        return len(mine), sum(mine)
-
-    everything = sum(each.trials for each in planned)
     return EstimateRecord(
-        sweep=str(first.config["sweep"]),
-        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        campaign_ids=tuple(each.settings.campaign_id for each in planned),
-        source="; ".join(dict.fromkeys(each.rates.source for each in planned)),
+        sweep=settings.sweep,
+        created_at=now("milliseconds"),
+        campaign_ids=tuple(campaign.settings.campaign_id for campaign in planned),
+        source="; ".join(dict.fromkeys(campaign.rates.source for campaign in planned)),
         meter=meter,
         rows=(
-            *(row(name, 0, 0, part) for name, part in shared.items() if part.work != NO_WORK),
-            *(row(name, *count(name), part) for name, part in own.items()),
+            *(_row(name, 0, 0, costs, terms) for name, costs in shared.items() if costs.work != NO_WORK),
+            *(
+                _row(name, len(campaigns), _trials(campaigns), strategies[name], terms)
+                for name, campaigns in by_strategy.items()
+            ),
         ),
-        total=row("total", len(planned), everything, total),
-        stochastic_alone=row("stochastic alone", len(singles), len(singles), alone),
+        total=_row("total", len(planned), _trials(planned), total, terms),
+        stochastic_alone=_row("stochastic alone", len(singles), len(singles), alone, terms),
     )
 
 
-def _shared(planned: Iterable[_Planned]) -> dict[str, _Sum]:
-    """Teachers and logits, each paid once however many campaigns use them."""
-    teachers, logits = _Sum(), _Sum()
-    paid: set[str] = set()
-    for each in planned:
-        rates = each.rates
-        if each.teacher is not None and each.teacher not in paid:
-            teachers.add(rates.teacher, rates.low, rates.high, rates.power)
-            paid.add(each.teacher)
-        if each.logits is not None and each.logits[0] not in paid:
-            logits.add(rates.logits.times(each.logits[1]), rates.low, rates.high, rates.power)
-            paid.add(each.logits[0])
+def _row(name: str, campaigns: int, trials: int, costs: _CostSum, terms: CarbonTerms) -> CostEstimate:
+    energy_kwh, cpu_s = costs.energy_kwh, costs.work.cpu_s
+    return CostEstimate(
+        name=name,
+        campaigns=campaigns,
+        trials=trials,
+        cpu_s=cpu_s,
+        duration_s=costs.work.duration_s,
+        energy_kwh=energy_kwh,
+        co2eq_g=None if energy_kwh is None else energy_kwh * terms.pue * terms.intensity.g_per_kwh,
+        low=costs.low_cpu_s / cpu_s if cpu_s else 1.0,
+        high=costs.high_cpu_s / cpu_s if cpu_s else 1.0,
+    )
+
+
+def _trials(campaigns: Iterable[PlannedCampaign]) -> int:
+    return sum(campaign.trials for campaign in campaigns)
+
+
+def _total(parts: Iterable[_CostSum]) -> _CostSum:
+    total = _CostSum()
+    for part in parts:
+        total.join(part)
+    return total
+
+
+def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
+    """Returns the costs of teachers and logits, each counted once however many campaigns use it."""
+    teachers, logits = _CostSum(), _CostSum()
+    counted: set[str] = set()
+    for campaign in planned:
+        rates = campaign.rates
+        if campaign.teacher is not None and campaign.teacher not in counted:
+            teachers.add_at(rates.teacher, rates)
+            counted.add(campaign.teacher)
+
+        if campaign.logits is not None and campaign.logits[0] not in counted:
+            key, missing = campaign.logits
+            logits.add_at(rates.logits.times(missing), rates)
+            counted.add(key)
     return {"teacher training": teachers, "teacher logits": logits}
 
 
-def _campaign(planned: _Planned, trials: int) -> _Sum:
+def _campaign_costs(planned: PlannedCampaign, trials: int) -> _CostSum:
+    """Returns what a campaign pays for itself: its set-up, its trials, its metered inference."""
     rates, settings = planned.rates, planned.settings
-    total = _Sum()
-    total.add(rates.setup + rates.end, rates.low, rates.high, rates.power)
+    costs = _CostSum()
+    costs.add_at(rates.setup + rates.end, rates)
+
+    # All but one of the trials might be pruned after their first epoch.
     epochs = settings.training.recipe.epochs
     prunes = not isinstance(settings.strategy.make_pruner(epochs), optuna.pruners.NopPruner)
-    # All but one of the trials might be pruned after their first epoch.
     least = (1 + (trials - 1) / epochs) / max(trials, 1) if prunes and trials > 1 else 1.0
+
+    # Several processes shorten the time, not the work.
     work = rates.trial.times(trials)
-    side_by_side = Work(work.cpu_s, work.duration_s / min(planned.processes, max(trials, 1)))
-    total.add(side_by_side, rates.low * least, rates.high, rates.power)
-    return total
+    trial_work = Work(work.cpu_s, work.duration_s / min(planned.processes, max(trials, 1)))
+    costs.add(trial_work, rates.low * least, rates.high, rates.power)
+    return costs

@@ -1,4 +1,7 @@
-"""What pieces of a training take: both clocks, read before each step of a training that ends when enough is seen."""
+"""What pieces of a training take, in CPU seconds and in seconds.
+
+Both clocks are read before each step of a training, which ends when enough has been seen.
+"""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +31,7 @@ class Work(NamedTuple):
         return Work(self.cpu_s + other.cpu_s, self.duration_s + other.duration_s)
 
     def times(self, factor: float) -> "Work":
-        """Returns so many pieces."""
+        """Returns the work of so many pieces."""
         return Work(self.cpu_s * factor, self.duration_s * factor)
 
 
@@ -44,7 +47,7 @@ class Stopwatch:
 
     Attributes:
         epochs: What whole epochs took, validation included.
-        chunks: What steps took, means of some at a time.
+        chunks: What single steps took, each entry the mean over some that follow each other.
     """
 
     def __init__(self, steps: int, device: torch.device) -> None:
@@ -62,17 +65,20 @@ class Stopwatch:
         step, done = self._taken % self._steps, self._taken
         self._taken += 1
 
+        # An epoch ends where the next one begins.
         if step == 0:
             now = self._read()
             if done:
                 self.epochs.append(between(self._epoch, now))
             self._epoch = self._chunk = now
             self._chunk_at = done
+
         if done < WARM_UP:
             self._started = self._chunk = self._read()
             self._chunk_at = done
             return True
 
+        # Some steps make a chunk.
         elapsed = time.monotonic() - self._started.duration_s
         if step and time.monotonic() - self._chunk.duration_s > PIECE_S / 10:
             now = self._read()
@@ -81,7 +87,7 @@ class Stopwatch:
                 self.chunks.append(between(self._chunk, now).times(1 / count))
             self._chunk, self._chunk_at = now, done
 
-        # Epochs where they are short enough, else steps
+        # Whole epochs are counted where they are short, else steps.
         short = elapsed / max(done - WARM_UP, 1) * self._steps * EPOCHS < 2 * PIECE_S
         enough = len(self.epochs) > EPOCHS if short else len(self.chunks) >= STEPS or done - WARM_UP >= 3 * STEPS
         return not (enough and elapsed >= PIECE_S)
@@ -101,7 +107,9 @@ def between(start: Work, end: Work) -> Work:
 
 @contextmanager
 def timed(device: torch.device, into: list[Work]) -> Iterator[None]:
-    """Appends what its block takes."""
+    """Appends what its block takes to a list."""
     start = read(device)
+
     yield
+
     into.append(between(start, read(device)))

@@ -10,34 +10,40 @@ from greenkd.records import StrategyKind
 
 
 def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | None]:
-    """Reads the settings of a sweep's jobs; None for a job that would train what another of them trains.
+    """Reads the settings of a sweep's jobs, and leaves out those that would train what another job trains.
 
     So that `objective=none,kd temperature=fixed,grid` can be asked for: `none` is run once per seed, as `fixed` where
     that is among the strategies.
 
+    Returns:
+        One entry for each job; None for a job that is left out.
+
     Raises:
-        ConfigError: Any setting is refused; a search over the temperature of an objective that has none only if no
-            other job stands for it.
+        ConfigError: A setting is refused. A search over the temperature of an objective that has none is refused only
+            if no other job stands for it.
     """
     read: list[Settings | None] = []
-    searches: dict[int, NoTemperatureError] = {}
-    kept: dict[tuple[str, int], int] = {}
+    refused_searches: dict[int, NoTemperatureError] = {}
+    kept: dict[tuple[str, int], int] = {}  # by setting and seed, the job that stands for all strategies
+
     for number, job in enumerate(jobs):
         try:
             settings = read_settings(job)
         except NoTemperatureError as error:
-            searches[number] = error
+            refused_searches[number] = error
             read.append(None)
             continue
+
         read.append(settings)
-        if not settings.objective().uses_temperature and settings.strategy.shares_tau:
+        if not settings.build_objective().uses_temperature and settings.strategy.shares_tau:
             key = settings.setting_id, settings.seed
             if key in kept and settings.strategy.kind is StrategyKind.FIXED:
                 read[kept[key]] = None
                 kept[key] = number
             elif kept.setdefault(key, number) != number:
                 read[number] = None
-    for number, refusal in searches.items():
+
+    for number, refusal in refused_searches.items():
         if (setting_id(jobs[number]), jobs[number]["seed"]) not in kept:
             raise refusal
     return read

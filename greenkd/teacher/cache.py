@@ -32,6 +32,7 @@ from greenkd.records import (
     sum_costs,
     write_teacher,
 )
+from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.given_weights import given_key, given_record
 from greenkd.teacher.scores import network_record, score_teacher
 from greenkd.temperature import Constant
@@ -234,6 +235,8 @@ def teacher_paid(teacher: Teacher, campaign_id: str, since: str) -> Costs | None
     paid = [
         row
         for row in rows
-        if row.campaign_id == campaign_id and row.started_at >= since[:19] and row.phase is Phase.TEACHER_TRAINING
+        if row.campaign_id == campaign_id
+        and row.started_at >= to_seconds(since)
+        and row.phase is Phase.TEACHER_TRAINING
     ]
     return sum_costs(paid) if paid else None

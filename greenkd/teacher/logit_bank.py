@@ -21,6 +21,7 @@ from torch import Tensor
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import StorageError
 from greenkd.records import Costs, LedgerRow, Phase, read_rows, scale_costs, sum_costs
+from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.live import LiveTeacher
 from greenkd.training.batches import Batch, BatchLoader, EpochPlan
 from greenkd.training.learner import TeacherOutputs
@@ -215,7 +216,7 @@ def costs_paid(folder: Path, campaign_id: str, since: str) -> Costs | None:
         campaign_id: The campaign's, which the same campaign in another sweep has too.
         since: When it began, ISO 8601.
     """
-    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= since[:19]]
+    rows = [row for row in _ledger(folder) if row.campaign_id == campaign_id and row.started_at >= to_seconds(since)]
     return sum_costs(rows) if rows else None
 
 

@@ -1,6 +1,7 @@
 """The optimiser recipe: what `training=…` chooses, and the learning rate at every step."""
 
 import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Literal
 
@@ -9,8 +10,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from greenkd.components import check_keys, explain
-from greenkd.errors import ConfigError
+from greenkd.components import check_keys, read
 from greenkd.training.backend.placement import ParallelMode
 
 Whole = Annotated[int, Field(ge=1)]
@@ -134,20 +134,17 @@ class TrainingOptions:
         return Recipe(**(fields | {key: value for key, value in changes.items() if value is not None}))
 
 
-def read_options(config: dict[str, Any]) -> TrainingOptions:
-    """Reads the flat `training` group.
+def read_options(config: Mapping[str, Any]) -> TrainingOptions:
+    """Reads the group `training`, in which the recipe's settings stand beside all others.
 
     Raises:
-        ConfigError: A key is unknown, or a value is refused.
+        ConfigError: A key is unknown or missing, or a value is refused.
     """
-    recipe = list(Recipe.__dataclass_fields__)
-    own = [name for name in TrainingOptions.__dataclass_fields__ if name != "recipe"]
-    check_keys(config, own + recipe, "training")
-    check_keys(config.get("teacher") or {}, TeacherTraining.__dataclass_fields__, "training.teacher")
-    try:
-        return TrainingOptions(
-            recipe=Recipe(**{key: value for key, value in config.items() if key in recipe}),
-            **{key: value for key, value in config.items() if key in own},
-        )
-    except pydantic.ValidationError as error:
-        raise ConfigError(explain(error, "training")) from error
+    recipe_names = list(Recipe.__dataclass_fields__)
+    other_names = [name for name in TrainingOptions.__dataclass_fields__ if name != "recipe"]
+    check_keys(config, other_names + recipe_names, "training")
+
+    options: dict[str, Any] = {key: value for key, value in config.items() if key in other_names}
+    options["teacher"] = read(TeacherTraining, config.get("teacher"), "training.teacher")
+    options["recipe"] = read(Recipe, {key: config[key] for key in recipe_names if key in config}, "training")
+    return read(TrainingOptions, options, "training")

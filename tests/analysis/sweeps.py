@@ -12,6 +12,7 @@ import yaml
 
 from greenkd import records
 from greenkd.records import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
+from tests.analysis.plans import Plan, Trial
 
 NOW = "2026-01-01T00:00:00+00:00"
 ENVIRONMENT = records.Environment(
@@ -29,50 +30,6 @@ ENVIRONMENT = records.Environment(
 TEACHER_COSTS = records.Costs(
     energy_kwh=0.010, co2eq_g=0.56, duration_s=360.0, cpu_s=720.0, flops=5e13, forward_flops=1.6e13
 )
-WATTS = 100.0  # of the simulated device: energy is seconds × watts
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One planted attempt. `seconds` of training and a tenth of it of validation."""
-
-    tau: float | None = 4.0
-    val_score: float | None = 0.9
-    val_loss: float | None = 0.3
-    test_score: float | None = 0.9
-    status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
-    seconds: float = 36.0
-    trial: int | None = None  # None: its place in the list
-    attempt: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One planted campaign."""
-
-    strategy: str
-    kind: StrategyKind
-    seed: int
-    trials: Sequence[Trial]
-    planned: int | None = None
-    overhead_s: float = 0.0
-    status: CampaignStatus = CampaignStatus.DONE
-    temperature: dict[str, Any] | None = None
-    meter: str = "simulated 1"
-    method: str = "simulated"
-    dataset: str = "digits"
-    teacher: str = "wide"
-    student: str = "narrow"
-    objective: str = "kd"
-    setting_id: str = "5e771d"
-    intensity: float | None = 56.0
-    pue: float = 1.0
-    watts: float | None = WATTS
-    logits: records.Costs | None = None
-    epochs: int = 0
-    steps: int = 0
-    tested: bool = True
-    heartbeats: int = 1
 
 
 def ledger_row(
@@ -140,6 +97,7 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         teacher=plan.teacher,
         student=plan.student,
         objective=plan.objective,
+        metric=plan.metric,
         strategy=plan.strategy,
         kind=plan.kind,
         seed=plan.seed,

@@ -69,8 +69,8 @@ def test_a_trial_that_would_cross_is_not_started(tmp_path: Path, whole: Campaign
     assert record.chosen_trial == best.trial
     assert [test.trial for test in record.tests] == [0, 1]
     assert record.test_score is not None
-    booked = gflops(ledger(stopped.folder), Phase.STUDENT_TRAINING, Phase.VALIDATION) + fixed_gflops(stopped)
-    assert booked <= limit
+    recorded = gflops(ledger(stopped.folder), Phase.STUDENT_TRAINING, Phase.VALIDATION) + fixed_gflops(stopped)
+    assert recorded <= limit
 
 
 def test_as_many_begin_in_lockstep_as_fit(tmp_path: Path, whole: Campaign) -> None:
@@ -116,10 +116,10 @@ def test_a_running_trial_stops_at_an_epochs_end_with_its_checkpoint(tmp_path: Pa
     assert stopped.trials[0].cause == "stopped by budget"
     assert [row.epoch for row in stopped.epochs] == [0, 1]
     assert (stopped.folder / "trials" / "0" / "checkpoint.safetensors").exists()
-    booked, whole_epochs = (
+    recorded, whole_epochs = (
         [row for row in ledger(each.folder) if row.phase is Phase.STUDENT_TRAINING] for each in (stopped, first)
     )
-    assert sum(row.images for row in booked) == 2 * sum(row.images for row in whole_epochs) / 4
+    assert sum(row.images for row in recorded) == 2 * sum(row.images for row in whole_epochs) / 4
     larger = Campaign(tmp_path / "b", *longer, "budget.gflops=1e6")
     assert [(row.attempt, row.epoch) for row in larger.epochs] == [(0, 0), (0, 1), (1, 2), (1, 3)]
     assert larger.record.test_score == first.record.test_score

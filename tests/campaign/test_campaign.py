@@ -60,7 +60,7 @@ def test_the_kept_student_scores_what_the_record_says(grid: Campaign) -> None:
     from greenkd.models import tiny_cnn
     from greenkd.tasks import CLASSIFICATION
 
-    options, dataset = load(grid.settings.config["dataset"])
+    options, dataset = load(grid.settings.dataset.mapping)
     network = tiny_cnn(num_classes=10, in_channels=1, image_size=8, width=4)
     network.load_state_dict(load_tensors(grid.folder / "student.safetensors")[0])
     evaluate = CLASSIFICATION.evaluator(dataset.test, options.mean, options.std, torch.device("cpu"))

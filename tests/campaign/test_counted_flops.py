@@ -31,7 +31,7 @@ def run(root: Path, *overrides: str) -> CampaignRecord:
     return run_campaign(read_settings(composed(*fixed, *overrides)), root / "campaign", StopFlag(), Reporter())
 
 
-def booked(root: Path, phase: Phase, trial: int | None) -> tuple[int, float, float]:
+def recorded(root: Path, phase: Phase, trial: int | None) -> tuple[int, float, float]:
     """Images, FLOPs, forward FLOPs of one phase, over all ledgers below a folder."""
     rows = [row for path in root.rglob("ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
     own = [row for row in rows if row.phase is phase and row.trial == trial and row.images]
@@ -48,13 +48,13 @@ def images_times(images: int, flops: int, forward: int) -> tuple[int, int, int]:
 
 def test_student_with_stored_logits(tmp_path: Path) -> None:
     record = run(tmp_path, "objective=kd")
-    assert booked(tmp_path, Phase.STUDENT_TRAINING, 0) == images_times(EPOCHS * TRAIN, STUDENT_TRAINING, STUDENT)
-    assert booked(tmp_path, Phase.VALIDATION, 0) == images_times(EPOCHS * VALIDATION, STUDENT, STUDENT)
-    assert booked(tmp_path, Phase.TEST, 0) == images_times(TEST, STUDENT, STUDENT)
-    assert booked(tmp_path, Phase.TEACHER_LOGITS, None) == images_times(EPOCHS * TRAIN, TEACHER, TEACHER)
-    assert booked(tmp_path, Phase.INFERENCE, 0) == images_times(TEST, STUDENT, STUDENT)
-    assert booked(tmp_path, Phase.INFERENCE, None) == images_times(TEST, TEACHER, TEACHER)
-    images, flops, forward = booked(tmp_path, Phase.TEACHER_TRAINING, None)
+    assert recorded(tmp_path, Phase.STUDENT_TRAINING, 0) == images_times(EPOCHS * TRAIN, STUDENT_TRAINING, STUDENT)
+    assert recorded(tmp_path, Phase.VALIDATION, 0) == images_times(EPOCHS * VALIDATION, STUDENT, STUDENT)
+    assert recorded(tmp_path, Phase.TEST, 0) == images_times(TEST, STUDENT, STUDENT)
+    assert recorded(tmp_path, Phase.TEACHER_LOGITS, None) == images_times(EPOCHS * TRAIN, TEACHER, TEACHER)
+    assert recorded(tmp_path, Phase.INFERENCE, 0) == images_times(TEST, STUDENT, STUDENT)
+    assert recorded(tmp_path, Phase.INFERENCE, None) == images_times(TEST, TEACHER, TEACHER)
+    images, flops, forward = recorded(tmp_path, Phase.TEACHER_TRAINING, None)
     assert images == TRAIN + VALIDATION
     assert flops == TRAIN * TEACHER_TRAINING + VALIDATION * TEACHER
     assert forward == (TRAIN + VALIDATION) * TEACHER
@@ -68,15 +68,15 @@ def test_student_with_stored_logits(tmp_path: Path) -> None:
 def test_student_with_the_teacher_beside_it(objective: str, tmp_path: Path) -> None:
     run(tmp_path, f"objective={objective}", "training.bank=false")
     both = images_times(EPOCHS * TRAIN, STUDENT_TRAINING + TEACHER, STUDENT + TEACHER)
-    assert booked(tmp_path, Phase.STUDENT_TRAINING, 0) == both
-    assert booked(tmp_path, Phase.TEACHER_LOGITS, None) == (0, 0, 0)
+    assert recorded(tmp_path, Phase.STUDENT_TRAINING, 0) == both
+    assert recorded(tmp_path, Phase.TEACHER_LOGITS, None) == (0, 0, 0)
 
 
 def test_a_peer_is_trained_but_not_evaluated(tmp_path: Path) -> None:
     record = run(tmp_path, "objective=dml")
-    assert booked(tmp_path, Phase.STUDENT_TRAINING, 0) == images_times(
+    assert recorded(tmp_path, Phase.STUDENT_TRAINING, 0) == images_times(
         EPOCHS * TRAIN, 2 * STUDENT_TRAINING, 2 * STUDENT
     )
-    assert booked(tmp_path, Phase.VALIDATION, 0) == images_times(EPOCHS * VALIDATION, STUDENT, STUDENT)
-    assert booked(tmp_path, Phase.TEST, 0) == images_times(TEST, STUDENT, STUDENT)
+    assert recorded(tmp_path, Phase.VALIDATION, 0) == images_times(EPOCHS * VALIDATION, STUDENT, STUDENT)
+    assert recorded(tmp_path, Phase.TEST, 0) == images_times(TEST, STUDENT, STUDENT)
     assert record.teacher_inference is None

@@ -1,4 +1,4 @@
-"""The estimate: right sums of known rates, nothing trained, its own energy booked, settled by the real run."""
+"""The estimate: right sums of known rates, nothing trained, its own energy recorded, settled by the real run."""
 
 import dataclasses
 from pathlib import Path
@@ -9,11 +9,13 @@ from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings
-from greenkd.estimate import estimate, rates, stopwatch
+from greenkd.estimate import plan, rates, stopwatch
 from greenkd.estimate.estimate import make_estimate
-from greenkd.estimate.outcome import describe_estimate, describe_outcome, settle
-from greenkd.estimate.rates import Power, Rates
+from greenkd.estimate.power import Power
+from greenkd.estimate.rates import Rates
+from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.estimate.stopwatch import Work
+from greenkd.estimate.table import describe_estimate
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
 from greenkd.training.stop_signals import StopFlag
@@ -55,8 +57,8 @@ def row(rows: tuple[CostEstimate, ...], name: str) -> CostEstimate:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rates that are known, and a process that starts at no cost."""
-    monkeypatch.setattr(estimate, "from_records", lambda *_: KNOWN)
-    monkeypatch.setattr(estimate, "_now", lambda: Work(0.0, 0.0))
+    monkeypatch.setattr(plan, "from_records", lambda *_: KNOWN)
+    monkeypatch.setattr(plan, "_since_start", lambda: Work(0.0, 0.0))
 
 
 @pytest.mark.usefixtures("known")
@@ -100,7 +102,7 @@ def test_what_is_done_costs_nothing(tmp_path: Path) -> None:
     assert make_estimate(planned(tmp_path, STOCHASTIC), StopFlag()).total.cpu_s == 0
 
 
-def test_timed_pieces_train_nothing_and_are_booked(tmp_path: Path) -> None:
+def test_timed_pieces_train_nothing_and_are_recorded(tmp_path: Path) -> None:
     campaigns = planned(tmp_path, GRID, STOCHASTIC)
     record = make_estimate(campaigns, StopFlag())
     assert not any(folder.exists() for _, folder in campaigns)
@@ -185,7 +187,7 @@ def test_the_next_run_settles_it_once(tmp_path: Path) -> None:
         if not (path.parts[-3] == "teachers" and each.phase is Phase.TEST)
     ]
     assert settled.outcome.cpu_s == pytest.approx(sum(spent))
-    assert "CPU s estimated" in describe_outcome(settled)
+    assert "CPU s estimated" in describe_settlement(settled)
     assert settle(sweep) is None
 
 

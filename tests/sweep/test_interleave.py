@@ -1,4 +1,4 @@
-"""Campaigns that take turns: the same results as one after the other, and bills that do not mix."""
+"""Campaigns that take turns: the same results as one after the other, and ledgers that do not mix."""
 
 from collections import Counter
 from datetime import datetime
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.training_context import DataCache
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import (
@@ -19,7 +20,7 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.sweep import interleave
+from greenkd.sweep import machine
 from greenkd.sweep.interleave import draw_blocks, take_turns
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import SHORT, Campaign, composed, settings
@@ -41,7 +42,7 @@ def planned(root: Path, *extra: str) -> list[tuple[Settings, Path]]:
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("turns")
-    outcomes = take_turns(planned(root), StopFlag())
+    outcomes = take_turns(planned(root), StopFlag(), DataCache())
     assert all(isinstance(each, CampaignRecord) for each in outcomes.values())
     return root
 
@@ -61,7 +62,7 @@ def test_results_are_those_of_campaigns_one_after_the_other(sweep: Path, tmp_pat
         assert [(row.trial, row.val_loss) for row in rows] == [(row.trial, row.val_loss) for row in alone.trials]
 
 
-def test_turns_are_on_nobody_elses_bill(sweep: Path) -> None:
+def test_turns_are_in_nobody_elses_ledger(sweep: Path) -> None:
     (_, grid), (_, stochastic) = planned(sweep)
     spans = []
     for folder in (grid, stochastic):
@@ -74,7 +75,7 @@ def test_turns_are_on_nobody_elses_bill(sweep: Path) -> None:
     whole = sum(spans) + sum(row.duration_s for row in [*rows, *caches])
     every = [*rows, *caches, *ledger(grid / "ledger.jsonl"), *ledger(stochastic / "ledger.jsonl")]
     first = min(row.started_at for row in every)
-    # If a campaign counted while another had its turn, the bills together would exceed the time there was.
+    # If a campaign counted while another had its turn, the ledgers together would exceed the time there was.
     ended = max(path.stat().st_mtime for path in (grid / "ledger.jsonl", stochastic / "ledger.jsonl"))
 
     assert whole <= (ended - datetime.fromisoformat(first).timestamp()) * 1.02
@@ -91,13 +92,13 @@ def test_blocks_are_on_record(sweep: Path) -> None:
 
 def test_drift_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = iter([3, 60, 60])  # the machine seems to take twenty times as long from the second block on
-    run = interleave._FixedWork.run
+    run = machine.FixedWork.run
 
-    def slower(self: interleave._FixedWork, count: int) -> int:
+    def slower(self: machine.FixedWork, count: int) -> int:
         return run(self, next(steps) if count == 3 else count)
 
-    monkeypatch.setattr(interleave._FixedWork, "run", slower)
-    take_turns(planned(tmp_path), StopFlag())
+    monkeypatch.setattr(machine.FixedWork, "run", slower)
+    take_turns(planned(tmp_path), StopFlag(), DataCache())
     rows = read_rows(tmp_path / "multirun" / "sweep" / "blocks.jsonl", BlockRow).rows
     assert [row.drifted for row in rows] == [False, True, True]
 
@@ -106,7 +107,7 @@ def test_one_that_cannot_go_on_stops_no_other(tmp_path: Path) -> None:
     campaigns = planned(tmp_path)
     campaigns[0][1].parent.mkdir(parents=True)
     campaigns[0][1].write_text("a file where the folder should be")
-    outcomes = take_turns(campaigns, StopFlag())
+    outcomes = take_turns(campaigns, StopFlag(), DataCache())
     first, second = (outcomes[folder.resolve()] for _, folder in campaigns)
     assert isinstance(first, StorageError)
     assert isinstance(second, CampaignRecord)
@@ -126,8 +127,8 @@ def test_a_stop_ends_all_and_the_same_command_goes_on(tmp_path: Path, sweep: Pat
             super().check()
 
     with pytest.raises(TrainingInterruptedError):
-        take_turns(planned(tmp_path), StopLater(60))
-    outcomes = take_turns(planned(tmp_path), StopFlag())
+        take_turns(planned(tmp_path), StopLater(60), DataCache())
+    outcomes = take_turns(planned(tmp_path), StopFlag(), DataCache())
     for (_, folder), (_, whole) in zip(planned(tmp_path), planned(sweep), strict=True):
         record = outcomes[folder.resolve()]
         assert isinstance(record, CampaignRecord)

@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 # What run.py and the analysis import sooner or later.
 HEAVY = (
     "analysis.cli",
+    "analysis.views.report",
     "codecarbon",
-    "greenkd.campaign",
+    "greenkd.campaign.campaign",
+    "greenkd.campaign.workers.run",
     "greenkd.energy.cross_check",
-    "greenkd.estimate.calibration",
     "greenkd.models",
-    "greenkd.sweep.closing",
-    "greenkd.sweep.interleave",
     "greenkd.sweep.command",
+    "greenkd.sweep.execution",
     "sklearn.datasets",
     "sklearn.model_selection",
     "statsmodels.stats.power",

@@ -113,7 +113,7 @@ def test_sigterm_then_sigkill_then_to_the_end(tmp_path: Path) -> None:
     assert undisturbed.wait(WAIT_S) == 0, undisturbed.communicate()[0]
     assert results(broken) == results(whole)
     attempts = {row.attempt for row in read_rows(folder / "ledger.jsonl", LedgerRow).rows if row.trial == 0}
-    assert attempts == {0, 1, 2}, "the energy of every attempt is on the books"
+    assert attempts == {0, 1, 2}, "the energy of every attempt is on record"
 
 
 def test_two_processes_given_the_same_command_share_the_work(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(fres
     for process in processes:
         own = [row for row in rows if row.pid == process.pid]
         assert sum(UNMETERED in row.warnings for row in own) == 1
-        booked = Seconds(sum(row.duration_s for row in own), sum(row.cpu_s or 0 for row in own))
-        assert booked.duration_s == pytest.approx(process.duration_s, rel=0.02)
-        assert booked.cpu_s == pytest.approx(process.cpu_s, rel=0.02)
+        recorded = Seconds(sum(row.duration_s for row in own), sum(row.cpu_s or 0 for row in own))
+        assert recorded.duration_s == pytest.approx(process.duration_s, rel=0.02)
+        assert recorded.cpu_s == pytest.approx(process.cpu_s, rel=0.02)
         assert "training.lr=" in process.command

@@ -161,7 +161,7 @@ def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_p
 def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"experiment={experiment}")
     record = run(settings, tmp_path)
-    assert record.dataset == settings.name("dataset")
+    assert record.dataset == settings.dataset.name
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A teacher whose weights are given: scored once, on a bill of its own."""
+"""A teacher whose weights are given: scored once, its energy in a ledger of its own."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def weights_of(campaign: Campaign) -> Path:
 
 
 def scored_images(root: Path) -> list[int]:
-    """Images of every row on the bills of given teachers."""
+    """Images of every row in the ledgers of given teachers."""
     return [
         row.images
         for ledger in sorted((root / "cache" / "teachers").glob("*/ledger.jsonl"))

@@ -24,7 +24,7 @@ def test_compiled_equals_eager_within_rounding(tmp_path: Path) -> None:
     assert [row.train_loss for row in compiled.epochs] == pytest.approx(
         [row.train_loss for row in eager.epochs], rel=1e-4
     )
-    # The compiler's time is on the trial's bill, but not as training.
+    # The compiler's time is recorded for the trial, but not as training.
     rows = read_rows(compiled.folder / "ledger.jsonl", LedgerRow).rows
     overhead = [row for row in rows if row.phase is Phase.OVERHEAD and row.trial == 0]
     training = [row for row in rows if row.phase is Phase.STUDENT_TRAINING]

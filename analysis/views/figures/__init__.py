@@ -15,9 +15,11 @@ from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
 from analysis.views.figures.energy import energy_by_phase, inference_bars
-from analysis.views.figures.setting import Drawn, Setting
-from analysis.views.figures.spending import accuracy_against_co2, draw_cost_to_reach, pareto
-from analysis.views.figures.temperatures import accuracy_against_tau, tau_trace
+from analysis.views.figures.pareto import pareto
+from analysis.views.figures.setting import Drawing, Setting
+from analysis.views.figures.spending import draw_cost_to_reach, score_against_co2
+from analysis.views.figures.temperatures import score_against_tau, tau_trace
+from analysis.views.setting_names import setting_place
 
 _DPI = 160
 _STYLE: Any = {
@@ -38,7 +40,7 @@ _STYLE: Any = {
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A figure and what is said about it.
+    """A figure under the name of its file, and what is said about it.
 
     Attributes:
         name: File name without its ending.
@@ -57,10 +59,11 @@ class Picture:
     campaigns: tuple[int, ...]
 
 
-_FIGURES: dict[str, Callable[[Setting], Drawn]] = {
-    "accuracy-vs-co2": accuracy_against_co2,
+# By file name; `{metric}` is the name of the setting's metric.
+_FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
+    "{metric}-vs-co2": score_against_co2,
     "cost-to-reach": draw_cost_to_reach,
-    "accuracy-vs-tau": accuracy_against_tau,
+    "{metric}-vs-tau": score_against_tau,
     "pareto": pareto,
     "energy-by-phase": energy_by_phase,
     "inference": inference_bars,
@@ -72,24 +75,31 @@ def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
     """Draws every figure the records allow, setting by setting; what has no data is left out."""
     settings = groups(comparison.runs, columns.SETTING)
     reach = cost_to_reach(sweep, comparison.runs)
-    used = inference(sweep)
-    for number, (key, runs) in enumerate(settings):
-        setting = Setting(sweep, comparison, key, runs, reach, used)
-        prefix = f"{number + 1}-" if len(settings) > 1 else ""
+    networks = inference(sweep)
+
+    for number, (key, runs) in enumerate(settings, start=1):
+        setting = Setting(sweep, comparison, key, runs, reach, networks)
+        prefix = f"{number}-" if len(settings) > 1 else ""
+
         for name, draw in _FIGURES.items():
             with mpl.rc_context(_STYLE):
-                drawn = draw(setting)
-            if drawn is not None:
-                title, caption, alt, figure = drawn
-                where = f"{key[0]}, {key[1]} → {key[2]}, {key[3]}"
-                numbers = tuple(sorted({number for run in runs["campaigns"] for number in run}))
-                yield Picture(f"{prefix}{name}", f"{title} ({where})", caption, alt, figure, numbers)
+                drawing = draw(setting)
+            if drawing is not None:
+                yield Picture(
+                    name=prefix + name.format(metric=setting.words.name.lower()),
+                    title=f"{drawing.title} {setting_place(key)}",
+                    caption=drawing.caption,
+                    alt=drawing.alt,
+                    figure=drawing.figure,
+                    campaigns=setting.campaigns,
+                )
 
 
 def write_picture(picture: Picture, folder: Path) -> tuple[Path, Path]:
-    """Writes `<name>.png` and `<name>.svg`."""
+    """Writes `<name>.png` and `<name>.svg` and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{picture.name}.png", folder / f"{picture.name}.svg"
+
     with mpl.rc_context(_STYLE):
         picture.figure.savefig(png, dpi=_DPI)
         picture.figure.set_layout_engine("none")  # laid out by now; once more would take as long again

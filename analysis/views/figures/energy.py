@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from analysis import units
 from analysis.frames.groupby import groups, rows_of
 from analysis.results.inference import IMAGES
-from analysis.results.verdict import plain
-from analysis.views.figures.setting import WIDTH, Drawn, Setting, panels_of
+from analysis.results.verdict_words import plain
+from analysis.views.figures.setting import WIDTH, Drawing, Setting, panels_of
 from analysis.views.style import TEACHER, Look
 from greenkd.records import Phase
 
+# Name, colour and hatch of each phase, in the order in which bars are stacked.
 _PHASES = {
     Phase.STUDENT_TRAINING: ("student training", "#0072B2", ""),
     Phase.VALIDATION: ("validation", "#56B4E9", "//"),
@@ -22,72 +23,82 @@ _PHASES = {
     Phase.IDLE: ("idle", "#CCCCCC", "--"),
     Phase.CALIBRATION: ("calibration", "#009E73", "oo"),
 }
+_NO_LOOK = Look("#7F7F7F", "o", "-", "", "circle", "solid")
 
 
-def energy_by_phase(setting: Setting) -> Drawn:
-    """Energy per seed, stacked by what it was for; CPU seconds where no energy was measured."""
-    runs = setting.runs[setting.runs["origin"] != "from grid"]
+def energy_by_phase(setting: Setting) -> Drawing | None:
+    """Draws energy per seed, stacked by what it was for; CPU seconds where no energy was measured."""
     basis = next((name for name in ("energy_kwh", "cpu_s") if setting.ledger[name].notna().any()), None)
-    if basis is None or runs.empty:
+    if basis is None or (setting.runs["origin"] == "from grid").all():
         return None
-    bars: dict[str, dict[str, float]] = {}
-    for (label,), group in groups(runs, ["strategy"], sort=False):
-        numbers = [number for run in group["campaigns"] for number in run]
-        own = setting.ledger[setting.ledger["campaign"].isin(numbers)]
-        bars[plain(label)] = {
-            str(phase): float(value) for phase, value in (own.groupby("phase")[basis].sum() / len(group)).items()
-        }
-    factor, unit = units.scale(basis, [sum(parts.values()) for parts in bars.values()])
-    figure = Figure(figsize=(WIDTH, 1.5 + 0.55 * len(bars)))
+
+    spent = _spent_by_phase(setting, basis)
+    factor, unit = units.scale(basis, [sum(parts.values()) for parts in spent.values()])
+    figure = Figure(figsize=(WIDTH, 1.5 + 0.55 * len(spent)))
     (axes,) = panels_of(figure)
-    start = dict.fromkeys(bars, 0.0)
+
+    # One part after the other; `ends` is where the bars have got to.
+    ends = dict.fromkeys(spent, 0.0)
     for phase, (name, color, hatch) in _PHASES.items():
-        widths = [bars[label].get(phase.value, 0.0) * factor for label in bars]
+        widths = [parts.get(phase.value, 0.0) * factor for parts in spent.values()]
         if any(widths):
-            axes.barh(
-                list(bars), widths, left=list(start.values()), color=color, hatch=hatch, edgecolor="white", label=name
-            )
-            start = {label: start[label] + width for label, width in zip(bars, widths, strict=True)}
-    for number, total in enumerate(start.values()):
+            style: dict[str, Any] = {"color": color, "hatch": hatch, "edgecolor": "white"}
+            axes.barh(list(spent), widths, left=list(ends.values()), label=name, **style)
+            ends = {label: ends[label] + width for label, width in zip(spent, widths, strict=True)}
+
+    for number, total in enumerate(ends.values()):
         axes.annotate(units.figure(total), (total, number), (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_xlim(0, 1.12 * max(start.values()))
+    axes.set_xlim(0, 1.12 * max(ends.values()))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{'energy' if basis == 'energy_kwh' else 'CPU time'} per seed, {unit}")
     figure.legend(loc="outside lower center", ncols=4)
-    caption = (
-        "Mean per seed, every attempt included; the teacher's training is not in it. Figures beside the bars: total."
+
+    said = [f"{label}: {units.figure(total)} {unit}" for label, total in ends.items()]
+    return Drawing(
+        title="Energy by phase",
+        caption=(
+            "Mean per seed, every attempt included; the teacher's training is not in it. Figures beside the bars: "
+            "total."
+        ),
+        alt="; ".join(said) + ".",
+        figure=figure,
     )
-    said = [f"{label}: {units.figure(total)} {unit}" for label, total in start.items()]
-    return "Energy by phase", caption, "; ".join(said) + ".", figure
 
 
-def inference_bars(setting: Setting) -> Drawn:
-    """The paper's figure 1 (b) and (c): seconds and grams of using the networks."""
-    used = setting.inference[setting.inference["duration_s"].notna()]
-    if used.empty:
+def _spent_by_phase(setting: Setting, basis: str) -> dict[str, dict[str, float]]:
+    """Returns by strategy and phase what was spent per seed; trials of a grid are counted with their grid."""
+    runs = setting.runs[setting.runs["origin"] != "from grid"]
+
+    spent = {}
+    for (label,), group in groups(runs, ["strategy"], sort=False):
+        campaigns = [number for numbers in group["campaigns"] for number in numbers]
+        ledger = setting.ledger[setting.ledger["campaign"].isin(campaigns)]
+        per_seed = ledger.groupby("phase")[basis].sum() / len(group)
+        spent[plain(label)] = {str(phase): float(value) for phase, value in per_seed.items()}
+    return spent
+
+
+def inference_bars(setting: Setting) -> Drawing | None:
+    """Draws the paper's figure 1 (b) and (c): seconds and grams of using the networks."""
+    networks = setting.inference[setting.inference["duration_s"].notna()]
+    if networks.empty:
         return None
-    rows = rows_of(used)
-    labels = [
-        f"{row['network']}\nteacher" if row["role"] == "teacher" else f"{row['network']}\n{row['strategy']}"
-        for row in rows
-    ]
-    found = [_look_of(row, setting) for row in rows]
-    grams_known = used["co2eq_g"].notna().all() and (used["co2eq_g"] > 0).any()
+
+    rows = rows_of(networks)
+    labels = [f"{row['network']}\n{row['role'] if row['role'] == 'teacher' else row['strategy']}" for row in rows]
+    bar_looks = [_look_of(row, setting) for row in rows]
+
+    quantities = [("duration_s", 1.0, "s")]
+    if networks["co2eq_g"].notna().all() and (networks["co2eq_g"] > 0).any():
+        quantities.append(("co2eq_g", *units.scale("co2eq_g", networks["co2eq_g"])))
+
     figure = Figure(figsize=(WIDTH, 0.8 + 0.55 * len(rows)))
-    panels = panels_of(figure, 2 if grams_known else 1)
-    drawn = [("duration_s", 1.0, "s")]
-    if grams_known:
-        drawn.append(("co2eq_g", *units.scale("co2eq_g", used["co2eq_g"])))
-    for axes, (name, factor, unit) in zip(panels, drawn, strict=True):
+    panels = panels_of(figure, len(quantities))
+    for axes, (name, factor, unit) in zip(panels, quantities, strict=True):
         values = [row[name] * factor for row in rows]
-        bars = axes.barh(
-            labels,
-            values,
-            color=[look.color for look in found],
-            edgecolor="white",
-            hatch=[look.hatch for look in found],
-        )
+        colors, hatches = [look.color for look in bar_looks], [look.hatch for look in bar_looks]
+        bars = axes.barh(labels, values, color=colors, edgecolor="white", hatch=hatches)
         axes.bar_label(bars, [units.figure(value) for value in values], padding=3, fontsize=9)
         axes.set_xlim(0, 1.25 * max(values))
         axes.set_xlabel(f"{unit} per {IMAGES} images")
@@ -95,19 +106,25 @@ def inference_bars(setting: Setting) -> Drawn:
         axes.grid(axis="y", visible=False)
         if axes is not panels[0]:
             axes.set_yticklabels([])
+
     said = [
         f"{label.replace(chr(10), ' ')}: {units.figure(row['duration_s'])} s"
         for label, row in zip(labels, rows, strict=True)
     ]
-    caption = "After figures 1 (b) and (c) of the paper: forward passes on test images, mean over campaigns."
-    return "Inference: time and CO₂", caption, f"Per {IMAGES} images: " + "; ".join(said) + ".", figure
+    return Drawing(
+        title="Inference: time and CO₂",
+        caption="After figures 1 (b) and (c) of the paper: forward passes on test images, mean over campaigns.",
+        alt=f"Per {IMAGES} images: " + "; ".join(said) + ".",
+        figure=figure,
+    )
 
 
 def _look_of(row: dict[str, Any], setting: Setting) -> Look:
-    """The look of a network's strategy; variants of one strategy share the first one's."""
+    """Returns the look of a network's strategy; variants of one strategy share the first one's."""
     if row["role"] == "teacher":
         return TEACHER
+
     for label, look in setting.looks.items():
         if label == row["strategy"] or label.startswith(f"{row['strategy']} "):
             return look
-    return Look("#7F7F7F", "o", "-", "", "circle", "solid")
+    return _NO_LOOK

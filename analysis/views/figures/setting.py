@@ -1,23 +1,53 @@
 """What the drawings of one setting share."""
 
+import dataclasses
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import units
-from analysis.frames import columns
-from analysis.frames.groupby import rows_of
+from analysis.frames.groupby import of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
+from analysis.views.metric_words import metric_words
 from analysis.views.style import looks
 
 WIDTH, HEIGHT = 7.0, 4.2  # inches
 
-Drawn = tuple[str, str, str, Figure] | None
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure and what is said about it.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it, with everything that is not on the axes.
+        alt: What a reader who cannot see it has to know.
+        figure: The drawing.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
 
 
 class Setting:
-    """What the drawings of one setting share."""
+    """The records and results of one setting, and how its strategies and scores are shown.
+
+    Attributes:
+        sweep: All records.
+        runs: The setting's rows of the runs frame.
+        rows: Its rows of the comparison table, as dictionaries.
+        reach: Its rows of what `cost_to_reach` returned.
+        inference: Its rows of what `inference` returned.
+        ledger: Its rows of the ledger frame.
+        trials: Its rows of the trials frame.
+        campaigns: The numbers of its campaigns.
+        looks: The look of each strategy, by label.
+        words: What its scores are called.
+    """
 
     def __init__(
         self,
@@ -26,40 +56,38 @@ class Setting:
         key: tuple[str, ...],
         runs: pd.DataFrame,
         reach: pd.DataFrame,
-        used: pd.DataFrame,
+        inference: pd.DataFrame,
     ) -> None:
         self.sweep = sweep
         self.runs = runs
-        self.rows = rows_of(_of(comparison.table, key))
-        self.reach = _of(reach, key) if len(reach) else reach
-        self.inference = _of(used, key)
+        self.rows = rows_of(of_setting(comparison.table, key))
+        self.reach = of_setting(reach, key)
+        self.inference = of_setting(inference, key)
+
+        self.campaigns = tuple(sorted({number for numbers in runs["campaigns"] for number in numbers}))
+        self.ledger = sweep.ledger[sweep.ledger["campaign"].isin(self.campaigns)]
+        self.trials = sweep.trials[sweep.trials["campaign"].isin(self.campaigns)]
+
         self.looks = looks((row["strategy"], row["kind"]) for row in self.rows)
-        campaigns = sorted({number for run in runs["campaigns"] for number in run})
-        self.ledger = sweep.ledger[sweep.ledger["campaign"].isin(campaigns)]
-        self.trials = sweep.trials[sweep.trials["campaign"].isin(campaigns)]
-
-
-def _of(frame: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
-    keep = pd.Series(True, index=frame.index)
-    for name, value in zip(columns.SETTING, key, strict=True):
-        keep &= frame[name] == value
-    return frame[keep]
+        self.words = metric_words(runs["metric"])
 
 
 def panels_of(figure: Figure, count: int = 1) -> list[Axes]:
-    """Panels side by side."""
+    """Adds panels side by side and returns them."""
     return [figure.add_subplot(1, count, number + 1) for number in range(count)]
 
 
 def log_if_wide(axes: Axes, values: list[float]) -> None:
-    """A logarithmic x axis with plain numbers, where the values span more than a factor of five."""
+    """Makes the x axis logarithmic, with plain numbers, where the values span more than a factor of five."""
     known = [value for value in values if value > 0]
-    if known and max(known) > 5 * min(known):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: units.figure(value, 2))
-        if max(known) < 100 * min(known):
-            axes.xaxis.set_minor_formatter(lambda value, _: units.figure(value, 2) if _first(value) in (2, 5) else "")
+    if not known or max(known) <= 5 * min(known):
+        return
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: units.figure(value, 2))
+    if max(known) < 100 * min(known):
+        axes.xaxis.set_minor_formatter(lambda value, _: units.figure(value, 2) if _first_digit(value) in (2, 5) else "")
 
 
-def _first(value: float) -> int:
+def _first_digit(value: float) -> int:
     return int(f"{value:e}"[0])

@@ -1,108 +1,149 @@
-"""Accuracy against τ, and the trace of the τ that were drawn."""
+"""Scores against τ, and the temperatures that were drawn."""
+
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.frames.groupby import groups
-from analysis.views.figures.setting import HEIGHT, WIDTH, Drawn, Setting, panels_of
+from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, panels_of
 from greenkd.records import StrategyKind, TrialStatus
 
+_BINS = 20  # of a continuous τ
+_PARTS = {"val_score": "validation", "test_score": "test"}
 
-def accuracy_against_tau(setting: Setting) -> Drawn:
-    """Every trial as a dot over its τ; the stochastic student as a line."""
+
+def score_against_tau(setting: Setting) -> Drawing | None:
+    """Draws every trial as a dot over its τ, and the student of a stochastic strategy as a line."""
     kinds = setting.sweep.campaigns.set_index("campaign")["kind"]
     trials = setting.trials
-    trials = trials[trials["campaign"].map(kinds) != StrategyKind.ADAPTIVE]  # their τ is a base: another scale
+    trials = trials[trials["campaign"].map(kinds) != StrategyKind.ADAPTIVE]  # their τ is a base, on another scale
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None
-    names = [name for name in ("val_score", "test_score") if trials[name].notna().any()]
+
+    names = [name for name in _PARTS if trials[name].notna().any()]
     figure = Figure(figsize=(WIDTH + 1.4 * (len(names) - 1), HEIGHT))
-    seeds = setting.sweep.campaigns.set_index("campaign")["seed"]
     panels = panels_of(figure, len(names))
     for axes, name in zip(panels, names, strict=True):
-        swept = trials[~trials["campaign"].map(kinds).isin([StrategyKind.SEARCH, StrategyKind.CUSTOM])]
-        searched = trials.drop(swept.index)
-        for frame, marker, color, label in (
-            (swept, "o", "#0072B2", "one seed"),
-            (searched, "^", "#D55E00", "one seed, search"),
-        ):
-            if len(frame):
-                axes.plot(
-                    frame["tau"],
-                    100 * frame[name],
-                    marker,
-                    color=color,
-                    alpha=0.45,
-                    markersize=4.5,
-                    label=label,
-                    markeredgewidth=0,
-                )
-        if len(swept):
-            mean = swept.groupby("tau")[name].mean()
-            axes.plot(mean.index, 100 * mean, "-", color="#0072B2", linewidth=1.6, label="mean over seeds")
-        drawn = setting.runs[setting.runs["kind"] == StrategyKind.STOCHASTIC]
-        for (label,), runs in groups(drawn, ["strategy"]):
-            value, sd = 100 * runs[name].mean(), 100 * runs[name].std()
-            color = setting.looks[label].color
-            axes.axhline(value, color=color, linestyle=":", linewidth=1.6, label=f"{label}, mean")
-            if sd > 0:
-                axes.axhspan(value - sd, value + sd, color=color, alpha=0.12, linewidth=0, label=f"{label}, ± sd")
+        _draw_trials(axes, setting, trials, name)
+        _draw_stochastic_mean(axes, setting, name)
         axes.set_xlabel("temperature τ")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylabel(f"{'validation' if name == 'val_score' else 'test'} accuracy, %")
+        axes.set_ylabel(f"{_PARTS[name]} {setting.words.axis}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    best = trials.groupby("tau")["val_score"].mean()
-    caption = "Every complete trial is a dot. The dotted line is the student trained with a random τ per batch."
-    low, high = trials["tau"].min(), trials["tau"].max()
-    alt = (
-        f"{trials['campaign'].map(seeds).nunique()} seed(s), τ from {low:g} to {high:g}; mean validation accuracy "
-        f"from {100 * best.min():.2f} % to {100 * best.max():.2f} %, best at τ={best.idxmax():g}."
+
+    words = setting.words
+    mean = trials.groupby("tau")["val_score"].mean()
+    seeds = trials["campaign"].map(setting.sweep.campaigns.set_index("campaign")["seed"]).nunique()
+    return Drawing(
+        title=f"{words.title} against temperature",
+        caption="Every complete trial is a dot. The dotted line is the student trained with a random τ per batch.",
+        alt=(
+            f"{seeds} seed(s), τ from {trials['tau'].min():g} to {trials['tau'].max():g}; mean validation {words.name} "
+            f"from {words.text(mean.min())} {words.unit} to {words.text(mean.max())} {words.unit}, "
+            f"best at τ={mean.idxmax():g}."
+        ),
+        figure=figure,
     )
-    return "Accuracy against temperature", caption, alt, figure
 
 
-def tau_trace(setting: Setting) -> Drawn:
-    """Histogram of the drawn τ against its distribution, and the loss of a batch against its τ."""
+def _draw_trials(axes: Axes, setting: Setting, trials: pd.DataFrame, name: str) -> None:
+    """Draws a dot per trial, and the mean over seeds where strategies name their τ beforehand."""
+    scale = setting.words.scale
+    kinds = trials["campaign"].map(setting.sweep.campaigns.set_index("campaign")["kind"])
+    is_search = kinds.isin([StrategyKind.SEARCH, StrategyKind.CUSTOM])
+    listed, searched = trials[~is_search], trials[is_search]
+
+    for frame, marker, color, label in (
+        (listed, "o", "#0072B2", "one seed"),
+        (searched, "^", "#D55E00", "one seed, search"),
+    ):
+        if len(frame):
+            style: dict[str, Any] = {"color": color, "alpha": 0.45, "markersize": 4.5, "markeredgewidth": 0}
+            axes.plot(frame["tau"], scale * frame[name], marker, label=label, **style)
+
+    if len(listed):
+        mean = listed.groupby("tau")[name].mean()
+        axes.plot(mean.index, scale * mean, "-", color="#0072B2", linewidth=1.6, label="mean over seeds")
+
+
+def _draw_stochastic_mean(axes: Axes, setting: Setting, name: str) -> None:
+    scale = setting.words.scale
+    stochastic = setting.runs[setting.runs["kind"] == StrategyKind.STOCHASTIC]
+
+    for (label,), runs in groups(stochastic, ["strategy"]):
+        mean, sd = scale * runs[name].mean(), scale * runs[name].std()
+        color = setting.looks[label].color
+        axes.axhline(mean, color=color, linestyle=":", linewidth=1.6, label=f"{label}, mean")
+        if sd > 0:
+            axes.axhspan(mean - sd, mean + sd, color=color, alpha=0.12, linewidth=0, label=f"{label}, ± sd")
+
+
+def tau_trace(setting: Setting) -> Drawing | None:
+    """Draws the histogram of the drawn τ against its distribution, and the loss of a batch against its τ."""
     runs = setting.runs[setting.runs["kind"] == StrategyKind.STOCHASTIC]
-    if runs.empty:
+    campaigns = [number for numbers in runs["campaigns"] for number in numbers]
+    if not campaigns:
         return None
     steps = setting.sweep.steps
-    steps = steps[steps["campaign"].isin([number for run in runs["campaigns"] for number in run])]
+    steps = steps[steps["campaign"].isin(campaigns)]
     if steps.empty:
         return None
+
     figure = Figure(figsize=(WIDTH + 1.4, HEIGHT))
     left, right = panels_of(figure, 2)
+    edges = _draw_histogram(left, steps)
+    _draw_losses(right, steps, edges)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
     taus = steps["tau"].to_numpy(dtype=np.float64)
-    whole = bool(np.all(taus == np.round(taus)))
+    return Drawing(
+        title="Trace of the drawn temperatures",
+        caption=(
+            "Left: the τ that were drawn, against a uniform distribution over their range. Right: loss of a batch "
+            "against its τ, second half of the epochs. All stochastic campaigns of this setting."
+        ),
+        alt=f"{len(taus)} batches, τ from {taus.min():g} to {taus.max():g}, mean {taus.mean():.2f}.",
+        figure=figure,
+    )
+
+
+def _draw_histogram(axes: Axes, steps: pd.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Draws the shares of the drawn τ and returns the edges of the bins: one per τ where all are whole numbers."""
+    taus = steps["tau"].to_numpy(dtype=np.float64)
     low, high = float(taus.min()), float(taus.max())
-    if whole:
+
+    if np.all(taus == np.round(taus)):
         edges = np.arange(low, high + 2) - 0.5
         expected = 1 / (high - low + 1)
     else:
-        edges = np.linspace(low, high, 21)
+        edges = np.linspace(low, high, _BINS + 1)
         expected = (edges[1] - edges[0]) / (high - low)
-    left.hist(taus, bins=list(edges), weights=np.full(len(taus), 1 / len(taus)), color="#009E73", edgecolor="white")
-    left.axhline(expected, color="black", linestyle="--", linewidth=1.2, label="uniform distribution")
-    left.set_xlabel("temperature τ of a batch")
-    left.set_ylabel("share of batches")
-    left.set_ylim(0, 1.25 * left.get_ylim()[1])
-    left.legend(loc="upper center")
-    last = steps[steps["epoch"] >= steps["epoch"].max() / 2]
-    right.plot(last["tau"], last["loss"], ".", color="#009E73", alpha=0.25, markersize=4, label="one batch")
-    bins = np.digitize(last["tau"].to_numpy(dtype=np.float64), edges) - 1
-    middle = last.groupby(bins)[["tau", "loss"]].mean()
-    right.plot(middle["tau"], middle["loss"], "-", color="black", linewidth=1.5, label="mean")
-    right.set_xlabel("temperature τ of a batch")
-    right.set_ylabel("training loss of the batch")
-    right.set_ylim(top=right.get_ylim()[1] + 0.2 * np.ptp(right.get_ylim()))
-    right.legend(loc="upper center", ncols=2)
-    for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    caption = (
-        "Left: the τ that were drawn, against a uniform distribution over their range. Right: loss of a batch against "
-        "its τ, second half of the epochs. All stochastic campaigns of this setting."
-    )
-    alt = f"{len(taus)} batches, τ from {low:g} to {high:g}, mean {taus.mean():.2f}."
-    return "Trace of the drawn temperatures", caption, alt, figure
+
+    axes.hist(taus, bins=list(edges), weights=np.full(len(taus), 1 / len(taus)), color="#009E73", edgecolor="white")
+    axes.axhline(expected, color="black", linestyle="--", linewidth=1.2, label="uniform distribution")
+    axes.set_xlabel("temperature τ of a batch")
+    axes.set_ylabel("share of batches")
+    axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
+    axes.legend(loc="upper center")
+    return edges
+
+
+def _draw_losses(axes: Axes, steps: pd.DataFrame, edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> None:
+    """Draws the loss of each batch of the second half of the epochs over its τ, and the mean per bin."""
+    late = steps[steps["epoch"] >= steps["epoch"].max() / 2]
+    axes.plot(late["tau"], late["loss"], ".", color="#009E73", alpha=0.25, markersize=4, label="one batch")
+
+    bins = np.digitize(late["tau"].to_numpy(dtype=np.float64), edges) - 1
+    mean = late.groupby(bins)[["tau", "loss"]].mean()
+    axes.plot(mean["tau"], mean["loss"], "-", color="black", linewidth=1.5, label="mean")
+
+    axes.set_xlabel("temperature τ of a batch")
+    axes.set_ylabel("training loss of the batch")
+    axes.set_ylim(top=axes.get_ylim()[1] + 0.2 * np.ptp(axes.get_ylim()))
+    axes.legend(loc="upper center", ncols=2)

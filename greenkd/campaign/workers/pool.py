@@ -68,7 +68,7 @@ class WorkerPool:
         for (to_worker, _), thread, settings in zip(self._pipes, self._threads, self._settings, strict=True):
             thread.start()
             with contextlib.suppress(BrokenPipeError):
-                to_worker.send((dict(settings.config["energy"]), settings.campaign_id, self._folder))
+                to_worker.send((dict(settings.energy.mapping), settings.campaign_id, self._folder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,4 +129,4 @@ def _settings_on(settings: Settings, device: str, together: int) -> Settings:
     if device == "cpu":
         return settings
     training = dataclasses.replace(settings.training, parallel_trials=together)
-    return dataclasses.replace(settings, config={**settings.config, "device": device}, training=training)
+    return dataclasses.replace(settings, device=device, training=training)

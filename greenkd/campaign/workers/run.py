@@ -82,7 +82,7 @@ def run_worker(
     Raises:
         GreenkdError: As for `run_campaign`.
     """
-    device = resolve_device(str(settings.config["device"]))
+    device = resolve_device(settings.device)
     training, planned = settings.training, settings.strategy.planned_trials()
     placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device)
     context = open_context(

@@ -11,7 +11,7 @@ import pytest
 
 import analysis
 from analysis.views.figures import figures, write_picture
-from analysis.views.report import sort_key, trace
+from analysis.views.report import check_sources, sort_key
 from greenkd.records import CampaignStatus, StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
@@ -81,9 +81,9 @@ def test_the_trace_finds_records_that_are_gone(tmp_path: Path) -> None:
     comparison = analysis.compare(sweep)
     tables = analysis.comparison_tables(sweep, comparison)
     found = analysis.verdicts(comparison)
-    assert trace(sweep, tables, found, [], []).lost == ()
+    assert check_sources(sweep, tables, found, [], []).lost == ()
     next(tmp_path.rglob("stochastic/*/campaign.json")).unlink()
-    assert any("stochastic" in text for text in trace(sweep, tables, found, [], []).lost)
+    assert any("stochastic" in text for text in check_sources(sweep, tables, found, [], []).lost)
 
 
 def test_a_sweep_that_has_only_begun_has_a_report_too(tmp_path: Path) -> None:

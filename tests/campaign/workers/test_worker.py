@@ -1,4 +1,4 @@
-"""Trials side by side equal trials run alone, and a helper that dies loses nothing."""
+"""Trials side by side equal trials run alone, and a worker that dies loses nothing."""
 
 import logging
 import os
@@ -21,13 +21,13 @@ from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign
 
 pytestmark = pytest.mark.slow
-# Long enough that a helper, which has torch to import, still finds trials to run.
+# Long enough that a worker, which has torch to import, still finds trials to run.
 TRIALS = ("temperature=grid", "temperature.taus=[2,3,4,6,8,12]", "threads=1")
 PARALLEL = "training.parallel_trials=2"
 
 
 def waits_for_helpers(monkeypatch: pytest.MonkeyPatch) -> list[WorkerPool]:
-    """Makes campaigns wait before their first trial until their helpers have torch; returns the WorkerPool made."""
+    """Makes campaigns wait before their first trial until their workers have torch; returns the WorkerPool made."""
     made: list[WorkerPool] = []
 
     class Patient(WorkerPool):
@@ -89,7 +89,7 @@ def test_side_by_side_equals_alone(alone: Campaign, tmp_path: Path, monkeypatch:
     assert len({row.pid for row in training}) == 2
     assert sum(row.images for row in training) == 6 * 2 * (1438 - 287)
     assert sorted(row.trial for row in shared.trials) == list(range(6))
-    for pid in {row.pid for row in rows}:  # and nobody's seconds are on two bills
+    for pid in {row.pid for row in rows}:  # and nobody's seconds are recorded twice
         assert sum(row.duration_s for row in rows if row.pid == pid) <= elapsed_s
     assert ends(next(row.pid for row in training if row.pid not in (None, os.getpid())))
 
@@ -100,7 +100,7 @@ def test_a_helper_that_dies_loses_no_trial(
     made = waits_for_helpers(monkeypatch)
 
     class Kills(StopFlag):
-        """Kills the helper at the first step of the campaign's own process, when the helper is training too."""
+        """Kills the worker at the first step of the campaign's own process, when the worker is training too."""
 
         def check(self) -> None:
             if made and made[0].pids:

@@ -1,0 +1,35 @@
+"""The public names of the analysis, in the order of the way from records to what is shown."""
+
+from analysis.frames.load import Sweep, load
+from analysis.frames.pricing import Pricing, make_pricing
+from analysis.frames.reading import Problem
+from analysis.results.comparison import Comparison, compare
+from analysis.results.cost_to_reach import cost_to_reach
+from analysis.results.equal_energy import equal_energy
+from analysis.results.inference import inference
+from analysis.results.strategy_runs import strategy_runs
+from analysis.results.verdict import Verdict, verdicts
+from analysis.views.comparison_table import comparison_tables
+from analysis.views.files import write_comparison, write_verdicts
+from analysis.views.printing import print_comparison, print_results
+
+__all__ = [
+    "Comparison",
+    "Pricing",
+    "Problem",
+    "Sweep",
+    "Verdict",
+    "compare",
+    "comparison_tables",
+    "cost_to_reach",
+    "equal_energy",
+    "inference",
+    "load",
+    "make_pricing",
+    "print_comparison",
+    "print_results",
+    "strategy_runs",
+    "verdicts",
+    "write_comparison",
+    "write_verdicts",
+]

@@ -1,0 +1,136 @@
+"""The campaigns frame: one row per campaign, from campaign.json, its configuration, its trials and its ledger."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis.frames import columns
+from analysis.frames.groupby import groups, sum_or_missing
+from analysis.frames.meters import NO_METER, meters_by_campaign
+from analysis.frames.selection import select_trial
+from analysis.frames.trials import TRIAL_PHASES, tau_of
+from greenkd import records
+from greenkd.identity import without_new_defaults
+from greenkd.records import CampaignRecord, Phase, TrialStatus
+
+# What a strategy pays to find its τ. Test and idle windows belong to no strategy's search. The metered logits were paid
+# by whichever campaign ran first, so every campaign is charged the `logits_costs` of its record instead.
+TUNING_PHASES = (*TRIAL_PHASES, Phase.OVERHEAD.value)
+
+
+def campaigns_frame(
+    campaign_records: dict[int, CampaignRecord], folders: dict[int, Path], trials: pd.DataFrame, ledger: pd.DataFrame
+) -> pd.DataFrame:
+    """Returns one row per campaign.
+
+    Args:
+        campaign_records: `campaign.json` of each campaign, by the campaign's number.
+        folders: The campaigns' folders, likewise.
+        trials: The trials frame.
+        ledger: The ledger frame.
+    """
+    tuning = sum_or_missing(ledger[ledger["phase"].isin(TUNING_PHASES)], ["campaign"]).to_dict("index")
+    attempts = {campaign: group for (campaign,), group in groups(trials, ["campaign"])}
+    meters = meters_by_campaign(ledger)
+
+    rows = []
+    for campaign, record in campaign_records.items():
+        row = _campaign_row(campaign, record, folders[campaign], attempts.get(campaign, trials.iloc[:0]))
+        row |= _tuning_costs(record, row, tuning.get(campaign, {}))
+        row |= meters.get(campaign, NO_METER)
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=list(columns.CAMPAIGNS))
+
+    users = frame.groupby("teacher_key")["campaign"].transform("size")
+    return frame.assign(teacher_users=users.where(frame["teacher_key"] != "", 0))
+
+
+def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: pd.DataFrame) -> dict[str, Any]:
+    number, params, val_score = record.chosen_trial, record.chosen_params, record.val_score
+    if number is None:
+        # The campaign is not finished: its row shows what would be chosen by now.
+        best = select_trial(trials)
+        if best is not None:
+            number, params, val_score = int(best["trial"]), best["params"], float(best["val_score"])
+
+    names = ("campaign_id", "sweep", "status", *columns.SETTING, "strategy", "kind")
+    return {
+        "campaign": campaign,
+        "folder": str(folder),
+        **{name: str(getattr(record, name)) for name in names},
+        "temperature": _temperature(folder),
+        "seed": record.seed,
+        "planned_trials": record.planned_trials,
+        "complete_trials": trials.loc[trials["status"] == TrialStatus.COMPLETE, "trial"].nunique(),
+        "attempts": len(trials),
+        "chosen_trial": _number(number),
+        "chosen_tau": tau_of(params),
+        "chosen_params": params,
+        "metric": record.metric,
+        "val_score": _number(val_score),
+        "test_score": _number(record.test_score),
+        **_networks(record),
+        **_costs("teacher", record.teacher_result.costs if record.teacher_result else None),
+        **_costs("logits", record.logits_costs),
+        "processor": " + ".join(filter(None, (record.environment.cpu, record.environment.gpu))),
+        "message": record.message or "",
+    }
+
+
+def _networks(record: CampaignRecord) -> dict[str, Any]:
+    """Returns the sizes of student and teacher, and which teacher it was."""
+    student, teacher = record.student_network, record.teacher_result
+    return {
+        "student_parameters": _number(student.parameters if student else None),
+        "student_forward_flops_per_image": _number(student.forward_flops_per_image if student else None),
+        "teacher_key": teacher.key if teacher else "",
+        "teacher_parameters": _number(teacher.network.parameters if teacher else None),
+        "teacher_forward_flops_per_image": _number(teacher.network.forward_flops_per_image if teacher else None),
+        "teacher_test_score": _number(teacher.test_score if teacher else None),
+    }
+
+
+def _costs(prefix: str, costs: records.Costs | None) -> dict[str, float]:
+    return {
+        f"{prefix}_{name}": math.nan if costs is None else _number(getattr(costs, name))
+        for name in columns.COST_COLUMNS
+    }
+
+
+def _tuning_costs(record: CampaignRecord, row: dict[str, Any], from_ledger: dict[Any, Any]) -> dict[str, float]:
+    """Returns what choosing τ took: the ledger's tuning phases and the teacher's logits as if paid alone."""
+    logits = dict.fromkeys(columns.COST_COLUMNS, 0.0)
+    if record.logits_costs is not None:
+        logits = {name: row[f"logits_{name}"] for name in columns.COST_COLUMNS}
+
+    return {f"tuning_{name}": _number(from_ledger.get(name)) + logits[name] for name in columns.COST_COLUMNS}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _temperature(folder: Path) -> str:
+    """Returns the `temperature` group of the campaign's configuration as sorted JSON: it tells variants apart.
+
+    Settings that came later and stand at their default are left out, so that campaigns of earlier versions are not
+    variants of today's.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        return ""
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        config = yaml.load(path.read_bytes(), Loader=loader)
+    except yaml.YAMLError:
+        return ""
+
+    group = config.get("temperature") if isinstance(config, dict) else None
+    if not isinstance(group, dict):
+        return ""
+    return json.dumps(without_new_defaults(group, "temperature."), sort_keys=True, default=str)

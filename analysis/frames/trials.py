@@ -1,0 +1,77 @@
+"""The trials frame: one row per attempt, from trials.jsonl, the ledger and the tests on record."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import columns
+from analysis.frames.groupby import sum_or_missing
+from greenkd.records import CampaignRecord, Phase, TrialStatus
+
+# What the ledger charges to a single trial: its training and its validation.
+TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value)
+
+# The status of an attempt that the ledger knows and trials.jsonl does not.
+KILLED = "killed"
+
+_KEYS = ["campaign", "trial", "attempt"]
+
+
+def tau_of(params: dict[str, Any] | None) -> float:
+    """Returns τ where the parameters name one, else NaN."""
+    value = (params or {}).get("tau")
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def trial_costs(ledger: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Returns the costs of training and validating trials, summed over `by`; a sum with a missing part is NaN."""
+    of_trials = ledger[ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)]
+    return sum_or_missing(of_trials, by)
+
+
+def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord], ledger: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row per attempt: what trials.jsonl says, the ledger's costs, and attempts that only the ledger knows.
+
+    Args:
+        rows: The rows of every trials.jsonl, with the campaign's number.
+        campaign_records: The records of the campaigns, by number; their tests are read.
+        ledger: The ledger frame.
+    """
+    frame = rows.assign(status=[str(status) for status in rows["status"]], tau=[tau_of(p) for p in rows["params"]])
+
+    # The ledger alone says what was spent: the costs that a row of trials.jsonl repeats are not read.
+    frame = frame.drop(columns=[name for name in columns.COST_COLUMNS if name in frame])
+    frame = frame.merge(trial_costs(ledger, _KEYS).reset_index(), on=_KEYS, how="outer")
+    was_killed = frame["status"].isna()
+    frame.loc[was_killed, "status"] = KILLED
+
+    frame["test_score"] = _test_scores(frame, campaign_records)
+    frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
+
+    frame = frame.astype({"trial": "int64", "attempt": "int64"}).sort_values(_KEYS, ignore_index=True)
+    return frame.reindex(columns=list(columns.TRIALS))
+
+
+def _test_scores(frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
+    """Returns the test score of each attempt. The weights of a trial are those of its complete attempt."""
+    scores = {
+        (campaign, test.trial): test.score for campaign, record in campaign_records.items() for test in record.tests
+    }
+    return [
+        scores.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan
+        for campaign, trial, status in zip(frame["campaign"], frame["trial"], frame["status"], strict=True)
+    ]
+
+
+def _with_parameters_of_other_attempts(frame: pd.DataFrame, finished: pd.DataFrame) -> pd.DataFrame:
+    """Gives killed attempts the τ and the parameters that a finished attempt of the same trial has on record."""
+    by_trial = finished.drop_duplicates(["campaign", "trial"]).set_index(["campaign", "trial"])
+
+    for name, missing in (("tau", math.nan), ("params", None)):
+        values = by_trial[name].to_dict()
+        frame[name] = [
+            values.get((campaign, trial), missing)
+            for campaign, trial in zip(frame["campaign"], frame["trial"], strict=True)
+        ]
+    return frame

@@ -1,0 +1,118 @@
+"""What has to be said below a comparison: what is missing, where rows come from, what may be compared."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames.groupby import groups, joined, rows_of
+from analysis.results.paired_tests import ratio_interval, ratio_of_means
+from greenkd.records import Source
+
+# The costs that a conclusion rests on where no sensor could be read.
+_ENDPOINTS = {"cpu_s": "the CPU seconds", "flops": "the FLOPs"}
+
+
+def setting_notes(
+    setting: pd.DataFrame, references: dict[str, str | None], *, baseline: str, mix_meters: bool
+) -> list[str]:
+    """Returns the notes of one setting, the most general ones first.
+
+    Args:
+        setting: The setting's rows of the runs frame.
+        references: The labels that multiples refer to, under "baseline" and "fixed"; None where there is none.
+        baseline: What was asked for as baseline, a label or a kind.
+        mix_meters: Whether rows of different meters were set in one ratio all the same.
+    """
+    return [
+        *_on_references(setting, references, baseline),
+        *_on_missing_seeds(setting),
+        *_on_unfinished_runs(setting),
+        *_on_different_meters(setting, mix_meters=mix_meters),
+        *_on_endpoints(setting, references["baseline"]),
+        *_on_different_machines(setting),
+    ]
+
+
+def _on_references(setting: pd.DataFrame, references: dict[str, str | None], baseline: str) -> list[str]:
+    notes = []
+    if references["baseline"] is None:
+        labels = ", ".join(sorted(set(setting["strategy"])))
+        notes.append(f"no campaign of {baseline!r} here, so no multiples of it; there are: {labels}")
+
+    if references["fixed"] is None:
+        notes.append("no fixed-τ control: add temperature=fixed (one training per seed)")
+    elif (setting["origin"] == "from grid").any():
+        of_one_trial = (setting["origin"] == "campaign") & (setting["planned_trials"] == 1)
+        start_up = "without any start-up"
+        if of_one_trial.any():
+            start_up = "with the start-up of a campaign of one trial, as measured here"
+        notes.append(f"the fixed-τ row is one trial of the grid: its cost is that training's, {start_up}")
+
+    if (setting["origin"] == "swept").any():
+        notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
+    return notes
+
+
+def _on_missing_seeds(setting: pd.DataFrame) -> list[str]:
+    seeds_of = {label: set(group["seed"]) for (label,), group in groups(setting, ["strategy"])}
+    all_seeds = set.union(*seeds_of.values())
+    return [
+        f"{label}: no seed {', '.join(str(seed) for seed in sorted(all_seeds - seeds))}"
+        for label, seeds in seeds_of.items()
+        if seeds != all_seeds
+    ]
+
+
+def _on_unfinished_runs(setting: pd.DataFrame) -> list[str]:
+    notes = []
+    for row in rows_of(setting[~setting["complete"].astype(bool)]):
+        test = "" if not math.isnan(row["test_score"]) else ", test not opened yet"
+        count = f"{row['complete_trials']} of {row['planned_trials']} trials complete"
+        notes.append(f"{row['strategy']}, seed {row['seed']}: {count}{test}")
+    return notes
+
+
+def _on_different_meters(setting: pd.DataFrame, *, mix_meters: bool) -> list[str]:
+    if setting["meter"].nunique() > 1:
+        outcome = "compared all the same (--mix-meters)" if mix_meters else "not compared (--mix-meters compares them)"
+        return [f"rows come from different meters or methods: their energy is {outcome}"]
+    if setting["carbon"].nunique() > 1:
+        return ["rows use different PUE or carbon intensity: their grams are not compared; re-price them"]
+    return []
+
+
+def _on_endpoints(setting: pd.DataFrame, baseline: str | None) -> list[str]:
+    """Returns what to rest a conclusion on where no sensor could be read, and the ratios of it."""
+    if setting["meter"].str.contains(Source.MEASURED.value).any():
+        return []
+
+    notes = ["no energy sensor was read: CPU seconds and FLOPs are the primary endpoint, joules follow a model"]
+
+    baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
+    for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False):
+        pairs = [(run, baseline_of_seed[run["seed"]]) for run in rows_of(group) if run["seed"] in baseline_of_seed]
+        ratios = [text for name, unit in _ENDPOINTS.items() if (text := _ratio_text(pairs, name, unit))]
+        if ratios:
+            seeds = "1 seed" if len(pairs) == 1 else f"{len(pairs)} paired seeds"
+            notes.append(f"{label} over {baseline}, {seeds}: {', '.join(ratios)}")
+
+    return notes
+
+
+def _ratio_text(pairs: list[tuple[dict[str, Any], dict[str, Any]]], name: str, unit: str) -> str:
+    """Returns the ratio of a cost over paired runs, with its interval where there is one; empty where unknown."""
+    costs = [(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs]
+    ratio = ratio_of_means(costs)
+    if math.isnan(ratio):
+        return ""
+
+    low, high = ratio_interval(costs)
+    interval = "" if math.isnan(low) else f" (95 % bootstrap interval {low:.3g} to {high:.3g})"
+    return f"{ratio:.3g}× {unit}{interval}"
+
+
+def _on_different_machines(setting: pd.DataFrame) -> list[str]:
+    if setting["processor"].nunique() > 1:
+        return [f"rows come from different machines: {joined(setting['processor'])}"]
+    return []

@@ -1,0 +1,189 @@
+"""Fixed τ as the control and as a grid.
+
+Several `fixed` campaigns that differ only in τ are one grid, written the Hydra way. And every trial of a grid *is* a
+training at a fixed τ, so a grid holds the fixed-τ control.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import columns
+from analysis.frames.groupby import groups, joined, rows_of
+from analysis.frames.selection import select_trial
+from analysis.frames.trials import KILLED
+from analysis.results.run_rows import (
+    TrialCosts,
+    carbon_text,
+    final_costs,
+    logits_costs,
+    meter_text,
+    shared_values,
+)
+from greenkd.records import CampaignStatus, StrategyKind, TrialStatus
+
+CONTROL_TAU = 4.0  # the default of the literature and of `temperature=fixed`
+SWEPT = "grid (swept)"
+
+
+def nearest_to_control(taus: set[float]) -> float:
+    """Returns the τ of the control: 4, or the nearest there is (the lower of two)."""
+    return min(taus, key=lambda tau: (abs(tau - CONTROL_TAU), tau))
+
+
+def taus_of_fixed(fixed: pd.DataFrame, trials: pd.DataFrame) -> "pd.Series[float]":
+    """Returns τ of each `fixed` campaign: from its trial, else from its configuration, else NaN."""
+    from_trials = trials.dropna(subset=["tau"]).drop_duplicates("campaign").set_index("campaign")["tau"]
+
+    def tau(campaign: int, temperature: str) -> float:
+        if campaign in from_trials.index:
+            return float(from_trials[campaign])
+        configured = json.loads(temperature).get("tau") if temperature else None
+        return float(configured) if isinstance(configured, int | float) else math.nan
+
+    pairs = zip(fixed["campaign"], fixed["temperature"], strict=True)
+    return pd.Series([tau(campaign, temperature) for campaign, temperature in pairs], fixed.index, dtype="float64")
+
+
+def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> dict[str, Any]:
+    """Returns the run of a grid made of `fixed` campaigns.
+
+    It pays the teacher's logits once, as a grid in one campaign does.
+
+    Args:
+        seed: The seed of all members.
+        members: The campaigns, rows of the campaigns frame.
+        trials: The trials of the setting.
+        costs: What each trial took.
+    """
+    attempts = trials[trials["campaign"].isin(members["campaign"])]
+
+    # What would be chosen, had the members been trials of one campaign.
+    choice: dict[str, Any] = {"trial": math.nan, "chosen_tau": math.nan, "chosen_params": None}
+    choice |= {"val_score": math.nan, "test_score": math.nan, **final_costs(costs, math.nan, math.nan)}
+    best = select_trial(attempts)
+    if best is not None:
+        campaign = members.set_index("campaign").loc[best["campaign"]]
+        choice = {
+            "trial": float(best["trial"]),
+            "chosen_tau": float(best["tau"]),
+            "chosen_params": best["params"],
+            "val_score": float(best["val_score"]),
+            "test_score": float(campaign["test_score"]),
+            **final_costs(costs, best["campaign"], best["trial"]),
+        }
+
+    tuning = {}
+    for name in columns.COST_COLUMNS:
+        logits = members[f"logits_{name}"].fillna(0.0)
+        total = (members[f"tuning_{name}"] - logits).sum(skipna=False) + logits.max()
+        tuning[f"tuning_{name}"] = float(total)
+
+    rows = rows_of(members)
+    return {
+        **shared_values(rows[0]),
+        "strategy": SWEPT,
+        "kind": StrategyKind.GRID.value,
+        "origin": "swept",
+        "seed": seed,
+        "campaigns": tuple(members["campaign"]),
+        "planned_trials": int(members["planned_trials"].sum()),
+        "complete_trials": int(members["complete_trials"].sum()),
+        "attempts": int(members["attempts"].sum()),
+        "killed": int((attempts["status"] == KILLED).sum()),
+        "complete": bool((members["status"] == CampaignStatus.DONE).all()),
+        **choice,
+        **tuning,
+        "meter": joined(meter_text(row) for row in rows),
+        "carbon": joined(carbon_text(row) for row in rows),
+        "pue": float(members["pue"].iloc[0]) if members["pue"].nunique() == 1 else math.nan,
+        "processor": joined(members["processor"]),
+    }
+
+
+def start_up_costs(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
+    """Returns what a campaign of one trial pays besides its training and the logits, on average over those at hand."""
+    is_alone = (setting["planned_trials"] == 1) & (setting["status"] == CampaignStatus.DONE.value)
+    campaigns = rows_of(setting[is_alone])
+    if not campaigns:
+        return dict.fromkeys(columns.COST_COLUMNS, 0.0)
+
+    return {
+        name: math.fsum(
+            campaign[f"tuning_{name}"]
+            - final_costs(costs, campaign["campaign"], campaign["chosen_trial"])[f"final_{name}"]
+            - logits_costs(campaign)[name]
+            for campaign in campaigns
+        )
+        / len(campaigns)
+        for name in columns.COST_COLUMNS
+    }
+
+
+def control_runs(
+    grids: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts, start_up: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """Yields the fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone.
+
+    That includes the start-up of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
+    would look cheaper than the same training under another name.
+
+    Args:
+        grids: The campaigns of kind grid, rows of the campaigns frame.
+        trials: The trials of the setting.
+        costs: What each trial took.
+        start_up: What `start_up_costs` returned for the setting.
+    """
+    is_of_grid = trials["campaign"].isin(grids["campaign"])
+    complete = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna()]
+    if complete.empty:
+        return
+
+    # One τ for all seeds, where all grids hold one.
+    common = set.intersection(*(set(group["tau"]) for _, group in groups(complete, ["campaign"])))
+    tau = nearest_to_control(common or set(complete["tau"]))
+
+    seeds: set[int] = set()
+    for campaign in rows_of(grids):
+        at_tau = complete[(complete["campaign"] == campaign["campaign"]) & (complete["tau"] == tau)]
+        if at_tau.empty or campaign["seed"] in seeds:  # several grids of one seed hold the same training
+            continue
+        seeds.add(campaign["seed"])
+
+        trial = at_tau.iloc[0]
+        is_attempt = (trials["campaign"] == campaign["campaign"]) & (trials["trial"] == trial["trial"])
+        yield _control_run(campaign, trial, int(is_attempt.sum()), costs, start_up)
+
+
+def _control_run(
+    campaign: dict[str, Any],
+    trial: "pd.Series[Any]",
+    attempts: int,
+    costs: TrialCosts,
+    start_up: dict[str, float],
+) -> dict[str, Any]:
+    final = final_costs(costs, campaign["campaign"], trial["trial"])
+    logits = logits_costs(campaign)
+
+    return {
+        **shared_values(campaign),
+        "strategy": f"fixed τ={trial['tau']:g} (from grid, no extra cost)",
+        "kind": StrategyKind.FIXED.value,
+        "origin": "from grid",
+        "campaigns": (campaign["campaign"],),
+        "trial": float(trial["trial"]),
+        "planned_trials": 1,
+        "complete_trials": 1,
+        "attempts": attempts,
+        "killed": 0,
+        "complete": not math.isnan(trial["test_score"]),
+        "chosen_tau": trial["tau"],
+        "chosen_params": trial["params"],
+        "val_score": trial["val_score"],
+        "test_score": trial["test_score"],
+        **{f"tuning_{name}": final[f"final_{name}"] + logits[name] + start_up[name] for name in columns.COST_COLUMNS},
+        **final,
+    }

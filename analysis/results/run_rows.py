@@ -1,0 +1,55 @@
+"""What the rows of the runs frame share: the setting, the teacher's costs, how the figures were made."""
+
+import math
+from typing import Any, cast
+
+from analysis.frames import columns
+from analysis.frames.load import Sweep
+from analysis.frames.trials import trial_costs
+
+# What training and validating a trial took, all attempts, by campaign and trial.
+TrialCosts = dict[tuple[float, float], dict[str, float]]
+
+
+def costs_of_trials(sweep: Sweep) -> TrialCosts:
+    """Returns the costs of every trial that the ledger knows; a sum with a missing part is NaN."""
+    return cast("TrialCosts", trial_costs(sweep.ledger, ["campaign", "trial"]).to_dict("index"))
+
+
+def final_costs(costs: TrialCosts, campaign: float, trial: float) -> dict[str, float]:
+    """Returns the `final_…` columns: what the one training that was picked took, NaN where the ledger lacks it."""
+    of_trial = costs.get((campaign, trial), {})
+    return {f"final_{name}": of_trial.get(name, math.nan) for name in columns.COST_COLUMNS}
+
+
+def logits_costs(campaign: dict[str, Any]) -> dict[str, float]:
+    """Returns what the teacher's logits cost a campaign, zero where it needed none."""
+    needed = not math.isnan(campaign["logits_duration_s"])
+    return {name: campaign[f"logits_{name}"] if needed else 0.0 for name in columns.COST_COLUMNS}
+
+
+def shared_values(campaign: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a run takes over unchanged from a row of the campaigns frame."""
+    return {
+        **{name: campaign[name] for name in (*columns.SETTING, "seed", "metric")},
+        **{f"teacher_{name}": campaign[f"teacher_{name}"] for name in columns.COST_COLUMNS},
+        "teacher_users": campaign["teacher_users"],
+        "meter": meter_text(campaign),
+        "carbon": carbon_text(campaign),
+        "pue": campaign["pue"],
+        "processor": campaign["processor"],
+    }
+
+
+def meter_text(campaign: dict[str, Any]) -> str:
+    """Returns how a campaign's energy was measured: energies whose texts are equal may be compared."""
+    return f"{campaign['meter']} ({campaign['method']}, {campaign['scope']}; {campaign['sources']})"
+
+
+def carbon_text(campaign: dict[str, Any]) -> str:
+    """Returns the PUE and the carbon intensity behind a campaign's grams."""
+    intensity, pue = campaign["intensity_g_per_kwh"], campaign["pue"]
+    pue_text = "PUE unknown" if math.isnan(pue) else f"PUE {pue:g}"
+    if math.isnan(intensity):
+        return f"{pue_text}, intensity unknown"
+    return f"{pue_text}, {intensity:g} g/kWh ({campaign['intensity_source']})"

@@ -1,0 +1,67 @@
+"""Tables in a terminal, whatever its width."""
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table as RichTable
+
+from analysis.views.table import Table, without_control_characters
+
+_FIRST_WIDTH, _FIRST_WIDEST = 16, 30  # of the first column, which may wrap
+_WIDEST = 120
+_NARROWEST_TERMINAL = 60
+
+
+def make_console() -> Console:
+    """Returns a console that never wraps a table needlessly: 120 columns where the output is no terminal."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        return Console(highlight=False, width=_WIDEST)
+    return Console(highlight=False, width=max(min(console.width, _WIDEST), _NARROWEST_TERMINAL))
+
+
+def to_terminal(table: Table, console: Console) -> None:
+    """Prints a table; columns that may go are left out until it fits."""
+    kept = list(range(len(table.header)))
+    leaving = list(table.optional)
+    while leaving and _width(table, kept) > console.width:
+        kept.remove(leaving.pop(0))
+
+    console.print()
+    console.print(escape(table.title), style="bold", highlight=False)
+    console.print(_rich_table(table, kept), highlight=False)
+
+    notes = list(table.notes)
+    left_out = [name.replace("\n", " ") for column, name in enumerate(table.header) if column not in kept]
+    if left_out:
+        notes.append(f"left out in this narrow terminal, in the files: {', '.join(left_out)}")
+    for note in notes:
+        console.print(Padding(escape(note), (0, 0, 0, 2)), style="dim", highlight=False)
+
+
+def _width(table: Table, kept: list[int]) -> int:
+    """Returns the width of some columns, with a space between them and a first column that wraps."""
+    widths = [
+        max(cell_len(line) for row in (table.header, *table.rows) for line in row[column].split("\n"))
+        for column in kept
+    ]
+    return min(widths[0], _FIRST_WIDTH) + sum(width + 1 for width in widths[1:])
+
+
+def _rich_table(table: Table, kept: list[int]) -> RichTable:
+    rich_table = RichTable(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold")
+    for column in kept:
+        is_first = column == 0
+        rich_table.add_column(
+            escape(table.header[column]),
+            justify="left" if column in table.left else "right",
+            no_wrap=not is_first,
+            min_width=_FIRST_WIDTH if is_first else None,
+            max_width=_FIRST_WIDEST if is_first else None,
+            vertical="top",
+        )
+
+    for row in table.rows:
+        rich_table.add_row(*(escape(without_control_characters(row[column])) for column in kept))
+    return rich_table

@@ -1,0 +1,43 @@
+"""The pieces that campaigns of one setting are made of, with their costs."""
+
+import dataclasses
+from typing import NamedTuple
+
+from greenkd.estimate.stopwatch import Work
+
+
+class Pace(NamedTuple):
+    """Cost of one epoch, and how far single measurements of it lie apart.
+
+    Attributes:
+        epoch: Mean cost of an epoch.
+        low: CPU seconds of the cheapest sample over the mean.
+        high: CPU seconds of the most expensive sample over the mean.
+    """
+
+    epoch: Work
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Costs of the pieces that campaigns of one setting are made of.
+
+    Attributes:
+        setup: Networks, objective and study of one campaign.
+        trial: What a trial takes besides its epochs: student, proposal, weights, rows.
+        student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
+        teacher: An epoch of the teacher's training; None where the objective needs no teacher.
+        logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
+        student_evaluation: Per image of the test set.
+        teacher_evaluation: Per image of the test set.
+    """
+
+    setup: Work
+    trial: Work
+    student: Pace
+    teacher: Pace | None
+    logits: Work | None
+    student_evaluation: Work
+    teacher_evaluation: Work

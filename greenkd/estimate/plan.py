@@ -1,0 +1,182 @@
+"""What an estimate adds up: the campaigns that are still to be run, their rates, and what they share."""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from greenkd.campaign.environment import describe_environment
+from greenkd.campaign.progress import CampaignState, read_state
+from greenkd.campaign.settings import Settings
+from greenkd.campaign.teacher import stream_key
+from greenkd.campaign.training_context import DataCache, open_training_context
+from greenkd.campaign.workers.fork_server import can_fork, load
+from greenkd.energy import EnergyMonitor
+from greenkd.energy.unmetered import since_process_start
+from greenkd.estimate.calibration import Calibrator
+from greenkd.estimate.earlier_campaigns import from_records
+from greenkd.estimate.rates import Rates, from_calibration
+from greenkd.estimate.stopwatch import NO_WORK, Work
+from greenkd.records import Environment, LedgerRow, read_rows
+from greenkd.teacher.cache import teacher_key
+from greenkd.training.backend.placement import place_trials
+from greenkd.training.context import TrainingContext
+from greenkd.training.stop_signals import StopFlag
+
+LEDGER = "calibration.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedCampaign:
+    """One campaign to be run, and what it shares with others.
+
+    Attributes:
+        settings: The campaign's.
+        trials: How many are still to be run.
+        rates: What its pieces cost.
+        processes: How many run its trials at the same time.
+        teacher: Key of its teacher, if that is still to be trained.
+        logits: Name of the folder of its teacher's stored logits, and the share of them that is missing; None where
+            none are stored.
+    """
+
+    settings: Settings
+    trials: int
+    rates: Rates
+    processes: int
+    teacher: str | None
+    logits: tuple[str, float] | None
+
+
+class Planner:
+    """Looks up or times what is needed to estimate campaigns of one sweep.
+
+    Args:
+        monitor: Open; records what the timing takes.
+        device: Where the campaigns train.
+        stop: Asked between steps.
+        sweep: The sweep's folder.
+
+    Attributes:
+        start: What the command's own start takes, its data sets included.
+    """
+
+    def __init__(self, monitor: EnergyMonitor, device: torch.device, stop: StopFlag, sweep: Path) -> None:
+        self._monitor = monitor
+        self._device = device
+        self._stop = stop
+        self._sweep = sweep
+        self._contexts: dict[str, TrainingContext] = {}
+        self._rates: dict[str, Rates] = {}
+        self.start = NO_WORK
+
+        load()
+        # A forked worker need not load it again.
+        self._inherited = _since_start() if can_fork(device.type) else NO_WORK
+
+    @property
+    def worker_start(self) -> Work:
+        """What the start of one worker takes, averaged over the data sets."""
+        start, inherited = self.start, self._inherited
+        not_inherited = Work(start.cpu_s - inherited.cpu_s, start.duration_s - inherited.duration_s)
+        return not_inherited.times(1 / max(len(self._contexts), 1))
+
+    def plan(self, campaigns: Sequence[tuple[Settings, Path]]) -> list[PlannedCampaign]:
+        """Returns those campaigns that have something left, in order.
+
+        Raises:
+            GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
+        """
+        here = describe_environment(self._device, f"{self._monitor.meter.name} {self._monitor.meter.version}")
+
+        planned: list[PlannedCampaign] = []
+        for settings, folder in campaigns:
+            state = read_state(settings, folder)
+            if state.state != "done":
+                context = self._context(settings)
+                planned.append(self._planned(settings, state, context, self._rates_of(settings, context, here)))
+        return planned
+
+    def _context(self, settings: Settings) -> TrainingContext:
+        """Loads a campaign's data set, once for all campaigns that use it, and adds the time it takes to the start."""
+        data = repr((settings.dataset.mapping, settings.smoke))
+        if data not in self._contexts:
+            before = _since_start() if self._contexts else NO_WORK
+            context = self._contexts[data] = open_training_context(
+                settings, self._device, self._monitor, self._stop, DataCache()
+            )
+            if not self._rates:
+                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
+                    Calibrator(settings, context, Path(scratch)).warm_up()
+
+            after = _since_start()
+            self.start += Work(after.cpu_s - before.cpu_s, after.duration_s - before.duration_s)
+        return self._contexts[data]
+
+    def _rates_of(self, settings: Settings, context: TrainingContext, here: Environment) -> Rates:
+        """Reads the rates of a setting off earlier campaigns, or times them; once for each setting."""
+        if settings.setting_id not in self._rates:
+            rates = from_records(settings, self._sweep.parent, here)
+            if rates is None:
+                with tempfile.TemporaryDirectory(prefix="greenkd-") as scratch:
+                    calibration = Calibrator(settings, context, Path(scratch)).run()
+                self._monitor.flush()
+                rows = [row for row in read_rows(self._sweep / LEDGER, LedgerRow).rows if row.pid == os.getpid()]
+                rates = from_calibration(calibration, settings, context, rows)
+
+            self._rates[settings.setting_id] = rates
+        return self._rates[settings.setting_id]
+
+    def _planned(
+        self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
+    ) -> PlannedCampaign:
+        training, trials = settings.training, state.planned - state.ended
+        placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
+        in_turns = settings.order == "interleaved"
+        teacher = _teacher(settings, context)
+
+        return PlannedCampaign(
+            settings=settings,
+            trials=trials,
+            rates=rates,
+            processes=1 if in_turns else max(1, min(placement.processes, trials)),
+            teacher=None if teacher is None or _is_trained(settings, teacher) else teacher,
+            logits=_logits(settings, context, teacher),
+        )
+
+
+def _since_start() -> Work:
+    elapsed = since_process_start()
+    return Work(elapsed.cpu_s, elapsed.duration_s)
+
+
+def _teacher(settings: Settings, context: TrainingContext) -> str | None:
+    """Returns the key of a campaign's teacher; None where it needs none, or its weights are given."""
+    source = settings.build_objective().teacher
+    if source is None:
+        return None
+
+    network = settings.network(source).mapping
+    if network.get("weights"):
+        return None
+    training = settings.training
+    return teacher_key(context, network, training.teacher_recipe(), training.teacher.seed)
+
+
+def _is_trained(settings: Settings, key: str) -> bool:
+    return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
+
+
+def _logits(settings: Settings, context: TrainingContext, teacher: str | None) -> tuple[str, float] | None:
+    """Returns the name of the folder of a campaign's stored logits, and the share of their epochs that is missing."""
+    if settings.build_objective().teacher is None or not settings.training.bank:
+        return None
+
+    key = stream_key(settings, context.data, teacher or f"given {settings.teacher.mapping.get('weights')}")
+    epochs = settings.training.recipe.epochs
+    files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
+    stored = len({file.name.split("_")[1][:4] for file in files})
+    return key, 1 - min(stored, epochs) / epochs

@@ -1,0 +1,220 @@
+"""One command from its check to its last record: what `greenkd.sweep.command` does with Hydra's calls."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from greenkd.campaign.campaign import run_campaign
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.progress import CampaignState, describe, read_state
+from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.workers.fork_server import start_fork_server
+from greenkd.errors import GreenkdError, StorageError, TeacherFailedError, TrainingInterruptedError
+from greenkd.estimate.estimate import make_estimate
+from greenkd.estimate.table import describe_estimate
+from greenkd.identity import plain, sweep_folder
+from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
+from greenkd.sweep.closing import close_command
+from greenkd.sweep.exit_codes import ExitCode, graver
+from greenkd.sweep.interleave import RecordOrError, take_turns
+from greenkd.sweep.repeats import read_without_repeats
+from greenkd.sweep.terminal import refuse, show
+from greenkd.training.stop_signals import StopFlag, stop_on_signals
+
+log = logging.getLogger("greenkd")
+
+# Free space without which no campaign begins: a full disk still takes an empty file.
+ROOM_BYTES = 1 << 16
+
+
+@dataclasses.dataclass
+class Command:
+    """What one command line asks for, and what has become of it so far.
+
+    Attributes:
+        line: The command line, to be typed again.
+        pid: The process that it was started in.
+        launched: It is a single job that a launcher has started in a process of its own.
+        repeats: Resolved folders of jobs that would train what another job of the command trains.
+        campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
+        results: With `order=interleaved`, where the first job runs all campaigns: by resolved folder, how each ended.
+        exit_code: The gravest so far.
+        data: The data set that campaigns following each other share.
+    """
+
+    line: str
+    pid: int
+    launched: bool
+    repeats: set[Path]
+    campaigns: list[tuple[Settings, Path]] = dataclasses.field(default_factory=list)
+    results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
+    exit_code: ExitCode = ExitCode.DONE
+    data: DataCache = dataclasses.field(default_factory=DataCache)
+
+    @property
+    def is_run_here(self) -> bool:
+        """Whether this process has checked the command and runs its jobs; a launcher's jobs run in other processes."""
+        return not self.launched and self.pid == os.getpid()
+
+    def note(self, code: ExitCode) -> None:
+        """Keeps an exit code if it is graver than those before."""
+        self.exit_code = graver(self.exit_code, code)
+
+    def begin(self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]) -> None:
+        """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
+
+        Args:
+            configs: The composed jobs.
+            folder_of: Returns the folder of a job's campaign.
+        """
+        try:
+            states = self._check(configs, folder_of)
+        except GreenkdError as error:
+            refuse(str(error))
+
+        show(describe(states))
+        if self.repeats:
+            left_out = len(self.repeats)
+            show(f"  left out: {left_out} repeats of objectives that have no temperature, under other strategies")
+
+        if any(settings.estimate and not settings.dry_run for settings, _ in self.campaigns):
+            show(self._estimate())
+        if self._trains_nothing():
+            sys.exit(ExitCode.DONE)
+
+    def _check(
+        self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]
+    ) -> list[CampaignState]:
+        """Checks all jobs, makes the campaigns' folders, and returns how far each campaign is."""
+        jobs = [plain(config) for config in configs]
+        for job, settings in zip(jobs, read_without_repeats(jobs), strict=True):
+            folder = folder_of(job)
+            if settings is None:
+                self.repeats.add(folder.resolve())
+            else:
+                self.campaigns.append((settings, folder))
+
+        if not self._trains_nothing():
+            for _, folder in self.campaigns:
+                _make_folder(folder)
+        return [read_state(settings, folder) for settings, folder in self.campaigns]
+
+    def _trains_nothing(self) -> bool:
+        return any(settings.dry_run or settings.estimate for settings, _ in self.campaigns)
+
+    def _estimate(self) -> str:
+        """Estimates the campaigns, and returns the table to show."""
+        try:
+            with stop_on_signals() as stop:
+                return describe_estimate(make_estimate(self.campaigns, stop))
+        except TrainingInterruptedError:
+            sys.exit(ExitCode.INTERRUPTED)
+        except GreenkdError as error:
+            refuse(str(error))
+
+    def run(self, config: DictConfig, folder: Path) -> str:
+        """Runs one job's campaign, and notes how it ended.
+
+        Args:
+            config: The composed job.
+            folder: The campaign's folder.
+
+        Returns:
+            The campaign's status, or in words how it ended otherwise.
+        """
+        if folder.resolve() in self.repeats:
+            return "repeat"
+
+        reporter = Reporter()
+        try:
+            settings = read_settings(plain(config))
+            if self.launched:
+                self.campaigns = [(settings, folder)]
+            if any(other.training.parallel_trials != 1 for other, _ in self.campaigns):
+                start_fork_server()  # before the first campaign computes
+            with reporter.live(), stop_on_signals() as stop:
+                record = self._run_campaign(settings, folder, stop, reporter)
+
+        except TrainingInterruptedError as error:
+            log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, self._states(), self.line)
+            self.close()
+            sys.exit(ExitCode.INTERRUPTED)
+        except TeacherFailedError as error:
+            log.error("%s", error)
+            self.note(ExitCode.TRIALS_FAILED)
+            return "failed"
+        except (GreenkdError, OSError) as error:
+            log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
+            self.note(ExitCode.REFUSED)
+            return "refused"
+        except Exception:  # one campaign that breaks off must not take the others of the sweep with it
+            log.exception("this campaign broke off for a reason nobody foresaw; please report it")
+            self.note(ExitCode.UNFORESEEN)
+            return "broken off"
+
+        if record.status is not CampaignStatus.DONE:
+            self.note(ExitCode.TRIALS_FAILED)
+        return record.status.value
+
+    def _run_campaign(self, settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
+        """Runs one campaign; the first of campaigns that take turns runs them all."""
+        here = folder.resolve()
+        if settings.order == "sequential" or here not in {other.resolve() for _, other in self.campaigns}:
+            return run_campaign(settings, folder, stop, reporter, self.data)
+
+        if not self.results:
+            self.results = take_turns(self.campaigns, stop, self.data)
+        result = self.results[here]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _states(self) -> str:
+        """Describes how far every campaign of the command is."""
+        return describe([read_state(settings, folder) for settings, folder in self.campaigns])
+
+    def close(self) -> None:
+        """Records what the command took outside its campaigns, and says how good an estimate of them was."""
+        if not self.campaigns:
+            return
+
+        folders = [folder for _, folder in self.campaigns]
+        try:
+            for line in close_command(folders, sweep_folder(folders[0]), self.line):
+                show(line)  # not logged: after the last job of several Hydra's own format is back
+        except GreenkdError as error:
+            log.error("%s", error)
+            self.note(ExitCode.REFUSED)
+
+    def note_records(self) -> None:
+        """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
+        for _, folder in self.campaigns:
+            status = CampaignStatus.RUNNING
+            with contextlib.suppress(RecordError, FileNotFoundError):
+                status = read_campaign(folder / "campaign.json").status
+
+            if status is not CampaignStatus.DONE:
+                self.note(ExitCode.TRIALS_FAILED)
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a campaign's folder, and tries whether it takes a file that is not empty."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be written ({error.strerror}); "
+            "make it writable, or choose another place with hydra.sweep.dir=<folder> (hydra.run.dir without -m)"
+        ) from error
