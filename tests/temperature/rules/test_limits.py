@@ -11,6 +11,7 @@ from torch import Tensor
 
 from greenkd.temperature.rules import RULES, Learned, LossGap, PerSampleRandom, Rule, RuleSetup
 from greenkd.temperature.schedules import TauRange
+from tests.objectives.test_every_objective import Unread
 
 from .batches import SAMPLES, SETUP, distillation, make_inputs, make_rule
 
@@ -133,6 +134,15 @@ def test_bf16_logits_give_finite_losses_and_gradients(name: str, tau: float, cla
     for tensor in (student, *rule.parameters()):
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_does_not_read_the_device(name: str) -> None:
+    rule = make_rule(name)
+    for epoch in (0, 1):
+        inputs = make_inputs(epoch=epoch)
+        with Unread():
+            distillation(rule, inputs).backward()
 
 
 @pytest.mark.parametrize("name", RULES)
