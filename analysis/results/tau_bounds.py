@@ -16,8 +16,7 @@ BoolArray = NDArray[np.bool_]
 LEVEL = 0.045  # chance of the t interval to miss; with the next it makes 5 %
 REFUTE_LEVEL = 0.005  # chance to refute the true shape
 _OWN_CURVE_LEVEL = 0.1  # at which seeds are taken to have curves of their own
-_SHAPE_PARAMETERS = 4  # that the best shape was chosen by: kind, place, width and size
-_DRAWS = 20_000
+_DRAWS = 10_000
 _LARGE_DF = 1e6
 _COLLAPSE_SCALES = 8.0  # robust standard deviations below the seed's median and below the same τ in another seed
 _SMALLEST_SCALE = 1e-6
@@ -32,9 +31,16 @@ class Points:
     control: int  # index of the control's τ
 
 
-def bounds(
-    scores: FloatArray, design: Design, values: Shapes, points: Points, chance: FloatArray
-) -> dict[str, FloatArray]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chance:
+    """What pure noise does under a design, in units of its estimated variance: sorted draws."""
+
+    explained: FloatArray  # by the best of all shapes
+    all_left: FloatArray  # between τ by the best shape
+    worst_left: FloatArray  # at the worst τ
+
+
+def bounds(scores: FloatArray, design: Design, values: Shapes, points: Points, chance: Chance) -> dict[str, FloatArray]:
     """The fields of `TauResponse` for sweeps of one design.
 
     Args:
@@ -42,7 +48,7 @@ def bounds(
         design: Of these trainings.
         values: Every shape at the trainings' τ and, after them, at the points.
         points: Where the bounds are evaluated.
-        chance: From `largest_by_chance`.
+        chance: From `draw_chance`, of all trainings.
     """
     trainings = scores.shape[-1]
     centred = values.values[:, :trainings] @ design.within
@@ -60,7 +66,7 @@ def bounds(
     # Shapes that chance alone does not put so far behind the best one.
     best = explained.argmax(axis=1)
     most = explained.max(axis=1)
-    critical = np.quantile(chance, 1 - REFUTE_LEVEL) * variance
+    critical = np.quantile(chance.explained, 1 - REFUTE_LEVEL) * variance
     possible = explained >= (most - critical)[:, None]
     flat_possible = most <= critical
 
@@ -73,15 +79,18 @@ def bounds(
     lower = np.where(flat_possible, 0.0, np.where(possible, least_gained, np.inf).min(axis=1))
     band_low, band_high = _band(largest, smallest, gains, bounding)
 
-    curve = np.take_along_axis(size, best[:, None], axis=1) * gains[best]
+    # What the best shape says, and what it leaves over beside the noise between seeds alone.
+    pure_variance = np.maximum(((within @ design.pure) ** 2).sum(axis=1) / design.pure_df, np.finfo(np.float64).tiny)
+    all_left, worst_left = _left_over(within, design, _best(size, best) * centred[best], most, pure_variance)
+    curve = _best(size, best) * gains[best]
     top = curve.argmax(axis=1)
     return {
         "upper": np.where(bounding, most_gained, 0.0).max(axis=1),
         "lower": lower,
         "best_tau": points.taus[top],
         "best_gain": curve.max(axis=1),
-        "p_effect": (chance >= (most / variance)[:, None]).mean(axis=1),
-        "p_fit": _lack_of_fit(within, design, curve_at_trainings=_best(size, best) * centred[best], explained=most),
+        "p_effect": _share_above(chance.explained, most / variance),
+        "p_fit": _lack_of_fit(all_left, worst_left, design, chance),
         "curve": curve,
         "band_low": np.where(flat_possible[:, None], np.minimum(band_low, 0), band_low),
         "band_high": np.where(flat_possible[:, None], np.maximum(band_high, 0), band_high),
@@ -136,37 +145,48 @@ def _band(
     return low, high
 
 
-def _lack_of_fit(
-    within: FloatArray, design: Design, *, curve_at_trainings: FloatArray, explained: FloatArray
-) -> FloatArray:
-    """The p value of what the best shape leaves over between τ: in all (F), and at the worst τ (t, Bonferroni)."""
+def _left_over(
+    within: FloatArray, design: Design, curve: FloatArray, explained: FloatArray, variance: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What a curve leaves over between τ, in units of the noise: the sum of squares, and the worst τ's deviation."""
+    between = (within**2).sum(axis=1) - ((within @ design.pure) ** 2).sum(axis=1)
+    deviation = (within - curve) @ design.cells.T / np.sqrt(design.cells.sum(axis=1))
+    return (between - explained) / variance, np.abs(deviation).max(axis=1) / np.sqrt(variance)
+
+
+def _lack_of_fit(all_left: FloatArray, worst_left: FloatArray, design: Design, chance: Chance) -> FloatArray:
+    """The p value of a lack of fit: the smaller of the two, times two (Bonferroni)."""
     if not design.replicated:
-        return np.ones(len(within))
+        return np.ones(len(all_left))
 
-    pure = within @ design.pure
-    pure_square = np.maximum((pure**2).sum(axis=1), np.finfo(np.float64).tiny)
-    between_df = len(design.cells) - 1 - _SHAPE_PARAMETERS
-    if between_df < 1:
-        return np.ones(len(within))
-    left = (within**2).sum(axis=1) - pure_square - explained
-    p_all = stats.f.sf(left / between_df / (pure_square / design.pure_df), between_df, design.pure_df)
-
-    count = design.cells.sum(axis=1)
-    deviation = (within - curve_at_trainings) @ design.cells.T / count
-    scale = np.sqrt(pure_square[:, None] / design.pure_df / count * (between_df / len(design.cells)))
-    p_worst = 2 * len(count) * stats.t.sf(np.abs(deviation / scale).max(axis=1), design.pure_df)
+    p_all = _share_above(chance.all_left, all_left)
+    p_worst = _share_above(chance.worst_left, worst_left)
     return np.asarray(np.minimum(1.0, 2 * np.minimum(p_all, p_worst)))
 
 
-def largest_by_chance(design: Design, values: Shapes) -> FloatArray:
-    """Draws of what the best of all shapes explains of pure noise, in units of the noise's estimated variance."""
-    generator = np.random.default_rng(0)
+def _share_above(draws: FloatArray, values: FloatArray) -> FloatArray:
+    """The share of sorted draws that are at least as large as each value, the value itself counted as one draw."""
+    above = len(draws) - np.searchsorted(draws, values, side="left")
+    return np.asarray((above + 1) / (len(draws) + 1))
+
+
+def draw_chance(design: Design, values: Shapes) -> Chance:
+    """Fits every shape to noise. The best of many shapes explains more than its one size would, and leaves less over.
+
+    Args:
+        design: Of the trainings.
+        values: Every shape at the trainings' τ first.
+    """
+    within = np.random.default_rng(0).standard_normal((_DRAWS, len(design.taus))) @ design.within
     centred = values.values[:, : len(design.taus)] @ design.within
     directions = centred / np.sqrt(np.maximum((centred**2).sum(axis=1, keepdims=True), 1e-9))
+    variance = ((within @ design.pure) ** 2).sum(axis=1) / design.pure_df
 
-    noise = generator.standard_normal((_DRAWS, len(design.taus)))
-    variance = generator.chisquare(design.pure_df, _DRAWS) / design.pure_df
-    return np.asarray(((noise @ directions.T) ** 2).max(axis=1) / variance)
+    size = within @ directions.T
+    best = (size**2).argmax(axis=1)
+    most = (size**2).max(axis=1)
+    all_left, worst_left = _left_over(within, design, _best(size, best) * directions[best], most, variance)
+    return Chance(explained=np.sort(most / variance), all_left=np.sort(all_left), worst_left=np.sort(worst_left))
 
 
 def collapsed(scores: FloatArray, seeds: NDArray[np.int64], taus: FloatArray) -> BoolArray:

@@ -12,8 +12,9 @@ less than 0.5 in 72 % of sweeps; a cubic excluded 0.5 points in 52 % of flat swe
 
 The noise is measured between seeds at the same τ (pure error), so no shape can hide in it. Its variance may differ
 between τ (moderated, Smyth 2004), and trainings of one seed may follow a curve of their own. What the best shape leaves
-over is tested against pure error (Draper and Smith 1998, "Applied regression analysis", section 2.1). If that fails,
-nothing is said about the curve and the verdict rests on `search_gain` alone.
+over is tested against pure error (Draper and Smith 1998, "Applied regression analysis", section 2.1), in all and at the
+worst τ, with the distribution that the best of all shapes gives on pure noise. If that fails, nothing is said about the
+curve and the verdict rests on `search_gain` alone.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results.tau_bounds import Points, bounds, collapsed, largest_by_chance, no_bounds
+from analysis.results.tau_bounds import Points, bounds, collapsed, draw_chance, no_bounds
 from analysis.results.tau_design import FEWEST_DF, design_of
 from analysis.results.tau_shapes import Shapes, shapes
 
@@ -29,7 +30,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 CONTROL_TAU = 4.0
-LACK_OF_FIT_LEVEL = 0.05  # half for what is left over in all, half for the largest deviation of one τ
+LACK_OF_FIT_LEVEL = 0.05  # of calling a smooth response rough
 _POINTS = 60
 
 
@@ -117,7 +118,7 @@ def _all_bounds(
         return no_bounds(len(batch), points)
 
     values = shapes(np.concatenate([taus, points.taus]), float(taus.min()), float(taus.max()))
-    chance = largest_by_chance(design, values)
+    chance = draw_chance(design, values)
     fields = no_bounds(len(batch), points)
 
     complete = np.flatnonzero(kept.all(axis=1))

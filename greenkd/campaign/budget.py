@@ -24,10 +24,8 @@ _LOOK_COST = 20
 
 # Seconds that are held back for a stop (checkpoints, rows), and for the end of campaign and command.
 _STOP_S, _CLOSING_S = 0.2, 0.5
-# The share of a limit without which no campaign begins.
-_LEAST_SHARE = 0.01
-# Of a speed that was seen before, what is still believed at the next look.
-_BELIEVED_SPEED = 0.8
+# The share of a limit without which no campaign begins; of a speed seen before, what is believed at the next look.
+_LEAST_SHARE, _BELIEVED_SPEED = 0.01, 0.8
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -178,6 +176,15 @@ class Budget:
                 raise BudgetSpentError("stopped by budget")
         self._begin(together)
         return together
+
+    def passes_left(self, flops: float, networks: int) -> int | None:
+        """Returns how many passes of so many FLOPs each of some networks may make, one at least; None: any number."""
+        limit = self._limits.get("gflops")
+        if limit is None or not flops:
+            return None
+        self._look()
+        left = 1e9 * (limit - self._spent.get("gflops", 0.0))
+        return max(int(left / networks / flops), 1)
 
     def lift(self) -> None:
         """Holds nothing back any more: what is still to be trained has to be, before the campaign can end."""

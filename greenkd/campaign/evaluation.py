@@ -16,6 +16,7 @@ from greenkd.records import (
     CampaignStatus,
     Costs,
     LedgerRow,
+    NetworkRecord,
     Phase,
     TestResult,
     TrialRow,
@@ -232,10 +233,17 @@ def _inference(
         window_s=_window_s(context),
     )
 
+    def passes(network: NetworkRecord, networks: int) -> int | None:
+        flops = len(context.training.data.test) * (network.forward_flops_per_image or 0.0)
+        return context.budget.passes_left(flops, networks)
+
+    most = passes(size, 1 if teacher is None else 2)
     records: dict[str, object] = {
-        "student_inference": measure(student, size=size, trial=chosen.trial, attempt=chosen.attempt)
+        "student_inference": measure(student, size=size, trial=chosen.trial, attempt=chosen.attempt, most_passes=most)
     }
     if teacher is not None:
         teacher_size = teacher.record.network
-        records["teacher_inference"] = measure(teacher.network, size=teacher_size, trial=None, attempt=0)
+        records["teacher_inference"] = measure(
+            teacher.network, size=teacher_size, trial=None, attempt=0, most_passes=passes(teacher_size, 1)
+        )
     return records

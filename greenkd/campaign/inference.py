@@ -32,6 +32,7 @@ def measure_inference(
     trial: int | None,
     attempt: int,
     window_s: float = WINDOW_S,
+    most_passes: int | None = None,
 ) -> InferenceRecord:
     """Meters whole passes over the test set, normalisation and counting of hits included.
 
@@ -45,6 +46,7 @@ def measure_inference(
         trial: The trial whose student this is; None for the teacher.
         attempt: The attempt at that trial.
         window_s: Seconds to fill with passes; 0 for a single pass.
+        most_passes: More are not made though the window is not full, because a budget does not allow their FLOPs.
     """
     split, monitor = context.data.test, context.monitor
     images = len(split)
@@ -59,7 +61,7 @@ def measure_inference(
     # Whole passes
     passes, started = 0, time.monotonic()
     with monitor.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as handle:
-        while passes == 0 or time.monotonic() - started < window_s:
+        while passes == 0 or (passes != most_passes and time.monotonic() - started < window_s):
             split(network, recipe)
             handle.add_work(images, flops=flops, forward_flops=flops)
             passes += 1

@@ -65,6 +65,13 @@ def test_the_band_holds_the_whole_curve() -> None:
     assert inside[found.fits].mean() > 0.9
 
 
+@pytest.mark.parametrize("taus", [[2.0, 4.0, 8.0, 16.0], [2.0, 4.0, 6.0, 9.0, 13.0, 20.0]])
+def test_a_coarse_grid_is_called_rough_as_rarely(taus: list[float]) -> None:
+    scores = np.random.default_rng(4).normal(90, 0.3, (1_000, 4 * len(taus)))
+    found = tau_response(scores, np.repeat(np.arange(4), len(taus)), np.tile(taus, 4))
+    assert 0.93 < found.fits.mean() < 0.99
+
+
 def test_a_spike_is_not_taken_for_a_curve() -> None:
     found = tau_response(generated(Scenario(name="spike", shape="spike", height=2.0), 50), SEEDS, GRID)
     assert found.fits.mean() < 0.1
