@@ -66,8 +66,8 @@ def test_a_budget_stops_a_sweep_and_the_table_says_so(greenkd: Run, base: Path, 
     ledger = read_rows(folder / "ledger.jsonl", LedgerRow).rows
 
     # Not quite three trials, and what comes after them: tests, and a pass of student and teacher. The teacher and its
-    # logits are cached. How many trials that lets begin depends on the machine's speed: what may be spent until the next look at
-    # the ledger is held back too.
+    # logits are cached. How many trials may begin depends on the machine's speed: what may be spent until the next look
+    # at the ledger is held back too.
     trials = [row for row in ledger if row.phase in (Phase.STUDENT_TRAINING, Phase.VALIDATION)]
     tests = [row for row in ledger if row.phase is Phase.TEST]
     record = read_campaign(folder / "campaign.json")
