@@ -9,7 +9,7 @@ Designs are seeds of the grid + further seeds of the other strategy alone. The l
 that was looked at at every planned number of seeds before; `followed` runs all looks and stops at the first decision.
 
 Takes five minutes on one core; `--full` runs 2,000 sweeps of every cell, the designs up to 8 seeds, followed looks and
-the generators whose truth no procedure can know, in about 20 minutes. Prints Markdown tables.
+the generators whose truth no procedure can know, in about 25 minutes. Prints Markdown tables.
 """
 
 import argparse

@@ -39,11 +39,18 @@ NOT_IDENTITY = (
     "interleaving",
 )
 # Settings that earlier versions did not have, with the value that does what those did. At that value they are no part
-# of an identity: campaigns and teachers of earlier versions keep their ids.
-ADDED_SETTINGS: Mapping[str, Any] = {
-    "training.teacher.batch_size": None,
-    "student.init": "torchvision",
-    "teacher.init": "torchvision",
+# of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where
+# the key is that target's own.
+ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
+    ("training.teacher.batch_size", None): None,
+    ("student.init", None): "torchvision",
+    ("teacher.init", None): "torchvision",
+    ("temperature.rule", None): "shared",
+    ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
+    ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
+    ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
+    ("objective.taus", "greenkd.objectives.KD"): None,
+    ("objective.taus", "greenkd.objectives.DKD"): None,
 }
 # What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).
@@ -81,19 +88,13 @@ def setting_id(config: Mapping[str, Any]) -> str:
     return _digest(config, NOT_IDENTITY + NOT_SETTING)
 
 
-def is_as_before(key: str, value: object) -> bool:
-    """Tells whether a setting is one that earlier versions did not have, at the value that does what those did."""
-    return key in ADDED_SETTINGS and value == ADDED_SETTINGS[key]
-
-
 def network_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the part of a network's group that its weights are a function of; the name is none.
 
     Args:
         config: The group `teacher` or `student`.
     """
-    kept = {key: value for key, value in config.items() if not is_as_before(f"teacher.{key}", value)}
-    return kept | {"name": None}
+    return without_new_defaults(config, "teacher.") | {"name": None}
 
 
 def with_seeds(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,6 +160,41 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
+def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENTITY) -> dict[str, Any]:
+    """Returns the settings that can change a result, by dotted key, in one spelling.
+
+    Args:
+        config: The resolved configuration.
+        left_out: Keys, and groups of them, that do not count.
+    """
+    return {
+        key: value
+        for key, value in flatten(without_new_defaults(config))
+        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
+    }
+
+
+def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns a configuration less the `ADDED_SETTINGS` that are as before: as earlier versions would have written it.
+
+    Args:
+        config: The resolved configuration, or a part of it.
+        prefix: Where the part stands, with a dot at its end: "temperature.".
+    """
+    target = str(config.get("_target_"))
+    kept: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{prefix}{name}"
+        plainer = without_new_defaults(value, f"{key}.") if isinstance(value, Mapping) else value
+        if key == "temperature.rule" and isinstance(plainer, Mapping) and plainer.keys() == {"name"}:
+            plainer = plainer["name"]  # a rule's name alone says the same
+
+        entries = [entry for entry in ((key, target), (key, None)) if entry in ADDED_SETTINGS]
+        if not any(plainer == ADDED_SETTINGS[entry] for entry in entries):
+            kept[str(name)] = plainer
+    return kept
+
+
 def register_resolver() -> None:
     """Lets `conf/config.yaml` name Hydra's output folder by `${greenkd.folder:}`."""
 
@@ -176,10 +212,5 @@ def _name(config: Mapping[str, Any], group: str) -> str:
 
 
 def _digest(config: Mapping[str, Any], left_out: tuple[str, ...]) -> str:
-    kept = {
-        key: value
-        for key, value in flatten(config)
-        if not any(key == name or key.startswith(f"{name}.") for name in left_out) and not is_as_before(key, value)
-    }
-
+    kept = identifying(config, left_out)
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]

@@ -60,8 +60,8 @@ SHORT = (
     "student.width=4",
     "teacher.width=8",
 )
-# Random τ, a grid one by one and in lockstep, a searched τ, dropout, trainable parts and memory banks of the
-# objective's own.
+# Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
+# the objective's own.
 CAMPAIGNS = {
     "stochastic": ("temperature=stochastic",),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
@@ -73,6 +73,7 @@ CAMPAIGNS = {
     ),
     "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
     "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
+    "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),
     "crd": ("temperature=fixed", "objective=crd", "objective.negatives=64", "objective.embedding_size=8"),
 }
 Moment = Literal["second", "step", "write", "test"]
@@ -244,7 +245,7 @@ def outcome(root: Path) -> dict[str, Any]:
             )
             for row in epochs
         },
-        "steps": {(row.trial, row.epoch, row.taus, row.losses) for row in steps},
+        "steps": {(row.trial, row.epoch, row.taus, row.tau_sds, row.losses) for row in steps},
         "trials": {
             (row.trial, tuple(row.params.items()), row.epochs, row.val_score, row.val_loss, row.train_loss)
             for row in trials

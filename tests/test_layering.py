@@ -11,16 +11,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. Rooms of one floor do not know each other, but for the ground floor's, which may.
 FLOORS = (
     (
-        "errors",
-        "streams",
-        "records",
-        "carbon",
-        "components",
-        "identity",
-        "network_cards",
-        "collector",
-        "process_clock",
-        "__init__",
+        *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
+        *("process_clock", "softening", "sample_hash"),
     ),
     ("temperature", "objectives", "data", "models", "energy"),
     ("tasks",),

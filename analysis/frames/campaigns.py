@@ -14,6 +14,7 @@ from analysis.frames.reading import read_config
 from analysis.frames.selection import select_trial
 from analysis.frames.trials import TRIAL_PHASES, tau_of
 from greenkd import records
+from greenkd.identity import without_new_defaults
 from greenkd.records import CampaignRecord, Phase, TrialStatus
 
 # What a strategy pays to find its τ. Test and idle windows belong to no strategy's search. The metered logits were paid
@@ -127,6 +128,12 @@ def _number(value: float | None) -> float:
 
 
 def _temperature(folder: Path) -> str:
-    """Returns the `temperature` group of the campaign's configuration as sorted JSON: it tells variants apart."""
+    """Returns the `temperature` group of the campaign's configuration as sorted JSON: it tells variants apart.
+
+    Settings that came later and stand at their default are left out, so that campaigns of earlier versions are not
+    variants of today's.
+    """
     group = read_config(folder).get("temperature")
-    return json.dumps(group, sort_keys=True, default=str) if isinstance(group, dict) else ""
+    if not isinstance(group, dict):
+        return ""
+    return json.dumps(without_new_defaults(group, "temperature."), sort_keys=True, default=str)

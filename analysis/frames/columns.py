@@ -42,7 +42,7 @@ CAMPAIGNS = {
     "status": "running, done, partial or failed",
     **_SETTING_TEXT,
     "strategy": "the option chosen by temperature=…",
-    "kind": "fixed, grid, search, stochastic or custom",
+    "kind": "fixed, grid, search, stochastic, adaptive (any with a rule) or custom",
     "temperature": "the resolved `temperature` group as JSON text, empty where config.yaml is missing",
     "seed": "the seed",
     "planned_trials": "trials the strategy asks for",
@@ -100,7 +100,8 @@ EPOCHS = {
     "attempt": "0 for the first try",
     "epoch": "zero-based",
     "lr": "learning rate at the epoch's last step",
-    "tau_mean": "mean τ over the epoch's batches",
+    "tau_mean": "mean τ over the epoch's batches, with a rule as used",
+    "tau_sd": "standard deviation of τ within a batch, mean over the batches; NaN without a rule",
     "train_loss": "mean loss",
     "train_score": "fraction",
     "val_loss": "cross-entropy",
@@ -114,7 +115,8 @@ STEPS = {
     "attempt": "0 for the first try",
     "epoch": "zero-based",
     "step": "zero-based within the epoch",
-    "tau": "the student's τ of the batch",
+    "tau": "the student's τ of the batch, with a rule its mean within it",
+    "tau_sd": "its standard deviation within the batch; NaN without a rule",
     "loss": "the batch's loss",
 }
 
@@ -147,7 +149,7 @@ LEDGER = {
 RUNS = {
     **_SETTING_TEXT,
     "strategy": "the strategy's label in tables, its variant included",
-    "kind": "fixed, grid, search, stochastic or custom",
+    "kind": "fixed, grid, search, stochastic, adaptive (any with a rule) or custom",
     "origin": "campaign; swept (a grid of fixed campaigns); from grid (one trial of a grid)",
     "seed": "the seed",
     "campaigns": "numbers of the campaigns behind this row",

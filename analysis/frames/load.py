@@ -1,6 +1,7 @@
 """From folders to tidy frames: `analysis.load("multirun/x")`."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -68,8 +69,12 @@ class Sweep:
 
         # A line of the file holds a whole epoch; a row of the frame is one batch.
         frame["step"] = [range(len(taus)) for taus in frame["tau"]]
-        frame = frame.explode(["step", "tau", "loss"], ignore_index=True)
-        frame = frame.astype({"step": "int64", "tau": "float64", "loss": "float64"})
+        frame["tau_sd"] = [
+            [math.nan] * len(taus) if sds is None else sds
+            for taus, sds in zip(frame["tau"], frame["tau_sds"], strict=True)
+        ]
+        frame = frame.explode(["step", "tau", "tau_sd", "loss"], ignore_index=True)
+        frame = frame.astype({"step": "int64", "tau": "float64", "tau_sd": "float64", "loss": "float64"})
         return frame.reindex(columns=list(columns.STEPS))
 
     def trials_in(self, campaigns: Sequence[int]) -> pd.DataFrame:

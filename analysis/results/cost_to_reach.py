@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 BAND = (0.05, 0.95)
 
 _COSTS = list(columns.COST_COLUMNS)
-_IN_ORDER = (StrategyKind.SEARCH, StrategyKind.CUSTOM)
+# Kinds whose trials stay in the order they were run in. One with a rule may be searched in any way.
+_IN_ORDER = (StrategyKind.SEARCH, StrategyKind.CUSTOM, StrategyKind.ADAPTIVE)
 
 
 def best_weights(n: int, k: int) -> Floats:

@@ -56,7 +56,9 @@ def equal_energy(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
 def _curves(sweep: Sweep, setting: pd.DataFrame, reach: pd.DataFrame, basis: str) -> _Curves:
     curves: _Curves = {}
     for (label,), group in groups(setting, ["strategy"], sort=False):
-        if group.iloc[0]["kind"] in _SEARCHING:
+        first = group.iloc[0]
+        is_search = first["kind"] in _SEARCHING
+        if is_search or (first["kind"] == StrategyKind.ADAPTIVE and first["planned_trials"] > 1):
             curve, what = reach[reach["strategy"] == label], "points"
         else:
             curve, what = _seeds_curve(sweep, group, basis), "seeds"

@@ -151,7 +151,14 @@ def _taus(row: dict[str, Any]) -> str:
     """Returns the τ that was chosen: one, a short list over seeds, or the range of a long one."""
     taus = [tau for tau in row["chosen_taus"] if not math.isnan(tau)]
     if not taus:
-        return "drawn" if row["kind"] == StrategyKind.STOCHASTIC else units.MISSING
+        return {StrategyKind.STOCHASTIC: "drawn", StrategyKind.ADAPTIVE: "rule"}.get(row["kind"], units.MISSING)
+
+    # With a rule, τ is a base that cannot be compared with the τ of other strategies.
+    listed = _listed(taus)
+    return f"rule, {listed}" if row["kind"] == StrategyKind.ADAPTIVE else listed
+
+
+def _listed(taus: list[float]) -> str:
     if len(set(taus)) == 1:
         return f"{taus[0]:.3g}"
 

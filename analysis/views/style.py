@@ -26,6 +26,7 @@ _LOOKS = {
     StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
     StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
     StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
+    StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "OO", "hexagon", "dashdot"),
     StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", "..", "triangle-down", "solid"),
 }
 _MORE = (

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError, DamagedRecordError, StorageError
-from greenkd.identity import ADDED_SETTINGS, NOT_IDENTITY, flatten
+from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -116,14 +116,12 @@ class CampaignFolder:
         except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError):
             return []
 
-        before = dict(flatten(kept)) if isinstance(kept, Mapping) else {}
-        after = dict(flatten(self._settings.config))
+        before = identifying(kept) if isinstance(kept, Mapping) else {}
+        after = identifying(self._settings.config)
         return [
             f"{key}: {before.get(key)!r} then, {after.get(key)!r} now"
             for key in sorted(before.keys() | after.keys())
-            if before
-            and before.get(key, ADDED_SETTINGS.get(key)) != after.get(key, ADDED_SETTINGS.get(key))
-            and not key.startswith(NOT_IDENTITY)
+            if before and before.get(key) != after.get(key)
         ]
 
     def begin(self, fresh: CampaignRecord, *, retry: bool) -> CampaignRecord:

@@ -65,7 +65,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         student=settings.student.name,
         objective=settings.objective.name,
         strategy=settings.temperature.name,
-        kind=settings.strategy.kind,
+        kind=settings.strategy.family,
         seed=settings.seed,
         planned_trials=settings.strategy.planned_trials(),
         student_network=None,

@@ -9,13 +9,14 @@ import pydantic
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
 from greenkd.energy import read_config
-from greenkd.errors import ConfigError, NoTemperatureError
+from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
-from greenkd.temperature import Strategy
+from greenkd.temperature import Strategy, read_strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -155,17 +156,17 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         config, resolved = shrink(config), shrink(resolved)
 
     components = {group: ComponentConfig(resolved[group]) for group in _COMPONENTS}
-    strategy = build(components["temperature"].without_name(), where="temperature", expect=Strategy)  # type: ignore[type-abstract]
     parts = {
         "training": read_options(resolved["training"]),
         "budget": read_budget(config["budget"]),
         "interleaving": read(Interleaving, config["interleaving"], "interleaving"),
         "config": config,
-        "strategy": strategy,
+        "strategy": read_strategy(components["temperature"].without_name()),
     }
     settings = read(Settings, {**config, **components, **parts, **ids}, "")
 
-    _check_objective(settings)
+    names = settings.temperature.name, settings.objective.name
+    check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
     return settings
 
 
@@ -193,20 +194,6 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
     _, _, meter = read_config(config["energy"], "")
     check(meter, where="energy", given=("watts_per_thread",))
-
-
-def _check_objective(settings: Settings) -> None:
-    """Builds the objective once, and refuses a search over the temperature of one that has none."""
-    strategy, trials = settings.strategy, settings.strategy.planned_trials()
-    if settings.build_objective().uses_temperature:
-        return
-
-    seeds = {strategy.trial_seed(settings.seed, params) for params in strategy.queue()}
-    if trials > max(len(seeds), 1):
-        raise NoTemperatureError(
-            f"objective={settings.objective.name} has no temperature, so {settings.temperature.name} would train "
-            f"the same thing {trials} times; take temperature=fixed"
-        )
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,13 @@ import torch
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
 from greenkd.objectives import NO_MATRIX_PRODUCTS, Setup
+from greenkd.temperature import Params, Rule, RuleSetup
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 
 
 def build_learner(
-    settings: Settings, context: TrainingContext, teacher_feature_size: int | None, seed: int | None = None
+    settings: Settings, context: TrainingContext, teacher_feature_size: int | None, params: Params | None = None
 ) -> Learner:
     """Builds a student with its objective.
 
@@ -18,14 +19,14 @@ def build_learner(
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
-        seed: Of initial weights, objective and dropout; None: the campaign's.
+        params: The trial's, which its seed and its rule follow from; None: of no trial, with the campaign's seed.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
     """
     networks, data = context.networks, context.data
     recipe, config = settings.training.recipe, settings.student.mapping
-    seed = settings.seed if seed is None else seed
+    seed = settings.seed if params is None else settings.strategy.trial_seed(settings.seed, params)
 
     # Student and objective
     network = networks.build(config, "student", seed)
@@ -41,6 +42,10 @@ def build_learner(
             epochs=recipe.epochs,
         )
     )
+
+    # The rule: the objective's, so that it is trained and checkpointed with it
+    if not settings.strategy.shares_tau:
+        objective.rule = _build_rule(settings, data.dataset.num_classes, params or {}, seed)
 
     # What a step costs, the objective's own networks and arithmetic included
     student_flops = networks.flops(network)
@@ -62,6 +67,14 @@ def build_learner(
         data.loader(seed, recipe.batch_size).steps,
         compiled=settings.training.compile,
     )
+
+
+def _build_rule(settings: Settings, num_classes: int, params: Params, seed: int) -> Rule:
+    strategy = settings.strategy
+    rule = strategy.make_rule(params)
+    epochs = settings.training.recipe.epochs
+    rule.setup(RuleSetup(num_classes=num_classes, epochs=epochs, seed=seed, tau_range=strategy.tau_range()))
+    return rule
 
 
 def _feature_size(network: torch.nn.Module) -> int:

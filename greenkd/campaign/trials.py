@@ -15,6 +15,7 @@ from greenkd.campaign.student import build_learner
 from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.errors import StorageError, TrainingInterruptedError
 from greenkd.records import Phase, TrialRow
+from greenkd.temperature import Params
 from greenkd.training.learner import Learner
 from greenkd.training.safetensors_io import load_tensors, save_tensors
 from greenkd.training.trainer import Ending, train
@@ -62,13 +63,13 @@ class TrialRunner:
                 return tensors
         return None
 
-    def learner(self, seed: int | None = None) -> Learner:
+    def learner(self, params: Params | None = None) -> Learner:
         """Builds a student with its objective; the same initial weights for every trial of a seed.
 
         Args:
-            seed: The trial's; None: the campaign's.
+            params: The trial's parameters, which its seed and its rule follow from; None: of no trial.
         """
-        return build_learner(self.context.settings, self.context.training, self.teacher.feature_size, seed)
+        return build_learner(self.context.settings, self.context.training, self.teacher.feature_size, params)
 
     def run(self, attempts: Sequence[Attempt]) -> Iterator[TrialRow]:
         """Trains, more than one in lockstep, keeps weights and writes rows, however the attempts end.
@@ -119,7 +120,7 @@ class TrialRunner:
 
         return Training(
             context=training,
-            learner=self.learner(seed),
+            learner=self.learner(params),
             loader=training.data.loader(seed, recipe.batch_size),
             recipe=recipe,
             schedule=settings.strategy.schedule(params),

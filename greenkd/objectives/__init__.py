@@ -1,5 +1,6 @@
 """Objectives: the loss that turns student outputs, teacher outputs, labels and τ into a number."""
 
+from greenkd.objectives.annealing_kd import AnnealingKD
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.crd import CRD
 from greenkd.objectives.cross_entropy import CrossEntropy
@@ -10,6 +11,7 @@ from greenkd.objectives.kd import KD
 from greenkd.objectives.label_smoothing import LabelSmoothing
 from greenkd.objectives.tfkd_reg import TfKDReg
 from greenkd.objectives.tfkd_self import TfKDSelf
+from greenkd.objectives.ttm import TTM
 
 __all__ = [
     "CRD",
@@ -17,6 +19,8 @@ __all__ = [
     "DML",
     "KD",
     "NO_MATRIX_PRODUCTS",
+    "TTM",
+    "AnnealingKD",
     "CrossEntropy",
     "LabelSmoothing",
     "LossFlops",

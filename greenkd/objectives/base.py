@@ -1,11 +1,18 @@
 """What every objective receives and returns: one batch in, one loss out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+
+from greenkd.objectives.divergence import full_precision
+from greenkd.softening import RuleInputs, Softening, squared_tau
+
+NO_TEMPERATURE = "it has no temperature"
+"""Why a rule cannot act on an objective on which τ has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,9 @@ class Objective(nn.Module, ABC):
     training step. Whatever it learns or remembers is a parameter or a buffer, and whatever it draws is a function of
     the seed and of a counter kept in a buffer, so a resumed training equals an uninterrupted one.
 
+    An objective that softens by `self.soften(batch)` takes any rule, which says what each sample is softened by, and
+    sets `refuses_rules = None`. The rule hangs on it as `rule`, and is trained and checkpointed with it.
+
     Subclasses keep to three rules: no host synchronisation in `forward` (no `.item()`, no branch on a tensor), float32
     arithmetic when logits arrive in a lower precision, and a scalar result that is a mean over the batch.
     """
@@ -79,10 +89,21 @@ class Objective(nn.Module, ABC):
     """Whether τ changes the loss; where it does not, tuning it is meaningless."""
     wants_features: bool = False
     """Whether LossInputs.student_features and LossInputs.teacher_features are needed."""
+    refuses_rules: str | None = "it reads batch.tau_student and batch.tau_teacher, not self.soften(batch)"
+    """Why no rule but `shared` can act on it, as the end of "because …"; None: it takes every rule."""
+    taus: tuple[float, ...] | None = None
+    """Several base τ that it softens by in every step, in place of the schedule's one."""
+
+    rule: nn.Module | None
+    student_taus: Tensor | None
 
     def __init__(self) -> None:
         # Without it nn.Module's open signature would let any mistyped setting through to a traceback.
         super().__init__()
+        # None: all samples share the schedule's τ. Else a greenkd.temperature.Rule, set before the first step.
+        self.rule = None
+        # What the rule softened the student by in the last step, without gradient.
+        self.student_taus = None
 
     def setup(self, setup: Setup) -> None:
         """Creates parts that depend on the data set or on the networks; most objectives have none.
@@ -104,6 +125,58 @@ class Objective(nn.Module, ABC):
         """
         return None
 
+    def soften(self, batch: LossInputs, *, teacher_logits: Tensor | None = None) -> Softening:
+        """Returns what the rule softens a batch by; the schedule's τ where there is no rule.
+
+        Call it once per step; it is what the step's τ is recorded from.
+
+        Args:
+            batch: The step.
+            teacher_logits: [B, K], where they are not the batch's own.
+        """
+        (softening,) = self.soften_each(batch, None, teacher_logits=teacher_logits)
+        return softening
+
+    def soften_each(
+        self, batch: LossInputs, taus: Sequence[float] | None, *, teacher_logits: Tensor | None = None
+    ) -> list[Softening]:
+        """Returns one softening for each of several base τ; otherwise as `soften`.
+
+        Args:
+            batch: The step.
+            taus: The base τ; None: the schedule's one.
+            teacher_logits: [B, K], where they are not the batch's own.
+        """
+        bases = [(batch.tau_student, batch.tau_teacher)]
+        if taus is not None:
+            bases = [(torch.full_like(batch.tau_student, tau),) * 2 for tau in taus]
+        if self.rule is None:
+            like = full_precision(batch.student_logits)
+            return [Softening(*base, squared_tau(*base, like)) for base in bases]
+
+        teacher_logits = present(batch.teacher_logits if teacher_logits is None else teacher_logits, "teacher_logits")
+        inputs = [_rule_inputs(batch, batch.student_logits, teacher_logits, *base) for base in bases]
+        self.rule.observe(inputs[0])  # type: ignore[operator]
+        softenings: list[Softening] = [self.rule(one) for one in inputs]
+
+        self.student_taus = torch.cat([softening.tau_student.detach().flatten() for softening in softenings])
+        return softenings
+
+    def soften_peer(self, batch: LossInputs, peer_logits: Tensor, target_logits: Tensor) -> Softening:
+        """Returns what a second network is softened by that learns in the same step; `soften` goes before.
+
+        Args:
+            batch: The step.
+            peer_logits: [B, K] of the network that learns.
+            target_logits: [B, K] of the one that it learns from.
+        """
+        student, teacher = batch.tau_student, batch.tau_teacher
+        if self.rule is None:
+            return Softening(student, teacher, squared_tau(student, teacher, full_precision(peer_logits)))
+
+        softening: Softening = self.rule(_rule_inputs(batch, peer_logits, target_logits, student, teacher))
+        return softening
+
     @abstractmethod
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss of one training step, 0-dim, float32 (float64 for float64 logits)."""
@@ -122,3 +195,17 @@ def present(value: Tensor | None, name: str) -> Tensor:
     if value is None:
         raise ValueError(f"LossInputs.{name} is None, but this objective needs it")
     return value
+
+
+def _rule_inputs(
+    batch: LossInputs, student_logits: Tensor, teacher_logits: Tensor, tau_student: Tensor, tau_teacher: Tensor
+) -> RuleInputs:
+    return RuleInputs(
+        student_logits=full_precision(student_logits),
+        teacher_logits=full_precision(teacher_logits),
+        labels=batch.labels,
+        indices=batch.indices,
+        tau_student=tau_student,
+        tau_teacher=tau_teacher,
+        epoch=batch.epoch,
+    )

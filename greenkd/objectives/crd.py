@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import LossFlops, LossInputs, Objective, Setup, present
+from greenkd.objectives.base import NO_TEMPERATURE, LossFlops, LossInputs, Objective, Setup, present
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
 from greenkd.objectives.negatives import draw_integers
 from greenkd.streams import stream_seed
@@ -52,6 +52,7 @@ class CRD(Objective):
 
     teacher = "teacher"
     uses_temperature = True
+    refuses_rules = None
     wants_features = True
 
     student_bank: Tensor
@@ -85,6 +86,7 @@ class CRD(Objective):
         self.embedding_size = embedding_size
         self.reduction: Reduction = reduction
         self.uses_temperature = kl_weight > 0
+        self.refuses_rules = None if kl_weight > 0 else NO_TEMPERATURE
 
     def setup(self, setup: Setup) -> None:
         """Creates the projections and the memory banks.
@@ -140,8 +142,7 @@ class CRD(Objective):
             loss = loss + self.kl_weight * softened_kl(
                 batch.student_logits,
                 present(batch.teacher_logits, "teacher_logits"),
-                batch.tau_student,
-                batch.tau_teacher,
+                *self.soften(batch),
                 reduction=self.reduction,
             )
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, NO_TEMPERATURE, LossFlops, LossInputs, Objective
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -11,6 +11,8 @@ class CrossEntropy(Objective):
 
     The student trained this way is the "base" row of every distillation table. τ has no meaning here.
     """
+
+    refuses_rules = NO_TEMPERATURE
 
     def flops(self) -> LossFlops:
         """States none: there is no matrix product in the loss."""

@@ -9,12 +9,14 @@ from torch.nn import functional as F
 
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup, present
 from greenkd.objectives.divergence import (
+    Taus,
     Weight,
+    add_up,
     cross_entropy,
     full_precision,
     kl_of_log_probabilities,
-    squared_tau,
 )
+from greenkd.softening import Softening
 
 
 class DKD(Objective):
@@ -32,20 +34,30 @@ class DKD(Objective):
             6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20, and 8 by default.
         warmup_epochs: Length of the rise; 0 for none. None: a twelfth of the training, as the source's 20 of 240
             epochs, so that a short training does not end before its distillation has begun.
+        taus: Several τ, whose distillation terms are added up; the schedule's τ is then without effect. None: that τ
+            alone.
 
-    Source: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, section 3, and its code (mdistiller).
+    Sources: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, section 3, and its code (mdistiller); for
+    several τ Jin, Wang & Lin, "Multi-Level Logit Distillation", CVPR 2023.
     """
 
     teacher = "teacher"
-    uses_temperature = True
+    refuses_rules = None
 
     def __init__(
-        self, *, alpha: Weight = 1.0, beta: Weight = 8.0, warmup_epochs: Annotated[int, Field(ge=0)] | None = None
+        self,
+        *,
+        alpha: Weight = 1.0,
+        beta: Weight = 8.0,
+        warmup_epochs: Annotated[int, Field(ge=0)] | None = None,
+        taus: Taus | None = None,
     ) -> None:
         super().__init__()
         self.alpha = alpha
         self.beta = beta
         self.warmup_epochs = warmup_epochs
+        self.taus = taus
+        self.uses_temperature = taus is None
 
     def setup(self, setup: Setup) -> None:
         """Sets the length of the rise where the configuration leaves it open."""
@@ -58,27 +70,35 @@ class DKD(Objective):
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
-        teacher_logits = present(batch.teacher_logits, "teacher_logits")
-
-        target, non_target = decoupled_divergences(
-            full_precision(batch.student_logits) / batch.tau_student,
-            full_precision(teacher_logits) / batch.tau_teacher,
-            batch.labels,
-        )
+        distillation = add_up([self._distillation(batch, one) for one in self.soften_each(batch, self.taus)])
 
         warmup = min(1.0, (batch.epoch + 1) / self.warmup_epochs) if self.warmup_epochs else 1.0
-        squared = squared_tau(batch.tau_student, batch.tau_teacher, target)
-        distillation = squared * (self.alpha * target + self.beta * non_target)
         return cross_entropy(batch.student_logits, batch.labels) + warmup * distillation
 
+    def _distillation(self, batch: LossInputs, softening: Softening) -> Tensor:
+        """Returns τ²·(α·TCKD + β·NCKD), 0-dim."""
+        tau_student, tau_teacher, factor = softening
+        student = full_precision(batch.student_logits) / tau_student
+        teacher = full_precision(present(batch.teacher_logits, "teacher_logits")) / tau_teacher
 
-def decoupled_divergences(student: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        # A factor that all samples share is taken out of their mean.
+        if factor.dim() == 0:
+            target, non_target = decoupled_divergences(student, teacher, batch.labels)
+            return factor * (self.alpha * target + self.beta * non_target)
+        target, non_target = decoupled_divergences(student, teacher, batch.labels, factor)
+        return self.alpha * target + self.beta * non_target
+
+
+def decoupled_divergences(
+    student: Tensor, teacher: Tensor, labels: Tensor, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Splits KL(teacher ‖ student) by the label (Zhao et al., CVPR 2022, section 3).
 
     Args:
         student: Softened logits [B, K].
         teacher: Softened logits [B, K].
         labels: int64 [B].
+        weight: What each sample's divergences are multiplied with, [B, 1]; None: 1.
 
     Returns:
         TCKD and NCKD, both 0-dim and means over the batch; NCKD is without its factor 1 − p_label.
@@ -92,9 +112,9 @@ def decoupled_divergences(student: Tensor, teacher: Tensor, labels: Tensor) -> t
     student_odds = (student.gather(1, labels[:, None]) - student_others.logsumexp(1, keepdim=True)).squeeze(1)
     teacher_odds = (teacher.gather(1, labels[:, None]) - teacher_others.logsumexp(1, keepdim=True)).squeeze(1)
 
-    target = kl_of_log_probabilities(_two_way(student_odds), _two_way(teacher_odds), "batchmean")
+    target = kl_of_log_probabilities(_two_way(student_odds), _two_way(teacher_odds), "batchmean", weight)
     non_target = kl_of_log_probabilities(
-        F.log_softmax(student_others, dim=1), F.log_softmax(teacher_others, dim=1), "batchmean"
+        F.log_softmax(student_others, dim=1), F.log_softmax(teacher_others, dim=1), "batchmean", weight
     )
     return target, non_target
 

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Reduction, Weight, cross_entropy, softened_kl
+from greenkd.softening import Softening
 
 
 class DML(Objective):
@@ -29,6 +30,7 @@ class DML(Objective):
     """
 
     uses_temperature = True
+    refuses_rules = None
     peer: nn.Module
     peer_logits: Tensor
 
@@ -54,11 +56,14 @@ class DML(Objective):
         peer_logits: Tensor = self.peer(batch.images)
         self.peer_logits = peer_logits.detach()
 
-        student_loss = self._loss(batch, batch.student_logits, self.peer_logits)
-        peer_loss = self._loss(batch, peer_logits, batch.student_logits.detach())
-        return student_loss + peer_loss
+        softening = self.soften(batch, teacher_logits=self.peer_logits)
+        student_loss = self._loss(batch, batch.student_logits, self.peer_logits, softening)
 
-    def _loss(self, batch: LossInputs, learner: Tensor, target: Tensor) -> Tensor:
+        student_target = batch.student_logits.detach()
+        softening = self.soften_peer(batch, peer_logits, student_target)
+        return student_loss + self._loss(batch, peer_logits, student_target, softening)
+
+    def _loss(self, batch: LossInputs, learner: Tensor, target: Tensor, softening: Softening) -> Tensor:
         """Returns CE(learner) + w·τ²·KL(target ‖ learner), both logits [B, K]; 0-dim."""
-        divergence = softened_kl(learner, target, batch.tau_student, batch.tau_teacher, reduction=self.reduction)
+        divergence = softened_kl(learner, target, *softening, reduction=self.reduction)
         return cross_entropy(learner, batch.labels) + self.kl_weight * divergence

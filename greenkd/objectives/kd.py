@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, present
-from greenkd.objectives.divergence import Fraction, Reduction, cross_entropy, softened_kl
+from greenkd.objectives.divergence import Fraction, Reduction, Taus, add_up, cross_entropy, softened_kl
 
 
 class KD(Objective):
@@ -18,18 +18,29 @@ class KD(Objective):
         reduction: `batchmean`, as the literature's reference code, or `element_mean`, as the code of Tf-KD and of
             Rafat et al. (PLOS ONE 18(5): e0285668), where α = 0.95.
         tau_squared: Whether the distillation term carries the factor τ².
+        taus: Several τ, whose terms τ²·KL are added up; the schedule's τ is then without effect. None: that τ alone.
 
-    Source: Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, section 2.
+    Sources: Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, section 2; for several τ
+    Jin, Wang & Lin, "Multi-Level Logit Distillation", CVPR 2023, whose instance-level part adds up τ = 2 … 6.
     """
 
     teacher = "teacher"
-    uses_temperature = True
+    refuses_rules = None
 
-    def __init__(self, *, alpha: Fraction = 0.9, reduction: Reduction = "batchmean", tau_squared: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        alpha: Fraction = 0.9,
+        reduction: Reduction = "batchmean",
+        tau_squared: bool = True,
+        taus: Taus | None = None,
+    ) -> None:
         super().__init__()
         self.alpha = alpha
         self.reduction: Reduction = reduction
         self.tau_squared = tau_squared
+        self.taus = taus
+        self.uses_temperature = taus is None
 
     def flops(self) -> LossFlops:
         """States none: there is no matrix product in the loss."""
@@ -37,13 +48,16 @@ class KD(Objective):
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
-        divergence = softened_kl(
-            batch.student_logits,
-            present(batch.teacher_logits, "teacher_logits"),
-            batch.tau_student,
-            batch.tau_teacher,
-            reduction=self.reduction,
-            tau_squared=self.tau_squared,
-        )
+        divergences = [
+            softened_kl(
+                batch.student_logits,
+                present(batch.teacher_logits, "teacher_logits"),
+                *softening,
+                reduction=self.reduction,
+                tau_squared=self.tau_squared,
+            )
+            for softening in self.soften_each(batch, self.taus)
+        ]
+        divergence = add_up(divergences)
 
         return (1 - self.alpha) * cross_entropy(batch.student_logits, batch.labels) + self.alpha * divergence

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from greenkd.errors import ConfigError
-from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
+from greenkd.objectives.base import NO_MATRIX_PRODUCTS, NO_TEMPERATURE, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import cross_entropy
 
 
@@ -21,6 +21,8 @@ class LabelSmoothing(Objective):
 
     Source: Szegedy et al., CVPR 2016, section 7, in the form of Yuan et al., CVPR 2020 (`loss_label_smoothing`).
     """
+
+    refuses_rules = NO_TEMPERATURE
 
     def __init__(self, *, smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> None:
         super().__init__()

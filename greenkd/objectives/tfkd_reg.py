@@ -36,6 +36,7 @@ class TfKDReg(Objective):
     """
 
     uses_temperature = True
+    refuses_rules = "its teacher is written down, not trained: it has no logits that a rule could look at"
 
     def __init__(
         self,

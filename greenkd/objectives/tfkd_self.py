@@ -24,6 +24,7 @@ class TfKDSelf(Objective):
 
     teacher = "student"
     uses_temperature = True
+    refuses_rules = None
 
     def __init__(
         self, *, alpha: Fraction = 0.95, multiplier: Weight = 1.0, reduction: Reduction = "element_mean"
@@ -42,8 +43,7 @@ class TfKDSelf(Objective):
         divergence = softened_kl(
             batch.student_logits,
             present(batch.teacher_logits, "teacher_logits"),
-            batch.tau_student,
-            batch.tau_teacher,
+            *self.soften(batch),
             reduction=self.reduction,
         )
 

@@ -47,11 +47,15 @@ class CampaignStatus(StrEnum):
 
 
 class StrategyKind(StrEnum):
-    """The family a temperature strategy belongs to in tables; CUSTOM is a user's own."""
+    """The family a temperature strategy belongs to in tables.
+
+    ADAPTIVE is any strategy with a rule, which softens samples by what the networks say of them; CUSTOM a user's own.
+    """
 
     FIXED = "fixed"
     GRID = "grid"
     SEARCH = "search"
     STOCHASTIC = "stochastic"
     RESTARTS = "restarts"
+    ADAPTIVE = "adaptive"
     CUSTOM = "custom"

@@ -265,7 +265,7 @@ def _read_bytes(path: Path) -> bytes | None:
     """
     try:
         descriptor = open_file(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except LinkError as error:
         raise RecordError(f"{path}: {error.strerror}") from error

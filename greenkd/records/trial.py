@@ -14,12 +14,13 @@ class EpochRow:
     attempt: int
     epoch: int  # zero-based
     lr: float  # at the epoch's last step
-    tau_mean: float | None  # the student's τ, mean over the epoch's batches
+    tau_mean: float | None  # the student's τ as used, mean over the epoch's batches
     train_loss: float
     train_score: float
     val_loss: float | None  # cross-entropy; None: not evaluated after this epoch
     val_score: float | None
     duration_s: float
+    tau_sd: float | None = None  # of τ within a batch, mean over the batches; None: all samples share the schedule's τ
     schema_version: int = SCHEMA_VERSION
 
 
@@ -30,8 +31,9 @@ class StepsRow:
     trial: int
     attempt: int
     epoch: int
-    taus: tuple[float, ...]  # the student's τ of each step
+    taus: tuple[float, ...]  # the student's τ of each step, with a rule its mean within the batch
     losses: tuple[float, ...]
+    tau_sds: tuple[float, ...] | None = None  # of τ within each batch; None: all samples share the schedule's τ
     schema_version: int = SCHEMA_VERSION
 
 

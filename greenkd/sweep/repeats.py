@@ -35,8 +35,9 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
             continue
 
         read.append(settings)
-        restarts = settings.strategy.planned_trials() > 1  # of other seeds: no other strategy trains them
-        if not restarts and not settings.build_objective().uses_temperature:
+        # Restarts have other seeds and a rule softens otherwise, so no other strategy trains what they train.
+        stands_alone = settings.strategy.planned_trials() > 1 or not settings.strategy.shares_tau
+        if not stands_alone and not settings.build_objective().uses_temperature:
             key = settings.setting_id, settings.seed
             if key in kept and settings.strategy.kind is StrategyKind.FIXED:
                 read[kept[key]] = None

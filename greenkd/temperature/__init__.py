@@ -1,8 +1,14 @@
-"""Temperature strategies: search (which trainings are run) × schedule (which τ each step of a training uses)."""
+"""Temperature strategies: search × schedule × rule.
 
+The search says which trainings are run, the schedule which base τ each step of a training has, the rule what each
+sample is softened by.
+"""
+
+from greenkd.temperature.configuration import read_strategy
 from greenkd.temperature.optuna_search import OptunaSearch
+from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
-from greenkd.temperature.strategies import Fixed, Grid, Restarts, Scheduled, Stochastic, Strategy
+from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import Proposal, StrategyStudy
 
 __all__ = [
@@ -12,13 +18,20 @@ __all__ = [
     "Fixed",
     "Grid",
     "OptunaSearch",
+    "Params",
     "Proposal",
     "RandomPerBatch",
     "Restarts",
+    "Rule",
+    "RuleInputs",
+    "RuleSetup",
     "Schedule",
     "Scheduled",
+    "Shared",
+    "Softening",
     "Stochastic",
     "Strategy",
     "StrategyStudy",
     "Temperatures",
+    "read_strategy",
 ]

@@ -9,14 +9,15 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from greenkd.records import StrategyKind
 from greenkd.streams import stream_seed
 from greenkd.temperature.cmaes import SafeCmaEsSampler
-from greenkd.temperature.schedules import STRICT, Constant, Distribution, Schedule, Tau, check_range
-from greenkd.temperature.strategies import Params, Strategy
+from greenkd.temperature.rules import Rule, Shared
+from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
+from greenkd.temperature.strategies import STRATEGY, Params, Strategy
 
 # CMA-ES needs two dimensions at least. This one is sampled and ignored, so that it can search over τ alone.
 PADDING = "cmaes_padding"
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
 class OptunaSearch(Strategy):
     """`n_trials` trainings whose τ an Optuna sampler proposes, each knowing the validation scores of those before.
 
@@ -27,6 +28,7 @@ class OptunaSearch(Strategy):
         high: Largest τ.
         distribution: The scale of τ; `uniform_int` searches whole numbers.
         pruner: Optuna's pruner, which stops trainings that look worse than the earlier ones at the same epoch.
+        rule: What each sample is softened by, with the proposed τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.SEARCH
@@ -36,9 +38,14 @@ class OptunaSearch(Strategy):
     high: Tau = 20.0
     distribution: Distribution = "uniform"
     pruner: Literal["none", "median", "hyperband"] = "none"
+    rule: Rule = pydantic.Field(default_factory=Shared)
 
     def __post_init__(self) -> None:
         check_range(self.low, self.high, self.distribution)
+
+    def tau_range(self) -> TauRange:
+        """Returns the range that τ is searched in."""
+        return TauRange(self.low, self.high, self.distribution)
 
     def planned_trials(self) -> int:
         """Returns `n_trials`."""

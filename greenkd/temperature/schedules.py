@@ -6,7 +6,7 @@ sees the same τ, and the τ of any batch can be recomputed from a record.
 
 import dataclasses
 import math
-from typing import Annotated, Literal, Protocol, Self, runtime_checkable
+from typing import Annotated, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,15 @@ from greenkd.streams import numpy_stream
 Distribution = Literal["uniform_int", "uniform", "log_uniform"]
 Tau = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 STRICT = pydantic.ConfigDict(extra="forbid")
+Shape = Literal["linear", "cosine", "step", "cyclic"]
+
+
+class TauRange(NamedTuple):
+    """What τ is drawn or searched from; see `check_range`."""
+
+    low: float
+    high: float
+    distribution: Distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,24 +113,38 @@ class RandomPerBatch:
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class Annealed:
-    """τ that runs from `start` at the first step to `end` at the last, in a straight line or half a cosine wave.
+    """τ that runs from `start` at the first step to `end`, and stays there.
 
     Attributes:
         start: τ at the first step of the training, above 0.
-        end: τ at the last one, above 0.
-        shape: How τ runs from the one to the other.
+        end: τ at the last step of the run, above 0; `cyclic` is back at `start` there.
+        shape: How τ runs: `linear` in a straight line; `cosine` in half a cosine wave, slowly at both ends; `step` in
+            `levels` equal stairs, of which the first is `start` and the last `end`; `cyclic` to `end` and back
+            `cycles` times, in whole cosine waves.
+        levels: Stairs of `step`.
+        cycles: Waves of `cyclic`.
+        over: Share of the training's steps that the run takes; afterwards τ stays as it is at the run's end.
     """
 
     start: Tau
     end: Tau
-    shape: Literal["linear", "cosine"] = "linear"
+    shape: Shape = "linear"
+    levels: Annotated[int, pydantic.Field(ge=2)] = 5
+    cycles: Annotated[int, pydantic.Field(ge=1)] = 4
+    over: Annotated[float, pydantic.Field(gt=0, le=1)] = 1.0
 
     def temperatures(self, *, seed: int, epoch: int, epochs: int, steps: int) -> Temperatures:
         """Returns τ by the steps' positions in the whole training."""
         last_step = max(epochs * steps - 1, 1)
-        progress = (epoch * steps + np.arange(steps)) / last_step  # 0 at the first step, 1 at the last
+        position = (epoch * steps + np.arange(steps)) / last_step  # 0 at the first step of the training, 1 at the last
+        progress = position if self.over == 1 else np.minimum(position / self.over, 1)
+
         if self.shape == "cosine":
             progress = (1 - np.cos(np.pi * progress)) / 2
+        elif self.shape == "step":
+            progress = np.minimum(np.floor(progress * self.levels), self.levels - 1) / (self.levels - 1)
+        elif self.shape == "cyclic":
+            progress = (1 - np.cos(2 * np.pi * self.cycles * progress)) / 2
 
         return Temperatures.shared(self.start + (self.end - self.start) * progress)
 

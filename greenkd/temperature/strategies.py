@@ -1,8 +1,9 @@
-"""Strategies: what `temperature=…` chooses. Each names its trials and turns a trial's parameters into a schedule.
+"""Strategies: what `temperature=…` chooses. Each names its trials, and gives a trial its schedule and its rule.
 
 Here are those whose trials are known beforehand; `optuna_search` has the one whose trials a sampler proposes.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar
 
@@ -12,27 +13,60 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from greenkd.records import StrategyKind
 from greenkd.streams import numpy_stream, stream_seed
+from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import (
-    STRICT,
     Constant,
     Distribution,
     RandomPerBatch,
     Schedule,
     Tau,
+    TauRange,
     check_range,
 )
 
 Params = dict[str, float | int | str]
+
+# Of strategies: no setting but those named, and a rule, which pydantic does not know, is taken as it is.
+STRATEGY = pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 class Strategy(ABC):
     """Base of all strategies: one training with nothing searched. A user's own overrides what differs.
 
     Attributes:
-        kind: The family that the strategy belongs to in tables.
+        kind: The family that the strategy belongs to in tables, as long as all samples share the schedule's τ.
+        rule: What each sample is softened by. A strategy of the user's own that has an argument `rule` takes the
+            configuration's `temperature.rule`.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.CUSTOM
+    rule: Rule = Shared()
+
+    @property
+    def shares_tau(self) -> bool:
+        """Whether the schedule's τ is what every sample is softened by."""
+        return isinstance(self.rule, Shared)
+
+    @property
+    def family(self) -> StrategyKind:
+        """The family that a campaign of this strategy belongs to in tables.
+
+        With a rule it is a family of its own, searched or not: the τ of its trials is a base, which cannot be compared
+        with the τ of other strategies.
+        """
+        return self.kind if self.shares_tau else StrategyKind.ADAPTIVE
+
+    def tau_range(self) -> TauRange | None:
+        """Returns what τ is drawn or searched from; None where there is no such range."""
+        return None
+
+    def make_rule(self, params: Params) -> Rule:
+        """Returns a rule for one trial, with a state of its own.
+
+        Args:
+            params: The trial's parameters.
+        """
+        return copy.deepcopy(self.rule)
 
     def planned_trials(self) -> int:
         """Returns the number of trainings this strategy asks for."""
@@ -90,16 +124,18 @@ class Strategy(ABC):
         """Returns the schedule that a trial with these parameters is trained under."""
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
 class Fixed(Strategy):
     """One training at one τ: the control that every other strategy is compared with.
 
     Attributes:
         tau: τ; 4 is usual in the literature.
+        rule: What each sample is softened by, with τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.FIXED
     tau: Tau = 4.0
+    rule: Rule = pydantic.Field(default_factory=Shared)
 
     def queue(self) -> list[Params]:
         """Returns the one trial."""
@@ -114,7 +150,7 @@ class Fixed(Strategy):
         return Constant(tau=float(params["tau"]))
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
 class Grid(Strategy):
     """One training per listed τ; the one with the best validation score is chosen.
 
@@ -123,10 +159,12 @@ class Grid(Strategy):
 
     Attributes:
         taus: The values of τ, each once, in the order of the trials' numbers.
+        rule: What each sample is softened by, with the trial's τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.GRID
     taus: Annotated[tuple[Tau, ...], pydantic.Field(min_length=1)]
+    rule: Rule = pydantic.Field(default_factory=Shared)
 
     def __post_init__(self) -> None:
         repeated = sorted({tau for tau in self.taus if self.taus.count(tau) > 1})
@@ -151,7 +189,7 @@ class Grid(Strategy):
         return Constant(tau=float(params["tau"]))
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
 class Restarts(Strategy):
     """Several trainings at one τ that differ in their seed; the one with the best validation score is chosen.
 
@@ -162,11 +200,13 @@ class Restarts(Strategy):
     Attributes:
         tau: τ of every training.
         restarts: Number of trainings; 19 is what the default grid trains.
+        rule: What each sample is softened by, with τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.RESTARTS
     tau: Tau = 4.0
     restarts: Annotated[int, pydantic.Field(ge=1)] = 19
+    rule: Rule = pydantic.Field(default_factory=Shared)
 
     def queue(self) -> list[Params]:
         """Returns τ and the number of the restart, from 0."""
@@ -186,7 +226,7 @@ class Restarts(Strategy):
         return Constant(tau=float(params["tau"]))
 
 
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
 class Stochastic(Strategy):
     """One training with a random τ for every batch, instead of a search (Rafat et al., PLOS ONE 18(5): e0285668, 2023).
 
@@ -194,15 +234,21 @@ class Stochastic(Strategy):
         low: Smallest τ.
         high: Largest τ.
         distribution: How τ is drawn; `uniform_int` draws whole numbers, both ends included.
+        rule: What each sample is softened by, with the drawn τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.STOCHASTIC
     low: Tau = 2.0
     high: Tau = 20.0
     distribution: Distribution = "uniform_int"
+    rule: Rule = pydantic.Field(default_factory=Shared)
 
     def __post_init__(self) -> None:
         check_range(self.low, self.high, self.distribution)
+
+    def tau_range(self) -> TauRange:
+        """Returns the range that τ is drawn from."""
+        return TauRange(self.low, self.high, self.distribution)
 
     def schedule(self, params: Params) -> Schedule:
         """Returns a new τ for every batch."""
@@ -214,10 +260,12 @@ class Scheduled(Strategy):
 
     Args:
         schedule: An object with the method of `Schedule`.
+        rule: What each sample is softened by, with the schedule's τ as the base; None: all by that τ.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, rule: Rule | None = None) -> None:
         self._schedule = schedule
+        self.rule = rule or Shared()
 
     def schedule(self, params: Params) -> Schedule:
         """Returns the given schedule."""

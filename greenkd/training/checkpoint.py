@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 MAX_SHARE = 0.02
 
 # What a checkpoint file holds besides modules and optimiser. Files of greenkd 0.1 have the same names.
-_LOSSES, _HITS = "position.losses", "position.correct"
+_LOSSES, _HITS, _TAUS = "position.losses", "position.correct", "position.taus"
 
 
 @dataclasses.dataclass
@@ -33,6 +33,8 @@ class Position:
         hits: Training images that were right so far in that epoch, 0-dim int64.
         duration_s: Seconds spent on that epoch so far, in earlier attempts too.
         last: Train loss, validation loss and validation score of the last finished epoch; NaN before.
+        taus: Mean and standard deviation of the student's τ within the batch of every done step, shape [2, steps];
+            None where all samples share the schedule's τ.
     """
 
     epoch: int
@@ -41,6 +43,7 @@ class Position:
     hits: Tensor
     duration_s: float = 0.0
     last: tuple[float, float, float] = (float("nan"),) * 3
+    taus: Tensor | None = None
 
 
 class Checkpointer:
@@ -70,6 +73,8 @@ class Checkpointer:
         for index, slot in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value for key, value in slot.items() if value is not None}
         tensors |= {_LOSSES: position.losses, _HITS: position.hits}
+        if position.taus is not None:
+            tensors[_TAUS] = position.taus
         fields = {
             "of": self._of,
             "epoch": position.epoch,
@@ -118,7 +123,7 @@ class Checkpointer:
         for index, parameter in enumerate(_parameters(optimizer)):
             expected |= dict.fromkeys((key for key in tensors if key.startswith(f"optimizer.{index}.")), parameter)
 
-        if expected.keys() != tensors.keys() - {_LOSSES, _HITS}:
+        if expected.keys() != tensors.keys() - {_LOSSES, _HITS, _TAUS}:
             raise StorageError(f"{self._path}: is a checkpoint of another network, objective or optimiser")
         if any(tensors[name].shape != value.shape for name, value in expected.items()):
             raise StorageError(f"{self._path}: is a checkpoint of a network of another size")
@@ -168,4 +173,5 @@ def _restore(
         hits=tensors[_HITS].to(device),
         duration_s=fields["duration_s"],
         last=(train_loss, val_loss, val_score),
+        taus=tensors[_TAUS].to(device) if _TAUS in tensors else None,
     )

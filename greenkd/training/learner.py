@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,14 @@ class TeacherOutputs:
 
     logits: Tensor  # [B, K]
     features: Tensor | None  # [B, G]
+
+
+class StepOutcome(NamedTuple):
+    """What one optimiser step says; all on the device."""
+
+    loss: Tensor  # 0-dim
+    hits: Tensor  # 0-dim int64, images that were right
+    taus: Tensor | None  # [2], mean and standard deviation of the student's τ within the batch; None without a rule
 
 
 class Learner:
@@ -94,7 +103,7 @@ class Learner:
 
     def step(
         self, epoch: int, step: int, batch: Batch, teacher: TeacherOutputs | None, taus: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> StepOutcome:
         """Makes one optimiser step.
 
         Args:
@@ -102,10 +111,7 @@ class Learner:
             step: Step within the epoch.
             batch: What the network sees.
             teacher: What the teacher says about it.
-            taus: τ of student and teacher, 0-dim each.
-
-        Returns:
-            The loss and the number of images that were right, both 0-dim on the device.
+            taus: Base τ of student and teacher, 0-dim each.
         """
         # Dropout and learning rate of this step
         done = epoch * self._steps_per_epoch + step
@@ -136,7 +142,16 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach(), self._task.count_hits(logits.detach(), batch.labels)
+        hits = self._task.count_hits(logits.detach(), batch.labels)
+        return StepOutcome(loss.detach(), hits, self._student_taus())
+
+    def _student_taus(self) -> Tensor | None:
+        """Returns mean and standard deviation [2] of what the rule softened the student by in the last step."""
+        taus = self.objective.student_taus
+        if taus is None:
+            return None
+        sd, mean = torch.std_mean(taus.to(torch.float32), correction=0)
+        return torch.stack((mean, sd))
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from greenkd.training.checkpoint import Checkpointer, Position
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.recipe import Recipe
+from greenkd.training.step_readings import StepReadings, read_steps
 from greenkd.training.teacher_source import TeacherSource
 
 
@@ -138,10 +140,12 @@ class Training:
         """
         position, learner = self.position, self.learner
         taus = self._taus[0][position.step], self._taus[1][position.step]
-        loss, hits = learner.step(position.epoch, position.step, batch, outputs, taus)
+        outcome = learner.step(position.epoch, position.step, batch, outputs, taus)
 
-        position.losses[position.step] = loss
-        position.hits += hits
+        position.losses[position.step] = outcome.loss
+        position.hits += outcome.hits
+        if position.taus is not None and outcome.taus is not None:
+            position.taus[:, position.step] = outcome.taus
         position.step += 1
         position.duration_s = time.monotonic() - self._epoch_started
 
@@ -161,16 +165,17 @@ class Training:
             TrainingDivergedError: The loss became NaN or infinite.
         """
         position = self.position
-        losses = self._finite_losses()
+        readings = read_steps(position)
+        self._check_losses(readings.losses)
         score = self._validate()
         if score is not None and not math.isfinite(score.loss):
             raise TrainingDivergedError(
                 f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"
             )
 
-        end_early = self.on_epoch(self._epoch_row(losses, score), self._steps_row(losses))
+        end_early = self.on_epoch(self._epoch_row(readings, score), self._steps_row(readings))
 
-        train_loss = self._mean(losses)
+        train_loss = self._mean(readings.losses)
         last = (train_loss, *position.last[1:]) if score is None else (train_loss, score.loss, score.value)
         self.position = self._start_of(epoch=position.epoch + 1, last=last)
         if end_early:
@@ -203,18 +208,18 @@ class Training:
     def _start_of(self, *, epoch: int, last: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Position:
         device = self.context.device
         losses = torch.zeros(self.loader.steps, device=device)
-        return Position(epoch, 0, losses, torch.zeros((), dtype=torch.int64, device=device), 0.0, last)
+        hits = torch.zeros((), dtype=torch.int64, device=device)
+        has_rule = self.learner.objective.rule is not None
+        taus = torch.zeros(2, self.loader.steps, device=device) if has_rule else None
+        return Position(epoch, 0, losses, hits, 0.0, last, taus)
 
-    def _finite_losses(self) -> list[float]:
-        """Returns the epoch's losses; reading them is the one time in an epoch that the device is waited for."""
-        losses: list[float] = self.position.losses.tolist()
+    def _check_losses(self, losses: list[float]) -> None:
         for step, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise TrainingDivergedError(
                     f"the loss became {loss} at epoch {self.position.epoch}, step {step}; "
                     "lower training.lr or raise training.warmup_epochs"
                 )
-        return losses
 
     def _mean(self, losses: list[float]) -> float:
         """Mean over the epoch's images; the last batch may be smaller."""
@@ -235,31 +240,44 @@ class Training:
             handle.add_work(images, flops=forward, forward_flops=forward)
         return score
 
-    def _epoch_row(self, losses: list[float], score: Score | None) -> EpochRow:
+    def _epoch_row(self, readings: StepReadings, score: Score | None) -> EpochRow:
         position, steps = self.position, self.loader.steps
-        tempered = self.learner.objective.uses_temperature
+
+        tau_mean = tau_sd = None
+        if readings.tau_means is not None and readings.tau_sds is not None:
+            tau_mean, tau_sd = statistics.fmean(readings.tau_means), statistics.fmean(readings.tau_sds)
+        elif self.learner.objective.uses_temperature:
+            tau_mean = float(self._temperatures.student.mean())
+
         return EpochRow(
             trial=self.tag.trial,
             attempt=self.tag.attempt,
             epoch=position.epoch,
             lr=self.recipe.learning_rate((position.epoch + 1) * steps - 1, steps),
-            tau_mean=float(self._temperatures.student.mean()) if tempered else None,
-            train_loss=self._mean(losses),
+            tau_mean=tau_mean,
+            train_loss=self._mean(readings.losses),
             train_score=position.hits.item() / self.loader.samples,
             val_loss=score.loss if score else None,
             val_score=score.value if score else None,
             duration_s=position.duration_s,
+            tau_sd=tau_sd,
         )
 
-    def _steps_row(self, losses: list[float]) -> StepsRow | None:
-        """Returns τ and loss of each step of a trial; None where τ is the same at all of them."""
-        taus, trial = self._temperatures.student, self.tag.trial
-        if trial is None or not self.learner.objective.uses_temperature or taus.min() == taus.max():
+    def _steps_row(self, readings: StepReadings) -> StepsRow | None:
+        """Returns τ and loss of each step of a trial; None where τ is the same at all of them, and in each batch."""
+        taus = readings.tau_means or [float(tau) for tau in self._temperatures.student]
+        sds, trial = readings.tau_sds, self.tag.trial
+
+        has_effect = readings.tau_means is not None or self.learner.objective.uses_temperature
+        varies = min(taus) < max(taus) or any(sds or ())
+        if trial is None or not has_effect or not varies:
             return None
+
         return StepsRow(
             trial=trial,
             attempt=self.tag.attempt,
             epoch=self.position.epoch,
-            taus=tuple(round(float(tau), 6) for tau in taus),
-            losses=tuple(losses),
+            taus=tuple(round(tau, 6) for tau in taus),
+            losses=tuple(readings.losses),
+            tau_sds=None if sds is None else tuple(round(sd, 6) for sd in sds),
         )

@@ -19,7 +19,7 @@ from torch import nn
 from greenkd import models
 from greenkd.components import build
 from greenkd.configuration import register_configuration
-from greenkd.identity import is_as_before
+from greenkd.identity import without_new_defaults
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -58,8 +58,7 @@ def test_there_is_an_option_for_every_network(group: str) -> None:
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("name", RECORDED["student"])
 def test_option_composes_to_what_was_recorded_in_its_order(name: str, group: str) -> None:
-    option = compose(f"+{group}={name}", resolve=False)[group]
-    option = {key: value for key, value in option.items() if not is_as_before(f"{group}.{key}", value)}
+    option = without_new_defaults(compose(f"+{group}={name}", resolve=False)[group], f"{group}.")
     assert list(option.items()) == list(RECORDED[group][name].items())
 
 

@@ -13,7 +13,7 @@ from greenkd.objectives import Objective
 from .batches import array, ce_mean, make_batch
 
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
-OPTIONS = ["crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self"]
+OPTIONS = ["annealing_kd", "crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self", "ttm"]
 VARIANTS = ["crd_alone", "kd_paper"]  # other settings of one of these
 
 
@@ -67,6 +67,11 @@ def test_option_opens_with_its_command(name: str) -> None:
         ("crd", "nce_temperature", 0.0, "nce_temperature"),
         ("crd", "momentum", 1.0, "momentum"),
         ("dml", "kl_weight", -1.0, "kl_weight"),
+        ("kd", "taus", [], "taus"),
+        ("dkd", "taus", [2.0, 0.0], "taus.1"),
+        ("ttm", "kl_weight", -1.0, "kl_weight"),
+        ("annealing_kd", "max_tau", 0.5, "max_tau"),
+        ("annealing_kd", "first_phase", 1.5, "first_phase"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(name: str, key: str, value: object, said: str) -> None:

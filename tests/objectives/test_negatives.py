@@ -2,7 +2,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from greenkd.objectives.negatives import _mix, draw_integers
+from greenkd.objectives.negatives import draw_integers
+from greenkd.sample_hash import mix
 
 
 def draw(indices: list[int], population: int, count: int, seed: int = 0, epoch: int = 0) -> torch.Tensor:
@@ -17,7 +18,7 @@ def mixed_in_python(word: int) -> int:
 
 def test_mixing_equals_exact_integer_arithmetic() -> None:
     words = [0, 1, 2**16, 2**31, 2**32 - 1, 123456789, 0xDEADBEEF]
-    assert _mix(torch.tensor(words)).tolist() == [mixed_in_python(word) for word in words]
+    assert mix(torch.tensor(words)).tolist() == [mixed_in_python(word) for word in words]
 
 
 def test_draws_are_uniform_over_the_population() -> None:

@@ -15,14 +15,28 @@ from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
 from greenkd.network_cards import read_network_cards
-from greenkd.records import CampaignRecord, CampaignStatus, EpochRow, LedgerRow, Phase, StepsRow, TrialStatus, read_rows
+from greenkd.records import (
+    CampaignRecord,
+    CampaignStatus,
+    EpochRow,
+    LedgerRow,
+    Phase,
+    StepsRow,
+    StrategyKind,
+    TrialStatus,
+    read_rows,
+)
 from greenkd.records import TrialRow as Trial
+from greenkd.temperature.rules import RULES
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import ROOT, composed
 
 CONF = ROOT / "conf"
 EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
-TEMPERED = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
+TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
+TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_self")
+# The rule of each strategy that has one; every other rule is tried with `temperature=fixed`.
+RULE_OF = {"ctkd": "learned", "dtkd": "dynamic", "dts": "loss_gap", "lskd": "standardised"}
 WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
 
 
@@ -77,6 +91,10 @@ def trains_more_than_once(strategy: str) -> bool:
 def test_every_objective_runs_under_every_strategy(objective: str, strategy: str, cache: Path, tmp_path: Path) -> None:
     choice = (f"objective={objective}", f"temperature={strategy}", "student=tiny_cnn", "teacher=small_cnn")
     searches = trains_more_than_once(strategy)
+    if strategy in RULE_OF and objective not in TAKES_RULES:
+        with pytest.raises(ConfigError, match="takes no rule"):
+            smoke(cache, *choice)
+        return
     if searches and strategy != "restarts" and objective not in TEMPERED:
         with pytest.raises(ConfigError, match="has no temperature"):
             smoke(cache, *choice)
@@ -87,7 +105,43 @@ def test_every_objective_runs_under_every_strategy(objective: str, strategy: str
     assert (record.teacher_result is None) == (objective in WITHOUT_TEACHER)
     steps = read_rows(tmp_path / campaign_folder(settings.config) / "steps.jsonl", StepsRow).rows
     varies = objective in TEMPERED and strategy in ("stochastic", "schedule")
-    assert [len(set(row.taus)) > 1 for row in steps] == [True] * (EPOCHS if varies else 0)
+    if strategy not in RULE_OF:
+        assert [len(set(row.taus)) > 1 for row in steps] == [True] * (EPOCHS if varies else 0)
+        assert all(row.tau_sds is None for row in steps)
+    assert record.kind is (StrategyKind.ADAPTIVE if strategy in RULE_OF else settings.strategy.kind)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - RULE_OF.values() - {"shared"}))
+@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "kd_paper"])
+def test_every_other_rule_runs_under_every_objective_that_takes_it(
+    objective: str, rule: str, cache: Path, tmp_path: Path
+) -> None:
+    choice = (f"objective={objective}", "temperature=fixed", f"temperature.rule={rule}", "student=tiny_cnn")
+    if objective not in TAKES_RULES:
+        with pytest.raises(ConfigError, match="takes no rule"):
+            smoke(cache, *choice)
+        return
+
+    settings = smoke(cache, *choice, "teacher=small_cnn")
+    assert run(settings, tmp_path).kind is StrategyKind.ADAPTIVE
+    epochs = read_rows(tmp_path / campaign_folder(settings.config) / "epochs.jsonl", EpochRow).rows
+    assert all(row.tau_mean is not None and row.tau_sd is not None for row in epochs)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        ("objective=kd", "objective.taus=[2,3,4,5,6]", "temperature=lskd"),
+        ("objective=dkd", "objective.taus=[2,4]", "temperature=fixed"),
+        ("objective=ttm", "objective.weighted=true", "temperature=stochastic"),
+        ("objective=kd", "temperature=stochastic", "temperature.rule={name: standardised, factor: teacher}"),
+        ("objective=kd", "temperature=schedule", "temperature.schedule.shape=cyclic", "temperature.rule=dynamic"),
+        ("objective=kd", "temperature=optuna", "temperature.rule=per_class"),
+    ],
+    ids=" ".join,
+)
+def test_settings_that_combine_run(choice: tuple[str, ...], cache: Path, tmp_path: Path) -> None:
+    run(smoke(cache, *choice, "student=tiny_cnn", "teacher=small_cnn"), tmp_path)
 
 
 @pytest.mark.slow

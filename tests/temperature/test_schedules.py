@@ -59,6 +59,29 @@ def test_annealing_runs_from_start_to_end(shape: str) -> None:
     assert taus[13] == pytest.approx(expected)
 
 
+def test_steps_are_equal_stairs_from_start_to_end() -> None:
+    taus = draws(Annealed(start=10, end=1, shape="step", levels=10), epochs=10, steps=4)
+    assert taus.tolist() == [float(tau) for tau in range(10, 0, -1) for _ in range(4)]
+
+
+def test_cycles_go_to_the_end_and_back() -> None:
+    taus = draws(Annealed(start=2, end=8, shape="cyclic", cycles=3), epochs=6, steps=10)  # 60 steps, 59 apart
+    expected = [2 + 6 * (1 - math.cos(2 * math.pi * 3 * step / 59)) / 2 for step in range(60)]
+    assert taus.tolist() == pytest.approx(expected, rel=1e-6)
+    assert taus[0] == taus[-1] == 2
+    assert sum(before < tau >= after for before, tau, after in zip(taus, taus[1:], taus[2:], strict=False)) == 3
+
+
+@pytest.mark.parametrize(("shape", "last"), [("linear", 1), ("cosine", 1), ("step", 1), ("cyclic", 20)])
+def test_a_run_over_a_part_of_the_training_stays_where_it_ends(shape: str, last: float) -> None:
+    schedule = Annealed(start=20, end=1, shape=shape, over=0.5)  # type: ignore[arg-type]
+    taus = draws(schedule, epochs=5, steps=20)
+    assert taus[50:] == pytest.approx([last] * 50)
+    # Half of 101 steps' way is the whole way of 51 steps.
+    whole = draws(Annealed(start=20, end=1, shape=shape), epochs=1, steps=51)  # type: ignore[arg-type]
+    assert draws(schedule, epochs=1, steps=101)[:51] == pytest.approx(whole)
+
+
 @pytest.mark.parametrize("tau", [0, -1, math.nan, math.inf, "warm"])
 def test_a_temperature_must_be_a_positive_number(tau: object) -> None:
     with pytest.raises(pydantic.ValidationError, match="tau"):

@@ -18,7 +18,9 @@ _PARTS = {"val_score": "validation", "test_score": "test"}
 
 def score_against_tau(setting: Setting) -> Drawing | None:
     """Draws every trial as a dot over its τ, and the student of a stochastic strategy as a line."""
+    kinds = setting.sweep.campaigns.set_index("campaign")["kind"]
     trials = setting.trials
+    trials = trials[trials["campaign"].map(kinds) != StrategyKind.ADAPTIVE]  # their τ is a base, on another scale
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None

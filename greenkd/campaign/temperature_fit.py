@@ -1,0 +1,58 @@
+"""Whether a campaign's strategy, rule and objective go together: asked before anything is trained."""
+
+from greenkd.errors import ConfigError, NoTemperatureError
+from greenkd.objectives import Objective
+from greenkd.temperature import Strategy
+
+
+def check_fit(strategy: Strategy, objective: Objective, seed: int, strategy_name: str, objective_name: str) -> None:
+    """Refuses a search that would train the same thing again and again, and a rule that could not act.
+
+    Args:
+        strategy: Built from the configuration.
+        objective: Built from the configuration, not set up.
+        seed: The campaign's.
+        strategy_name: The strategy's option, for messages.
+        objective_name: The objective's option, for messages.
+
+    Raises:
+        NoTemperatureError: The temperature has no effect on the objective, and a search or a rule is about it.
+        ConfigError: The objective takes no rule, or the rule takes no notice of what is searched.
+    """
+    if not objective.uses_temperature and _repeats_a_seed(strategy, seed):
+        raise NoTemperatureError(
+            f"objective={objective_name} has no temperature, so {strategy_name} would train "
+            f"the same thing {strategy.planned_trials()} times; take temperature=fixed"
+        )
+
+    if not strategy.shares_tau:
+        _check_rule(strategy, objective, seed, strategy_name, objective_name)
+
+
+def _repeats_a_seed(strategy: Strategy, seed: int) -> bool:
+    """Tells whether trials differ in τ alone: more than one of them is trained with one seed."""
+    seeds = {strategy.trial_seed(seed, params) for params in strategy.queue()}
+    return strategy.planned_trials() > max(len(seeds), 1)
+
+
+def _check_rule(strategy: Strategy, objective: Objective, seed: int, strategy_name: str, objective_name: str) -> None:
+    rule = type(strategy.rule).__name__
+    if objective.refuses_rules is not None:
+        error = ConfigError if objective.uses_temperature else NoTemperatureError
+        raise error(
+            f"objective={objective_name} takes no rule, here {rule}: {objective.refuses_rules}; "
+            "take temperature=fixed with temperature.rule=shared"
+        )
+
+    if not strategy.rule.ignores_base_tau:
+        return
+    if objective.taus is not None:
+        raise ConfigError(
+            f"temperature.rule ({rule}) sets τ itself, so objective.taus would add up the same term "
+            f"{len(objective.taus)} times; take objective.taus=null"
+        )
+    if _repeats_a_seed(strategy, seed):
+        raise ConfigError(
+            f"temperature.rule ({rule}) sets τ itself, so {strategy_name} would train the same thing "
+            f"{strategy.planned_trials()} times; take temperature=fixed or temperature=stochastic"
+        )
