@@ -49,7 +49,7 @@ class Verdict:
         metric: What the test score is.
         primary: Whether it is the setting's primary verdict; the others share a level.
         same_cost: Whether both strategies cost one training.
-        taus: How many values of τ a grid chose from; None for other strategies.
+        choice: What the strategy does at its cost, such as `choosing τ from 19 values (grid)`.
         gain: The gain and its standard error.
         paired: The plain tests of the chosen trials' gains, seed by seed.
         margin: Smallest gain that is worth paying for, percentage points.
@@ -71,7 +71,7 @@ class Verdict:
     metric: str
     primary: bool
     same_cost: bool
-    taus: int | None
+    choice: str
     gain: Gain
     paired: Paired
     margin: float
@@ -124,9 +124,8 @@ class Verdict:
             verb = "changed"
         else:
             deed = choice_in_words(
-                strategy,
+                self.choice,
                 control,
-                taus=self.taus,
                 extra_trainings=self.costs.extra_trainings,
                 costs="; ".join(filter(None, (self.costs.spent, self.costs.words))),
             )
@@ -237,7 +236,7 @@ def _verdict(
         metric=pair.metric,
         primary=primary,
         same_cost=pair.same_cost,
-        taus=pair.taus,
+        choice=pair.choice,
         gain=gain,
         paired=tests,
         margin=margin,

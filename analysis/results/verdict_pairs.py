@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.results.search_arrays import SearchArrays, search_arrays
 from analysis.results.search_gain import Gain, SearchValue, gain_of_search, paired_gain, search_value
+from analysis.results.verdict_words import plain
 from greenkd.records import StrategyKind, TrialStatus
 
 FloatArray = NDArray[np.float64]
@@ -51,11 +52,18 @@ class Pair:
         return 100 * self.seeds["test_score_control"].to_numpy(dtype=np.float64)
 
     @property
-    def taus(self) -> int | None:
-        """How many values of τ a grid chose from; None for strategies of another kind."""
-        if self.seeds.empty or self.seeds["kind"].iloc[0] != StrategyKind.GRID:
-            return None
-        return int(self._trained["tau"].nunique()) or None
+    def choice(self) -> str:
+        """What the strategy does at its cost, within a sentence."""
+        kind = None if self.seeds.empty else self.seeds["kind"].iloc[0]
+        strategy, trained = plain(self.strategy), self._trained
+
+        if kind == StrategyKind.GRID and trained["tau"].nunique():
+            return f"choosing τ from {trained['tau'].nunique()} values ({strategy})"
+        if kind == StrategyKind.RESTARTS:
+            return f"choosing the best of {trained['trial'].nunique()} trainings at one τ ({strategy})"
+        if trained["trial"].nunique() == 1:
+            return f"training by {strategy}"
+        return f"choosing τ by {strategy}"
 
     @property
     def is_equal(self) -> bool:

@@ -41,24 +41,22 @@ def look_in_words(earlier: Sequence[int]) -> str:
     return f"{ordinal} look{after}"
 
 
-def choice_in_words(strategy: str, control: str, *, taus: int | None, extra_trainings: float, costs: str) -> str:
+def choice_in_words(choice: str, control: str, *, extra_trainings: float, costs: str) -> str:
     """Returns what choosing τ took, as the beginning of a sentence.
 
     Args:
-        strategy: Label of the strategy that chose.
-        control: Label of the cheaper one.
-        taus: How many values of τ it chose from; None where that is no fixed number.
+        choice: What was done, such as `choosing τ from 19 values (grid)`.
+        control: Label of the cheaper strategy.
         extra_trainings: Trainings that it took more, mean per seed.
         costs: What these cost, in words; may be empty.
     """
-    how = f"by {strategy}" if taus is None else f"from {taus} values ({strategy})"
     if math.isnan(extra_trainings) or extra_trainings == 0:
         took = f"as many trainings per seed as {control}"
     else:
         count = units.figure(abs(extra_trainings)) if extra_trainings % 1 else f"{abs(extra_trainings):.0f}"
         noun = "training" if count == "1" else "trainings"
         took = f"{count} {'more' if extra_trainings > 0 else 'fewer'} {noun} per seed than {control}"
-    return f"choosing τ {how} took {took}{f' ({costs})' if costs else ''}"
+    return f"{choice} took {took}{f' ({costs})' if costs else ''}"
 
 
 def gain_in_words(

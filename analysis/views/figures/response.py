@@ -33,7 +33,8 @@ def tau_response(setting: Setting) -> Drawing | None:
         title=f"Gain of every τ over τ={CONTROL_TAU:g}",
         caption=(
             "A dot is one training, less the level of its seed. The line is the shape that fits best, the band "
-            "holds the gain at every τ (95 %), over all shapes that the trainings do not refute. Higher is better; a "
+            "holds the gain at every τ (95 %), over all shapes that the trainings do not refute; both are missing "
+            "where the response is not smooth. Higher is better; a "
             "gain in cross-entropy is a fall."
         ),
         alt=f"{said}.",

@@ -135,6 +135,16 @@ def test_cheap_strategies_are_judged_with_the_noise_of_the_grid(tmp_path: Path) 
     assert cheap.gain.df == pytest.approx(float(expected.df))
 
 
+def test_restarts_are_said_to_choose_a_training_and_no_tau(tmp_path: Path) -> None:
+    trials = [Trial(tau=4.0, val_score=0.8 + k / 100, test_score=0.8 + k / 100) for k in range(3)]
+    plans = []
+    for seed in (0, 1):
+        plans += [stochastic(seed), Plan(strategy="restarts", kind=StrategyKind.RESTARTS, seed=seed, trials=trials)]
+    write_sweep(tmp_path, plans)
+    found = over_stochastic(analysis.verdicts(analysis.compare(analysis.load(tmp_path))))
+    assert "choosing the best of 3 trainings at one τ (restarts) took 2 more trainings per seed" in found.sentence
+
+
 def test_what_is_equal_in_every_training_is_not_unknown(tmp_path: Path) -> None:
     plans = [grid(seed, Trial(tau=2.0), Trial(tau=4.0)) for seed in (0, 1)]
     one = [Trial(tau=None, val_score=0.9, test_score=0.9)]
