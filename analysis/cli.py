@@ -134,8 +134,13 @@ def _run(options: argparse.Namespace) -> None:
     tables = analysis.comparison_tables(sweep, comparison, baseline=options.baseline, group_by=options.group_by)
     written = analysis.write_comparison(comparison, tables, folder)
     written.append(analysis.write_verdicts(judged, folder))
-    analysis.print_results(sweep, tables, judged, options.format)
+    analysis.write_looks(sweep, judged)
+    analysis.print_results(comparison, tables, judged, options.format, margin=options.margin)
     if options.report:
-        written.append(analysis.write_report(sweep, comparison, folder, judged=judged, baseline=options.baseline))
+        written.append(
+            analysis.write_report(
+                sweep, comparison, folder, judged=judged, baseline=options.baseline, margin=options.margin
+            )
+        )
 
     print(f"written: {', '.join(str(path) for path in written)}", file=sys.stderr)

@@ -88,6 +88,7 @@ TRIALS = {
     "val_loss": "cross-entropy at the last epoch",
     "train_loss": "at the last epoch",
     "test_score": "of complete trials, opened after the choice; fraction",
+    "test_loss": "of complete trials, likewise; cross-entropy for classification",
     **_COSTS,
     "started_at": "ISO 8601, UTC",
     "cause": "why it failed, was pruned or interrupted",

@@ -12,6 +12,7 @@ from analysis.frames import columns
 from analysis.frames.campaigns import campaigns_frame
 from analysis.frames.groupby import groups
 from analysis.frames.ledger import read_ledger
+from analysis.frames.looks import Looks, read_looks, sweep_folders
 from analysis.frames.pricing import Pricing
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
 from analysis.frames.reading import Problem, read_frame, read_records
@@ -36,6 +37,7 @@ class Sweep:
         records: `campaign.json` of each campaign, by the campaign's number.
         folders: The campaigns' folders, likewise.
         pricing: What the grams and the money were worked out with.
+        looks: The looks that were taken at these sweeps before.
     """
 
     roots: tuple[Path, ...]
@@ -46,6 +48,7 @@ class Sweep:
     records: dict[int, CampaignRecord]
     folders: dict[int, Path]
     pricing: Pricing
+    looks: Looks
 
     @cached_property
     def trials_of(self) -> dict[int, pd.DataFrame]:
@@ -123,4 +126,5 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     note_lost_costs(roots, folders, problems)
     note_unfinished(campaigns, trials, problems)
     note_commands(roots, problems)
-    return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing)
+    looks = read_looks(sweep_folders(roots, folders.values()), problems)
+    return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing, looks)

@@ -46,20 +46,23 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     was_killed = frame["status"].isna()
     frame.loc[was_killed, "status"] = KILLED
 
-    frame["test_score"] = _test_scores(frame, campaign_records)
+    for name in ("score", "loss"):
+        frame[f"test_{name}"] = _of_tests(name, frame, campaign_records)
     frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
 
     frame = frame.astype({"trial": "int64", "attempt": "int64"}).sort_values(_KEYS, ignore_index=True)
     return frame.reindex(columns=list(columns.TRIALS))
 
 
-def _test_scores(frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
-    """Returns the test score of each attempt. The weights of a trial are those of its complete attempt."""
-    scores = {
-        (campaign, test.trial): test.score for campaign, record in campaign_records.items() for test in record.tests
+def _of_tests(name: str, frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
+    """Returns the test score or loss of each attempt. The weights of a trial are those of its complete attempt."""
+    values = {
+        (campaign, test.trial): float(getattr(test, name))
+        for campaign, record in campaign_records.items()
+        for test in record.tests
     }
     return [
-        scores.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan
+        values.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan
         for campaign, trial, status in zip(frame["campaign"], frame["trial"], frame["status"], strict=True)
     ]
 

@@ -26,11 +26,12 @@ _MUST_AGREE = {"energy_kwh": ("meter",), "co2eq_g": ("meter", "carbon")}
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The table, one row per setting and strategy, and the runs behind it (one row per seed)."""
+    """The table, one row per setting and strategy, the runs behind it (one row per seed), and the records of both."""
 
     table: pd.DataFrame
     runs: pd.DataFrame
     notes: dict[str, list[str]]  # by setting_id
+    sweep: Sweep
 
 
 def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = False) -> Comparison:
@@ -67,7 +68,7 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
         setting_id = dict(zip(columns.SETTING, key, strict=True))["setting_id"]
         notes[setting_id] = setting_notes(setting, references, baseline=baseline, mix_meters=mix_meters)
 
-    return Comparison(pd.DataFrame(rows), runs, notes)
+    return Comparison(pd.DataFrame(rows), runs, notes, sweep)
 
 
 def _strategy_called(name: str, setting: pd.DataFrame) -> str | None:

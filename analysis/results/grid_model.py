@@ -45,8 +45,8 @@ def curve_basis(taus: FloatArray | None, shape: tuple[int, int]) -> FloatArray:
 
     logs = np.log(taus)
     scaled = 2 * (logs - logs.mean()) / max(float(np.ptp(logs)), np.finfo(np.float64).tiny)
-    degree = min(CURVE_DEGREE, len(np.unique(logs)) - 2)
-    powers = np.stack([scaled**power for power in range(1, degree + 1)], axis=-1) if degree > 0 else scaled[..., :0]
+    degree = max(0, min(CURVE_DEGREE, len(np.unique(logs)) - 2))
+    powers = np.stack([scaled**power for power in range(degree + 1)], axis=-1)[..., 1:]
     return np.asarray(powers - powers.mean(axis=1, keepdims=True))
 
 

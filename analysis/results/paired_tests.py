@@ -1,9 +1,9 @@
-"""Paired comparisons over a handful of seeds. The arithmetic is scipy's and statsmodels'; the choices are here.
+"""Paired comparisons over a handful of seeds. The arithmetic is scipy's; the choices are here.
 
 The differences of two strategies at the same seed are what is tested: data order and initial weights are shared, so
-most of the noise cancels. The decisions rest on one-sided paired t tests against a margin, corrected by Holm over all
-comparisons of a report. An exact sign-flip permutation test (no assumption about the shape of the noise, but with n
-seeds it cannot go below 2⁻ⁿ) and a bootstrap interval stand beside them.
+most of the noise cancels. Verdicts rest on `search_gain`; beside them stand the plain paired t interval, an exact
+sign-flip permutation test (no assumption about the shape of the noise, but with n seeds it cannot go below 2⁻ⁿ) and a
+bootstrap interval.
 """
 
 import dataclasses
@@ -14,12 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW
 
-POWER = 0.8
-MOST_SEEDS = 10_000
 _EXACT_UP_TO = 16  # seeds; 2^16 sign flips
 _RATIO_RESAMPLES = 10_000
 _BOOTSTRAP_FROM = 5  # fewer seeds resample to a handful of distinct means
@@ -139,46 +135,25 @@ def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns p values after Holm's correction; NaN (no test) stays NaN and does not count as a test."""
-    known = [value for value in p_values if not math.isnan(value)]
-    if not known:
-        return list(p_values)
+def holm_levels(p_values: Sequence[float], levels: Sequence[float]) -> list[float]:
+    """Returns the level at which Holm's procedure tests each of several hypotheses.
 
-    corrected = iter(multipletests(known, method="holm")[1])
-    return [math.nan if math.isnan(value) else float(next(corrected)) for value in p_values]
-
-
-def seeds_needed(distance: float, sd: float, *, tests: int, alpha: float, power: float = POWER) -> int | None:
-    """Returns the number of paired seeds at which a one-sided t test would decide with the given power.
+    The hypothesis with the smallest p value, measured in its own level, is tested at that level over the number of
+    tests; once it is rejected the next one is tested at its level over one less, and so on. What comes after the first
+    that is not rejected shares that one's divisor.
 
     Args:
-        distance: How far the true mean is from the margin; its sign does not matter.
-        sd: Standard deviation of the differences.
-        tests: Tests in the family; the first Holm step, alpha / tests, is what has to be passed.
-        alpha: Family-wise error rate.
-        power: Probability of deciding.
-
-    Returns:
-        The number of seeds, at least 2; None if it is more than `MOST_SEEDS` or cannot be computed.
+        p_values: One per hypothesis; NaN (no test) does not count as a test.
+        levels: The level that each would have alone.
     """
-    if math.isnan(distance) or math.isnan(sd) or distance == 0:
-        return None
-    if sd == 0:  # all seeds agree: the sign-flip test decides, and needs 2⁻ⁿ ≤ alpha / tests
-        return max(2, math.ceil(math.log2(tests / alpha)))
+    shares = [p / level if level > 0 else math.inf for p, level in zip(p_values, levels, strict=True)]
+    tests = [number for number, p in enumerate(p_values) if not math.isnan(p)]
+    divisors = [max(1, len(tests))] * len(shares)
 
-    effect = abs(distance) / sd
-    test = TTestPower()
+    divisor = len(tests)
+    for number in sorted(tests, key=shares.__getitem__):
+        divisors[number] = divisor
+        if shares[number] * divisor <= 1:
+            divisor = max(1, divisor - 1)
 
-    def enough(n: int) -> bool:
-        return bool(test.power(effect, n, alpha / tests, alternative="larger") >= power)
-
-    # Power grows with the number of seeds, so the smallest number is found by halving.
-    low, high = 2, MOST_SEEDS
-    if not enough(high):
-        return None
-
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return low
+    return [level / count for level, count in zip(levels, divisors, strict=True)]

@@ -58,8 +58,14 @@ class TauResponse:
         """Whether the shapes describe the data, so that the bounds may be used."""
         return np.asarray(self.p_fit > LACK_OF_FIT_LEVEL)
 
-    def sentence(self, margin: float, unit: str = "points") -> str:
-        """What the trainings of one setting say, without a full stop."""
+    def sentence(self, margin: float, unit: str = "points", digits: int = 2) -> str:
+        """What the trainings of one setting say, without a full stop.
+
+        Args:
+            margin: A gain that is shown is named where gains above this are not excluded.
+            unit: What the score is in.
+            digits: Digits after the point.
+        """
         upper, lower, left_out = float(self.upper), float(self.lower), int(self.left_out)
         if np.isnan(upper):
             return "more trainings are needed before anything can be said about the response to τ"
@@ -68,11 +74,11 @@ class TauResponse:
 
         kept = f", apart from {left_out} of {self.trainings} trainings that collapsed" if left_out else ""
         if upper > margin and lower > 0:
-            gain = f"gains {float(self.best_gain):.2f} {unit} over τ={CONTROL_TAU:g}"
-            return f"τ ≈ {float(self.best_tau):.2g} {gain} (95 %: {lower:.2f} to {upper:.2f}){kept}"
+            gain = f"gains {float(self.best_gain):.{digits}f} {unit} over τ={CONTROL_TAU:g}"
+            return f"τ ≈ {float(self.best_tau):.2g} {gain} (95 %: {lower:.{digits}f} to {upper:.{digits}f}){kept}"
         shown = "" if upper <= margin else ", and none is shown to gain anything"
         across = f"no τ in {self.low:g}…{self.high:g}"
-        return f"{across} gains more than {upper:.2f} {unit} over τ={CONTROL_TAU:g} (95 %){shown}{kept}"
+        return f"{across} gains more than {upper:.{digits}f} {unit} over τ={CONTROL_TAU:g} (95 %){shown}{kept}"
 
 
 def tau_response(

@@ -1,49 +1,67 @@
 """Is tuning τ worth its energy? One answer per pair of strategies, with the uncertainty it rests on.
 
 The margin is the smallest gain in the score that the reader would pay for. A strategy is *worth it* over a cheaper one
-if its gain is shown to exceed the margin, *not worth it* if its gain is shown to stay below it (the cheaper one is not
-inferior by the margin), and otherwise these seeds *cannot tell*. Between stochastic and fixed τ, which cost one
-training each, the words are *better* and *no better* (by the margin). "Shown" is a one-sided paired t test,
-Holm-corrected over all comparisons of the report, at `alpha`: a wrong "worth it" anywhere in a report has probability
-alpha at most.
+if its gain's interval lies above the margin, *not worth it* if it lies below (the cheaper one is not inferior by the
+margin), and otherwise these seeds *cannot tell*. Between stochastic and fixed τ, which cost one training each, the
+words are *better* and *no better* (by the margin). Where every training gave the same score they are *equal*.
+
+The gain and its interval are those of `search_gain`, at the level that `sequential_looks` leaves to this look. A
+setting's first verdict is its primary one and has the full level. Its others share one more level by Holm's procedure,
+for each direction on its own.
 """
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
 
 from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.results.comparison import Comparison
-from analysis.results.paired_tests import Paired, holm, paired, seeds_needed
+from analysis.results.paired_tests import Paired, paired
+from analysis.results.search_gain import Gain
+from analysis.results.sequential_looks import ALPHA, SeedRange, nominal_level, seeds_to_decide
 from analysis.results.verdict_costs import ExtraCosts, extra_costs
-from analysis.results.verdict_words import BETTER, CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH, verdict_sentence
-from greenkd.records import StrategyKind
+from analysis.results.verdict_levels import earlier_looks, levels_of, p_values_of
+from analysis.results.verdict_pairs import Pair, gains_of_pairs, pairs_of_setting
+from analysis.results.verdict_words import (
+    BETTER,
+    CANNOT_TELL,
+    EQUAL,
+    NO_BETTER,
+    NOT_WORTH,
+    WORTH,
+    choice_in_words,
+    gain_in_words,
+    place,
+    plain,
+)
 
-ALPHA = 0.05
 MARGIN_POINTS = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One strategy against a control, over the seeds that both have. Gains are percentage points of the test score.
+    """One strategy against a control. Gains are percentage points of the test score.
 
     Attributes:
         setting: Data set, teacher, student, objective and setting_id.
         strategy: Label of the strategy that is judged.
         control: Label of the strategy that it is held against.
         metric: What the test score is.
-        paired: The tests of the gains, seed by seed.
+        primary: Whether it is the setting's primary verdict; the others share a level.
+        same_cost: Whether both strategies cost one training.
+        choice: What the strategy does at its cost, such as `choosing τ from 19 values (grid)`.
+        gain: The gain and its standard error.
+        paired: The plain tests of the chosen trials' gains, seed by seed.
         margin: Smallest gain that is worth paying for, percentage points.
-        p_worth: Holm-corrected p value of the gain exceeding the margin.
-        p_not_worth: Holm-corrected p value of the gain staying below the margin.
+        p_worth: One-sided p value of the gain exceeding the margin.
+        p_not_worth: One-sided p value of the gain staying below the margin.
+        looks: Seeds at earlier looks that were taken at this verdict, fewer than now.
+        levels: The chance that the interval's lower end is wrong, and its upper end.
+        low: Lower end of the gain's interval.
+        high: Upper end.
         decision: One of the words of `analysis.results.verdict_words`.
         costs: What choosing τ took more than under the control.
-        more_seeds: Further seeds to decide with power 0.8, if the gain and its spread are what they look like; None
-            where the verdict is decided or no number of seeds would be enough.
+        seed_range: How many more seeds would probably decide; None where it is decided, or no interval says it.
         campaigns: Numbers of the campaigns behind the verdict.
     """
 
@@ -51,14 +69,27 @@ class Verdict:
     strategy: str
     control: str
     metric: str
+    primary: bool
+    same_cost: bool
+    choice: str
+    gain: Gain
     paired: Paired
     margin: float
     p_worth: float
     p_not_worth: float
+    looks: tuple[int, ...]
+    levels: tuple[float, float]
+    low: float
+    high: float
     decision: str
     costs: ExtraCosts
-    more_seeds: int | None
+    seed_range: SeedRange | None
     campaigns: tuple[int, ...]
+
+    @property
+    def seeds(self) -> int:
+        """Seeds that both strategies have."""
+        return self.gain.seeds
 
     @property
     def extra_kwh(self) -> float:
@@ -72,39 +103,59 @@ class Verdict:
 
     @property
     def kwh_per_point(self) -> float:
-        """Extra energy per percentage point gained; NaN where nothing was gained."""
-        return self.extra_kwh / self.paired.mean if self.paired.mean > 0 else math.nan
+        """A lower bound of the extra energy per percentage point gained; NaN where the upper end is not positive."""
+        return self.per_point(self.extra_kwh)
+
+    def per_point(self, extra: float) -> float:
+        """Returns a lower bound of an extra cost per percentage point: over the upper end of the gain."""
+        return extra / self.high if self.high > 0 else math.nan
 
     @property
     def sentence(self) -> str:
         """The verdict in one plain sentence."""
-        return verdict_sentence(
-            setting=self.setting,
-            strategy=self.strategy,
-            control=self.control,
-            gains=self.paired,
-            margin=self.margin,
-            decision=self.decision,
-            costs=self.costs.words,
-            more_seeds=self.more_seeds,
+        strategy, control = plain(self.strategy), plain(self.control)
+        subject = f"{place(self.setting)}{'' if self.primary else ' (secondary)'}"
+        if self.seeds == 0:
+            return f"{subject}: {strategy} over {control}: cannot tell, no seed has a test result of both."
+
+        # What it took.
+        if self.same_cost:
+            deed = f"{strategy} in place of {control}{f' ({self.costs.words})' if self.costs.words else ''}"
+            verb = "changed"
+        else:
+            deed = choice_in_words(
+                self.choice,
+                control,
+                extra_trainings=self.costs.extra_trainings,
+                costs="; ".join(filter(None, (self.costs.spent, self.costs.words))),
+            )
+            verb = "and changed"
+
+        # What it got.
+        count = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        if self.decision == EQUAL:
+            return f"{subject}: {deed} {verb} no test {self.metric} at all: every training of {count} is equal."
+        gain = gain_in_words(
+            float(self.gain.value),
+            self.low,
+            self.high,
+            seeds=self.seeds,
+            further=self.gain.further_seeds,
+            control=control,
+            spread=bool(self.gain.standard_error != 0),
+            earlier=self.looks,
         )
+        answer = f"the margin you set is {self.margin:g}: {self.decision}{self._what_would_tell()}"
+        return f"{subject}: {deed} {verb} test {self.metric} by {gain}; {answer}."
 
-
-@dataclasses.dataclass(frozen=True)
-class _Pair:
-    """A strategy and its control in one setting, with the runs of the seeds that both have."""
-
-    setting: tuple[str, ...]
-    strategy: str
-    control: str
-    metric: str
-    seeds: pd.DataFrame  # columns of the runs frame, the control's with the suffix _control
-    same_cost: bool  # whether both cost one training
-
-    @property
-    def gains(self) -> list[float]:
-        """Differences of the test scores, percentage points, one per seed."""
-        return list(100 * (self.seeds["test_score"] - self.seeds["test_score_control"]))
+    def _what_would_tell(self) -> str:
+        if self.decision != CANNOT_TELL:
+            return ""
+        if self.seeds == 1:
+            return " from one seed; without a second one there is no interval, run 3 to 5"
+        if self.seed_range is None:
+            return "; run more seeds"
+        return f"; {self.seed_range.sentence}"
 
 
 def verdicts(
@@ -115,118 +166,100 @@ def verdicts(
     alpha: float = ALPHA,
     mix_meters: bool = False,
 ) -> list[Verdict]:
-    """Judges every searching strategy against fixed τ and against the baseline, and the baseline against fixed τ.
+    """Judges every searching strategy against the baseline and against fixed τ, and the baseline against fixed τ.
 
     Args:
         comparison: What `compare` made.
         margin: Smallest gain worth paying for, percentage points of the test score.
         baseline: Label or kind of the cheap strategy that tuning is held against.
-        alpha: Family-wise error rate over all verdicts returned.
+        alpha: Chance of a wrong claim in one direction, over all looks at a primary verdict, and over all secondary
+            verdicts of a setting together.
         mix_meters: Subtract energies of different meters all the same.
     """
-    pairs = [
-        pair
-        for key, setting in groups(comparison.runs, columns.SETTING)
-        for pair in _pairs_of_setting(key, setting, baseline)
-    ]
-
-    # All tests first: Holm's correction needs every p value of the report.
-    results = [paired(pair.gains, margin) for pair in pairs]
-    p_worth = holm([result.p_above for result in results])
-    p_not_worth = holm([result.p_below for result in results])
-    tests = max(1, sum(not math.isnan(result.p_above) for result in results))
-
     judged = []
-    for pair, result, p_above, p_below in zip(pairs, results, p_worth, p_not_worth, strict=True):
-        decision = _decide(pair, p_above, p_below, alpha)
-        needed = seeds_needed(result.mean - margin, result.sd, tests=tests, alpha=alpha)
+    for key, setting in groups(comparison.runs, columns.SETTING):
+        pairs = pairs_of_setting(key, setting, comparison.sweep.trials, baseline)
+        gains = gains_of_pairs(pairs, setting)
 
-        judged.append(
-            Verdict(
-                setting=pair.setting,
-                strategy=pair.strategy,
-                control=pair.control,
-                metric=pair.metric,
-                paired=result,
-                margin=margin,
-                p_worth=p_above,
-                p_not_worth=p_below,
-                decision=decision,
-                costs=extra_costs(pair.seeds, mix_meters=mix_meters),
-                more_seeds=None if needed is None or decision != CANNOT_TELL else max(1, needed - result.seeds),
-                campaigns=_campaigns_behind(pair.seeds),
+        tests = [paired(pair.gains, margin) for pair in pairs]
+        p_values = [p_values_of(gain, test, margin) for gain, test in zip(gains, tests, strict=True)]
+
+        looks = [earlier_looks(comparison, pair, gain.seeds) for pair, gain in zip(pairs, gains, strict=True)]
+        alone = [
+            nominal_level(max(1, gain.seeds), earlier, alpha=alpha) for gain, earlier in zip(gains, looks, strict=True)
+        ]
+        levels = levels_of(p_values, alone)
+
+        for number, pair in enumerate(pairs):
+            judged.append(
+                _verdict(
+                    pair,
+                    gains[number],
+                    tests[number],
+                    p_values[number],
+                    looks[number],
+                    levels[number],
+                    primary=number == 0,
+                    margin=margin,
+                    mix_meters=mix_meters,
+                )
             )
-        )
 
     return judged
 
 
-def _pairs_of_setting(key: tuple[str, ...], setting: pd.DataFrame, baseline: str) -> list[_Pair]:
-    """Returns searching strategies over what costs one training, then the latter over each other."""
-    labels = setting.drop_duplicates("strategy")
-    fixed = list(labels.loc[labels["kind"] == StrategyKind.FIXED, "strategy"])
-    cheap = list(labels.loc[(labels["strategy"] == baseline) | (labels["kind"] == baseline), "strategy"])
-    cheap = [label for label in cheap if label not in fixed]
-    searching = [label for label in labels["strategy"] if label not in (*fixed, *cheap)]
+def _verdict(
+    pair: Pair,
+    gain: Gain,
+    tests: Paired,
+    p_values: tuple[float, float],
+    looks: tuple[int, ...],
+    levels: tuple[float, float],
+    *,
+    primary: bool,
+    margin: float,
+    mix_meters: bool,
+) -> Verdict:
+    low, high = float(gain.value), float(gain.value)
+    if gain.standard_error != 0:
+        low, high = float(gain.interval(levels[0])[0]), float(gain.interval(levels[1])[1])
+    decision = _decide(pair, p_values, levels)
 
-    names = [(strategy, control, False) for strategy in searching for control in (*cheap, *fixed)]
-    names += [(strategy, control, True) for strategy in cheap for control in fixed]
+    seed_range = None
+    if decision == CANNOT_TELL and gain.standard_error > 0:
+        seed_range = seeds_to_decide(float(gain.value) - margin, float(gain.standard_error), gain.seeds, looks)
 
-    metric = str(setting["metric"].iloc[0])
-    return [
-        _Pair(key, strategy, control, metric, _common_seeds(setting, strategy, control), same_cost)
-        for strategy, control, same_cost in names
-    ]
-
-
-def _common_seeds(setting: pd.DataFrame, strategy: str, control: str) -> pd.DataFrame:
-    """Returns one row per seed that was tested under both strategies."""
-    both = setting[setting["strategy"] == strategy].merge(
-        setting[setting["strategy"] == control], on="seed", suffixes=("", "_control")
+    return Verdict(
+        setting=pair.setting,
+        strategy=pair.strategy,
+        control=pair.control,
+        metric=pair.metric,
+        primary=primary,
+        same_cost=pair.same_cost,
+        choice=pair.choice,
+        gain=gain,
+        paired=tests,
+        margin=margin,
+        p_worth=p_values[0],
+        p_not_worth=p_values[1],
+        looks=looks,
+        levels=levels,
+        low=low,
+        high=high,
+        decision=decision,
+        costs=extra_costs(pair.seeds, mix_meters=mix_meters),
+        seed_range=seed_range,
+        campaigns=pair.campaigns,
     )
-    return both[both["test_score"].notna() & both["test_score_control"].notna()]
 
 
-def _decide(pair: _Pair, p_worth: float, p_not_worth: float, alpha: float) -> str:
-    if p_worth <= alpha:
+def _decide(pair: Pair, p_values: tuple[float, float], levels: tuple[float, float]) -> str:
+    """Returns the word of a verdict; a p value is at most its level where the interval excludes the margin."""
+    if pair.is_equal:
+        return EQUAL
+
+    if p_values[0] <= levels[0]:
         return BETTER if pair.same_cost else WORTH
-    if p_not_worth <= alpha:
+    if p_values[1] <= levels[1]:
         return NO_BETTER if pair.same_cost else NOT_WORTH
     return CANNOT_TELL
-
-
-def _campaigns_behind(seeds: pd.DataFrame) -> tuple[int, ...]:
-    names = ("campaigns", "campaigns_control")
-    return tuple(sorted({number for name in names for numbers in seeds[name] for number in numbers}))
-
-
-_IN_POINTS = frozenset({"mean", "sd", "low", "high", "bootstrap_low", "bootstrap_high"})
-
-
-def verdict_frame(judged: Sequence[Verdict]) -> pd.DataFrame:
-    """Returns the verdicts as a frame, one row each, for files."""
-    rows: list[dict[str, Any]] = []
-    for verdict in judged:
-        row: dict[str, Any] = dict(zip(columns.SETTING, verdict.setting, strict=True))
-        row |= {"strategy": verdict.strategy, "control": verdict.control, "decision": verdict.decision}
-
-        for field in dataclasses.fields(verdict.paired):
-            name = f"gain_points_{field.name}" if field.name in _IN_POINTS else field.name
-            row[name] = getattr(verdict.paired, field.name)
-
-        row |= {
-            "margin_points": verdict.margin,
-            "p_worth_holm": verdict.p_worth,
-            "p_not_worth_holm": verdict.p_not_worth,
-            "extra_kwh": verdict.extra_kwh,
-            "cost_multiple": verdict.cost_multiple,
-            "kwh_per_point": verdict.kwh_per_point,
-            "extra_cpu_s": verdict.costs.extra_cpu_s,
-            "cpu_s_multiple": verdict.costs.multiples["cpu_s"],
-            "flops_multiple": verdict.costs.multiples["flops"],
-            "more_seeds": verdict.more_seeds,
-            "sentence": verdict.sentence,
-        }
-        rows.append(row)
-
-    return pd.DataFrame(rows)

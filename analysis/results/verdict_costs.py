@@ -20,12 +20,16 @@ class ExtraCosts:
         has_sensor: Whether a sensor was read for all runs; if not, CPU seconds and FLOPs speak and joules do not.
         extra_kwh: Energy spent more than under the control, mean per seed.
         extra_cpu_s: CPU seconds, likewise.
+        extra_co2eq_g: Grams of CO₂eq, likewise; NaN where they rest on different terms.
+        extra_trainings: Complete trainings, likewise.
         multiples: By cost, the strategy's over the control's; energies of different meters have none.
     """
 
     has_sensor: bool
     extra_kwh: float
     extra_cpu_s: float
+    extra_co2eq_g: float
+    extra_trainings: float
     multiples: dict[str, float]
 
     @property
@@ -37,6 +41,14 @@ class ExtraCosts:
     def extra(self) -> float:
         """What was spent more than under the control, in the unit of `basis`."""
         return self.extra_kwh if self.has_sensor else self.extra_cpu_s
+
+    @property
+    def spent(self) -> str:
+        """What was spent more, within a sentence, such as `33.1 CPU s`; empty where nothing is known."""
+        amounts = {"cpu_s": self.extra_cpu_s}
+        if self.has_sensor:
+            amounts = {"energy_kwh": self.extra_kwh, "co2eq_g": self.extra_co2eq_g, **amounts}
+        return ", ".join(_amount(name, value) for name, value in amounts.items() if not math.isnan(value))
 
     @property
     def words(self) -> str:
@@ -59,16 +71,26 @@ def extra_costs(seeds: pd.DataFrame, *, mix_meters: bool) -> ExtraCosts:
         multiples[name] = ratio_of_means(list(pairs))
 
     extra_kwh = _mean_difference(seeds, "energy_kwh")
+    extra_co2eq_g = _mean_difference(seeds, "co2eq_g")
     same_meter = bool((seeds["meter"] == seeds["meter_control"]).all())
     if not (same_meter or mix_meters):
         extra_kwh, multiples["energy_kwh"] = math.nan, math.nan
+    if not (same_meter and (seeds["carbon"] == seeds["carbon_control"]).all()) and not mix_meters:
+        extra_co2eq_g = math.nan
 
     return ExtraCosts(
         has_sensor=has_sensor([*seeds["meter"], *seeds["meter_control"]]),
         extra_kwh=extra_kwh,
         extra_cpu_s=_mean_difference(seeds, "cpu_s"),
+        extra_co2eq_g=extra_co2eq_g,
+        extra_trainings=float((seeds["complete_trials"] - seeds["complete_trials_control"]).mean()),
         multiples=multiples,
     )
+
+
+def _amount(cost: str, value: float) -> str:
+    factor, unit = units.scale(cost, [value])
+    return f"{units.figure(value * factor)} {'CPU ' if cost == 'cpu_s' else ''}{unit}"
 
 
 def _mean_difference(seeds: pd.DataFrame, name: str) -> float:

@@ -1,16 +1,15 @@
 """The words of a verdict: what it can say, and the sentence that says it."""
 
 import math
+from collections.abc import Sequence
 
 from analysis import units
-from analysis.results.paired_tests import MOST_SEEDS, Paired
 
 WORTH, NOT_WORTH, CANNOT_TELL = "worth it", "not worth it", "cannot tell"
 BETTER, NO_BETTER = "better", "no better"  # of two that cost one training each
+EQUAL = "equal"  # every training gave the same score
 
-# What was shown of the gain for a decision to be made.
-_SHOWN = {WORTH: "exceed", NOT_WORTH: "stay below", BETTER: "gain more than", NO_BETTER: "gain less than"}
-_MANY_SEEDS = 100
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
 def signed(points: float) -> str:
@@ -18,48 +17,77 @@ def signed(points: float) -> str:
     return units.MISSING if math.isnan(points) else f"{points:+.2f}".replace("-", "−")
 
 
+def interval(low: float, high: float) -> str:
+    """Returns an interval of percentage points."""
+    return units.MISSING if math.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
 def plain(label: str) -> str:
     """Returns a strategy's label without the remark on where its row comes from."""
     return label.removesuffix(" (from grid, no extra cost)")
 
 
-def verdict_sentence(
-    *,
-    setting: tuple[str, ...],
-    strategy: str,
-    control: str,
-    gains: Paired,
-    margin: float,
-    decision: str,
-    costs: str,
-    more_seeds: int | None,
-) -> str:
-    """Returns a verdict as one plain sentence.
-
-    The arguments are the attributes of `analysis.Verdict`; `costs` are its words, such as `2.14× its energy`.
-    """
+def place(setting: tuple[str, ...]) -> str:
+    """Returns a setting as the beginning of a sentence."""
     dataset, teacher, student, objective, _ = setting
-    subject = f"{dataset}, {teacher} → {student}, {objective}: {plain(strategy)} over {plain(control)}"
-    cost = f" for {costs}" if costs else ""
-
-    if gains.seeds == 0:
-        return f"{subject}: cannot tell, no seed has a test result of both."
-    if gains.seeds == 1:
-        return (
-            f"{subject}: cannot tell from one seed ({signed(gains.mean)} points{cost}); "
-            "without a second one there is no interval, run 3 to 5."
-        )
-
-    points = f"{signed(gains.mean)} points (95 % interval {signed(gains.low)} to {signed(gains.high)}, "
-    points += f"{gains.seeds} seeds{cost})"
-    if decision in _SHOWN:
-        return f"{subject} is {decision}: {points}, shown to {_SHOWN[decision]} the {margin:g} points asked for."
-    return f"{subject}: cannot tell with these seeds: {points}; {_what_would_tell(more_seeds, margin)}."
+    return f"{dataset}, {teacher} → {student}, {objective}"
 
 
-def _what_would_tell(more_seeds: int | None, margin: float) -> str:
-    if more_seeds is None:
-        return f"the gain is too close to the margin of {margin:g} for {MOST_SEEDS:,} seeds to tell"
-    if more_seeds > _MANY_SEEDS:
-        return f"with a gain like this, more than {_MANY_SEEDS} more seeds would be needed (power 0.8)"
-    return f"about {more_seeds} more would, if the gain is what it looks like (power 0.8)"
+def look_in_words(earlier: Sequence[int]) -> str:
+    """Returns which look this is, after those at some numbers of seeds."""
+    number = len(earlier)
+    ordinal = _ORDINALS[number] if number < len(_ORDINALS) else f"{number + 1}th"
+    after = f" after {', '.join(str(seeds) for seeds in earlier)} seeds" if earlier else ""
+    return f"{ordinal} look{after}"
+
+
+def choice_in_words(choice: str, control: str, *, extra_trainings: float, costs: str) -> str:
+    """Returns what choosing τ took, as the beginning of a sentence.
+
+    Args:
+        choice: What was done, such as `choosing τ from 19 values (grid)`.
+        control: Label of the cheaper strategy.
+        extra_trainings: Trainings that it took more, mean per seed.
+        costs: What these cost, in words; may be empty.
+    """
+    if math.isnan(extra_trainings) or extra_trainings == 0:
+        took = f"as many trainings per seed as {control}"
+    else:
+        count = units.figure(abs(extra_trainings)) if extra_trainings % 1 else f"{abs(extra_trainings):.0f}"
+        noun = "training" if count == "1" else "trainings"
+        took = f"{count} {'more' if extra_trainings > 0 else 'fewer'} {noun} per seed than {control}"
+    return f"{choice} took {took}{f' ({costs})' if costs else ''}"
+
+
+def gain_in_words(
+    value: float,
+    low: float,
+    high: float,
+    *,
+    seeds: int,
+    further: int,
+    control: str,
+    spread: bool,
+    earlier: Sequence[int],
+) -> str:
+    """Returns a gain and what it rests on.
+
+    Args:
+        value: The gain, points.
+        low: Lower end of its interval.
+        high: Upper end.
+        seeds: Seeds that both strategies have.
+        further: Seeds that the control alone has.
+        control: Label of the control.
+        spread: Whether seeds differ at all; without any spread there is no interval.
+        earlier: Seeds at earlier looks.
+    """
+    if seeds == 1:
+        return f"{signed(value)} points in one seed"
+    if not spread:
+        return f"{signed(value)} points in each of {seeds} seeds"
+
+    more = f" and {further} of {control} alone" if further else ""
+    if math.isinf(high):
+        return f"{signed(value)} points ({seeds} seeds{more}; the looks that were planned are spent)"
+    return f"{signed(value)} points ({interval(low, high)}, {seeds} seeds{more}, {look_in_words(earlier)})"

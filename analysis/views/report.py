@@ -19,7 +19,8 @@ from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.equal_energy import equal_energy
-from analysis.results.verdict import Verdict, verdicts
+from analysis.results.response import SettingResponse, responses
+from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.figures import Picture, figures, write_picture
 from analysis.views.inference_table import inference_tables
@@ -57,6 +58,7 @@ def write_report(
     *,
     judged: Sequence[Verdict] | None = None,
     baseline: str = "stochastic",
+    margin: float = MARGIN_POINTS,
 ) -> Path:
     """Writes `report.html` and, beside it, `figures/*.png` and `*.svg`.
 
@@ -66,19 +68,21 @@ def write_report(
         folder: Where to write.
         judged: What `verdicts` made of the comparison; None judges it with the default margin.
         baseline: The cheap strategy that tuning is held against.
+        margin: The margin that `judged` was made with, percentage points.
 
     Returns:
         The path of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if judged is None:
-        judged = verdicts(comparison, baseline=baseline)
+        judged = verdicts(comparison, baseline=baseline, margin=margin)
 
     # What is shown, and whether all of it leads to records.
     tables = comparison_tables(sweep, comparison, baseline=baseline)
     pictures = list(figures(sweep, comparison))
     curves = charts(sweep, comparison)
-    check = check_sources(sweep, tables, judged, pictures, curves)
+    bounds = responses(comparison)
+    check = check_sources(sweep, tables, judged, pictures, curves, bounds)
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.views", "page"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -87,6 +91,7 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         title=", ".join(sorted(set(sweep.campaigns["sweep"]))) or "sweep",
         roots=[str(root) for root in sweep.roots],
+        responses=[response.sentence(margin) for response in bounds],
         verdicts=judged,
         verdict_table=verdict_table(judged) if judged else None,
         comparisons=tables,
@@ -114,8 +119,9 @@ def check_sources(
     judged: Sequence[Verdict],
     pictures: Sequence[Picture],
     curves: Sequence[Chart],
+    bounds: Sequence[SettingResponse] = (),
 ) -> SourceCheck:
-    """Follows every row of the comparison, every verdict and every figure to its campaigns' records."""
+    """Follows every row of the comparison, every verdict, bound and figure to its campaigns' records."""
     folder_of = {number: str(path) for number, path in sweep.folders.items()}
 
     # What is claimed, and the folders it rests on.
@@ -125,6 +131,7 @@ def check_sources(
         for row, anchors in zip(table.rows, table.anchors, strict=True)
     ]
     claims += [(verdict.sentence, tuple(folder_of[number] for number in verdict.campaigns)) for verdict in judged]
+    claims += [(bound.score.name, tuple(folder_of[number] for number in bound.campaigns)) for bound in bounds]
     shown = [(picture.title, picture.campaigns) for picture in pictures]
     shown += [(curve.title, curve.campaigns) for curve in curves]
     claims += [(title, tuple(folder_of[number] for number in numbers)) for title, numbers in shown]

@@ -4,21 +4,21 @@ import math
 from collections.abc import Sequence
 
 from analysis import units
-from analysis.results.verdict import ALPHA, Verdict
-from analysis.results.verdict_words import plain, signed
+from analysis.results.sequential_looks import PLANNED_LOOKS, SeedRange
+from analysis.results.verdict import Verdict
+from analysis.results.verdict_words import interval, plain, signed
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
 
-def verdict_table(judged: Sequence[Verdict], *, alpha: float = ALPHA) -> Table:
+def verdict_table(judged: Sequence[Verdict]) -> Table:
     """Returns a table with one row per verdict.
 
     Args:
         judged: What `verdicts` returned.
-        alpha: The family-wise error rate that it was given.
     """
     words = metric_words(verdict.metric for verdict in judged)
-    gains = [verdict.paired for verdict in judged]
+    tests = [verdict.paired for verdict in judged]
 
     # Who is held against whom, and the answer.
     columns = [
@@ -27,32 +27,45 @@ def verdict_table(judged: Sequence[Verdict], *, alpha: float = ALPHA) -> Table:
     ]
     if len({verdict.setting for verdict in judged}) > 1:
         columns.append(Column("setting", [" · ".join(verdict.setting) for verdict in judged], words=True))
-    columns.append(Column("verdict", [verdict.decision for verdict in judged], words=True))
-
-    # The gain and its tests, what it cost, and the tests that stand beside.
     columns += [
-        Column("seeds", [str(gain.seeds) for gain in gains]),
-        Column("gain, points", [signed(gain.mean) for gain in gains]),
-        Column("95 % interval", [_interval(gain.low, gain.high) for gain in gains]),
+        Column("verdict", [verdict.decision for verdict in judged], words=True),
+        Column("rank", ["primary" if verdict.primary else "secondary" for verdict in judged], words=True),
+    ]
+
+    # The gain and how sure it is, what it cost, and the plain tests that stand beside.
+    columns += [
+        Column("seeds", [_seeds(verdict) for verdict in judged]),
+        Column("gain, points", [signed(float(verdict.gain.value)) for verdict in judged]),
+        Column("interval", [_interval(verdict) for verdict in judged]),
+        Column("level %", [_levels(verdict) for verdict in judged]),
         Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged]),
         Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged]),
         *_cost_columns(judged),
-        Column("more seeds", [_count(verdict.more_seeds) for verdict in judged]),
-        Column("bootstrap 95 %", [_interval(gain.bootstrap_low, gain.bootstrap_high) for gain in gains]),
-        Column("p(sign flips)", [_p_value(gain.p_permutation) for gain in gains]),
+        Column("more seeds", [_range(verdict.seed_range) for verdict in judged]),
+        Column("chosen trial alone", [signed(test.mean) for test in tests]),
+        Column("its paired t 95 %", [interval(test.low, test.high) for test in tests]),
+        Column("bootstrap 95 %", [interval(test.bootstrap_low, test.bootstrap_high) for test in tests]),
+        Column("p(sign flips)", [_p_value(test.p_permutation) for test in tests]),
     ]
 
     margin = judged[0].margin if judged else math.nan
+    looks = f"{', '.join(map(str, PLANNED_LOOKS[:-1]))} and {PLANNED_LOOKS[-1]} seeds"
     return make_table(
         f"Is it worth its energy? Gains in test {words.name} of at least {margin:g} points are asked for",
         columns,
         notes=(
-            f"gain: difference of test {words.plural} at the same seed, mean; interval: paired t, each on its own",
-            f"p(worth): the gain exceeds the margin, p(not): it stays below; one-sided paired t, Holm-corrected over "
-            f"the {len(judged)} rows; a verdict needs p ≤ {alpha:g}",
-            "more seeds: to decide with power 0.8, if the gain and its spread are what they look like",
-            "bootstrap: BCa, from 5 seeds on; p(sign flips): exact permutation test of no gain at all, two-sided, "
-            "not corrected",
+            "gain: mean over seeds, all trials of a search weighted by their chance to be chosen; seeds: of both + of "
+            "the cheaper strategy alone",
+            f"level: chance of each end of the interval to be wrong at this look; looks are planned at {looks}, and "
+            "5 % are spent over all of them, in each direction",
+            "primary: a setting's first verdict; its others, the secondary ones, share one more 5 % by Holm",
+            "p(worth): the gain exceeds the margin, p(not): it stays below; one-sided, moderated t; a verdict needs "
+            "p ≤ level",
+            "more seeds: at which a decision is likely, for a gain one standard error farther from the margin, and one "
+            "nearer; – beyond the plan",
+            "per point: at least so much, the extra cost over the interval's upper end",
+            "bootstrap: BCa of the chosen trials, from 5 seeds on; p(sign flips): exact permutation test of no gain at "
+            "all, two-sided",
         ),
     )
 
@@ -65,10 +78,7 @@ def _cost_columns(judged: Sequence[Verdict]) -> list[Column]:
     factor, unit = units.scale(basis, extra)
     name = unit if with_sensor else f"CPU {unit}"
 
-    per_point = [
-        value / verdict.paired.mean if verdict.paired.mean > 0 else math.nan
-        for value, verdict in zip(extra, judged, strict=True)
-    ]
+    per_point = [verdict.per_point(value) for value, verdict in zip(extra, judged, strict=True)]
     multiples = {"energy_kwh": "×energy"} if with_sensor else {"cpu_s": "×CPU s", "flops": "×FLOPs"}
     return [
         *(
@@ -76,19 +86,38 @@ def _cost_columns(judged: Sequence[Verdict]) -> list[Column]:
             for cost, header in multiples.items()
         ),
         Column(f"extra {name}", [units.figure(value * factor) for value in extra]),
-        Column(f"{name}/point", [units.figure(value * factor) for value in per_point]),
+        Column(f"{name}/point", [_at_least(value * factor) for value in per_point]),
     ]
+
+
+def _seeds(verdict: Verdict) -> str:
+    further = verdict.gain.further_seeds
+    return f"{verdict.seeds} + {further}" if further else str(verdict.seeds)
+
+
+def _interval(verdict: Verdict) -> str:
+    return interval(verdict.low, verdict.high) if verdict.seeds > 1 else units.MISSING
+
+
+def _levels(verdict: Verdict) -> str:
+    if verdict.seeds < 2:
+        return units.MISSING
+    return " / ".join(dict.fromkeys(units.percent(level) for level in verdict.levels))
+
+
+def _range(seeds: SeedRange | None) -> str:
+    if seeds is None or seeds.fewest is None:
+        return units.MISSING
+    if seeds.fewest == seeds.most:
+        return str(seeds.fewest)
+    return f"{seeds.fewest} to {units.MISSING if seeds.most is None else seeds.most}"
+
+
+def _at_least(value: float) -> str:
+    return units.MISSING if math.isnan(value) else f"≥ {units.figure(value)}"
 
 
 def _p_value(value: float) -> str:
     if math.isnan(value):
         return units.MISSING
     return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return units.MISSING if math.isnan(low) else f"{signed(low)} to {signed(high)}"
-
-
-def _count(value: int | None) -> str:
-    return units.MISSING if value is None else str(value)

@@ -14,8 +14,10 @@ from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
+from analysis.results.response import responses
 from analysis.views.figures.energy import energy_by_phase, inference_bars
 from analysis.views.figures.pareto import pareto
+from analysis.views.figures.response import tau_response
 from analysis.views.figures.setting import Drawing, Setting
 from analysis.views.figures.spending import draw_cost_to_reach, score_against_co2
 from analysis.views.figures.temperatures import score_against_tau, tau_trace
@@ -61,6 +63,7 @@ class Picture:
 
 # By file name; `{metric}` is the name of the setting's metric.
 _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
+    "tau-response": tau_response,
     "{metric}-vs-co2": score_against_co2,
     "cost-to-reach": draw_cost_to_reach,
     "{metric}-vs-tau": score_against_tau,
@@ -76,9 +79,10 @@ def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
     settings = groups(comparison.runs, columns.SETTING)
     reach = cost_to_reach(sweep, comparison.runs)
     networks = inference(sweep)
+    response_of = {response.setting: response for response in responses(comparison)}
 
     for number, (key, runs) in enumerate(settings, start=1):
-        setting = Setting(sweep, comparison, key, runs, reach, networks)
+        setting = Setting(sweep, comparison, key, runs, reach, networks, response_of.get(key))
         prefix = f"{number}-" if len(settings) > 1 else ""
 
         for name, draw in _FIGURES.items():

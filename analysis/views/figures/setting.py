@@ -10,6 +10,7 @@ from analysis import units
 from analysis.frames.groupby import of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
+from analysis.results.response import SettingResponse
 from analysis.views.metric_words import metric_words
 from analysis.views.style import looks
 
@@ -42,6 +43,7 @@ class Setting:
         rows: Its rows of the comparison table, as dictionaries.
         reach: Its rows of what `cost_to_reach` returned.
         inference: Its rows of what `inference` returned.
+        response: What any τ can gain in it; None where fewer than two were trained.
         ledger: Its rows of the ledger frame.
         trials: Its rows of the trials frame.
         campaigns: The numbers of its campaigns.
@@ -57,12 +59,14 @@ class Setting:
         runs: pd.DataFrame,
         reach: pd.DataFrame,
         inference: pd.DataFrame,
+        response: SettingResponse | None,
     ) -> None:
         self.sweep = sweep
         self.runs = runs
         self.rows = rows_of(of_setting(comparison.table, key))
         self.reach = of_setting(reach, key)
         self.inference = of_setting(inference, key)
+        self.response = response
 
         self.campaigns = tuple(sorted({number for numbers in runs["campaigns"] for number in numbers}))
         self.ledger = sweep.ledger[sweep.ledger["campaign"].isin(self.campaigns)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.results.paired_tests import holm, paired, ratio_interval, seeds_needed
+from analysis.results.paired_tests import holm_levels, paired, ratio_interval
 
 
 def test_paired_t_by_hand() -> None:
@@ -41,22 +41,19 @@ def test_one_seed_has_no_interval() -> None:
     assert math.isnan(found.p_above)
 
 
-def test_holm_by_hand() -> None:
-    # Sorted 0.01, 0.02, 0.04 times 3, 2, 1, never falling.
-    assert holm([0.04, 0.01, math.nan, 0.02]) == pytest.approx([0.04, 0.03, math.nan, 0.04], nan_ok=True)
+def test_holm_levels_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.04: three tests at 0.05 / 3, then 0.05 / 2, then 0.05 / 1.
+    levels = holm_levels([0.04, 0.01, math.nan, 0.02], [0.05] * 4)
+    assert levels[:2] == pytest.approx([0.05, 0.05 / 3])
+    assert levels[3] == pytest.approx(0.05 / 2)
+
+    # The smallest is not rejected at 0.05 / 3: nothing is, and none is tested more leniently.
+    assert holm_levels([0.04, 0.02, 0.03], [0.05] * 3) == pytest.approx([0.05 / 3] * 3)
 
 
-@pytest.mark.parametrize(("effect", "seeds"), [(1.0, 8), (0.5, 27)])
-def test_seeds_needed_agrees_with_published_tables(effect: float, seeds: int) -> None:
-    # One-sided paired t, α 0.05, power 0.8: G*Power 3.1 gives n = 8 for d = 1 and 27 for d = 0.5.
-    assert seeds_needed(effect, 1.0, tests=1, alpha=0.05) == seeds
-    assert (seeds_needed(effect, 1.0, tests=4, alpha=0.05) or 0) > seeds
-
-
-def test_seeds_needed_where_it_cannot_be_told() -> None:
-    assert seeds_needed(0.0, 1.0, tests=1, alpha=0.05) is None
-    assert seeds_needed(1e-6, 1.0, tests=1, alpha=0.05) is None
-    assert seeds_needed(0.5, 0.0, tests=1, alpha=0.05) == 5  # 2⁻⁵ is the first below 0.05
+def test_holm_levels_measure_each_p_value_in_its_own_level() -> None:
+    # 0.012 is twelve tenths of 0.01, 0.02 is four tenths of 0.05: the second is tested first.
+    assert holm_levels([0.012, 0.02], [0.01, 0.05]) == pytest.approx([0.01, 0.025])
 
 
 def test_ratio_intervals_resample_pairs() -> None:

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import analysis
+from analysis.results.search_gain import gain_of_search, paired_gain, search_value
+from analysis.results.sequential_looks import nominal_level
 from analysis.results.verdict import Verdict
-from analysis.results.verdict_words import CANNOT_TELL, NO_BETTER, NOT_WORTH, WORTH
+from analysis.results.verdict_words import CANNOT_TELL, EQUAL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
+from tests.analysis.plans import fixed, grid, stochastic
 from tests.analysis.results.planted_sweeps import judge
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
@@ -33,9 +37,12 @@ def test_a_large_gain_is_worth_it_and_costs_so_much_per_point(tmp_path: Path) ->
     assert found.decision == WORTH
     one = 39.6 * 100 / 3.6e6
     assert found.extra_kwh == pytest.approx(one)
-    assert found.kwh_per_point == pytest.approx(one / 3)
+    assert found.high > 3
+    assert found.kwh_per_point == pytest.approx(one / found.high)  # at least: over the interval's upper end
     assert found.cost_multiple == pytest.approx(2)
-    assert "is worth it: +3.00 points" in found.sentence
+    assert "from 2 values (grid) took 1 more training per seed than stochastic (" in found.sentence
+    assert "and changed test accuracy by +3.0" in found.sentence
+    assert found.sentence.endswith("the margin you set is 0.5: worth it.")
 
 
 def test_a_gain_surely_below_the_margin_is_not(tmp_path: Path) -> None:
@@ -47,8 +54,8 @@ def test_a_gain_surely_below_the_margin_is_not(tmp_path: Path) -> None:
 def test_noise_cannot_tell_and_says_how_many_seeds_would(tmp_path: Path) -> None:
     found = over_stochastic(planted(tmp_path, [2.0, -1.0, 1.5]))
     assert found.decision == CANNOT_TELL
-    assert found.more_seeds is not None
-    assert "more" in found.sentence
+    assert found.seed_range is not None
+    assert found.sentence.endswith(f"cannot tell; {found.seed_range.sentence}.")
 
 
 def test_of_two_that_cost_the_same_none_is_worth_more_energy(tmp_path: Path) -> None:
@@ -62,17 +69,109 @@ def test_of_two_that_cost_the_same_none_is_worth_more_energy(tmp_path: Path) -> 
     write_sweep(tmp_path, plans)
     (found,) = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
     assert found.decision == NO_BETTER
-    assert "stochastic over fixed τ=4 is no better" in found.sentence
+    assert "stochastic in place of fixed τ=4" in found.sentence
+    assert found.sentence.endswith("the margin you set is 0.5: no better.")
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:
     assert "cannot tell from one seed" in over_stochastic(planted(tmp_path, [2.0])).sentence
 
 
-def test_more_comparisons_make_the_same_evidence_weaker(tmp_path: Path) -> None:
-    found = planted(tmp_path, [1.0, 2.0, 1.8, 2.2])
-    assert len(found) == 3
-    assert over_stochastic(found).p_worth > over_stochastic(found).paired.p_above
+def test_the_first_verdict_has_the_level_alone_and_the_others_share_one(tmp_path: Path) -> None:
+    first, *others = planted(tmp_path, [1.0, 2.0, 1.8, 2.2])
+    assert (first.strategy, first.control, first.primary) == ("grid", "stochastic", True)
+    assert first.levels == pytest.approx((nominal_level(4), nominal_level(4)))
+
+    assert [verdict.primary for verdict in others] == [False, False]
+    assert min(level for verdict in others for level in verdict.levels) == pytest.approx(nominal_level(4) / 2)
+    assert "kd (secondary): " in others[0].sentence
+
+
+def test_the_gain_is_that_of_all_trials_worked_out_from_their_arrays(tmp_path: Path) -> None:
+    # The grid's trials come in another order in each seed: the columns are those of τ.
+    random = np.random.default_rng(3)
+    taus = np.array([2.0, 4.0, 8.0, 12.0, 16.0])
+    validation, test = 80 + random.normal(0, 0.5, (3, 5)), 80 + random.normal(0, 0.5, (3, 5))
+    plans = []
+    for seed in range(3):
+        order = random.permutation(5)
+        trials = [
+            Trial(tau=taus[k], val_score=validation[seed, k] / 100, test_score=test[seed, k] / 100) for k in order
+        ]
+        plans.append(Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials))
+        plans.append(stochastic(seed))
+    plans += [stochastic(seed) for seed in (3, 4)]
+
+    write_sweep(tmp_path, plans)
+    over_other, over_fixed, _ = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+
+    search = search_value(validation, test, taus=np.tile(taus, (3, 1)))
+    expected = gain_of_search(search, np.full(3, 90.0), np.full(2, 90.0))
+    assert over_other.gain.further_seeds == 2
+    assert over_other.gain.value == pytest.approx(float(expected.value))
+    assert over_other.gain.standard_error == pytest.approx(float(expected.standard_error))
+    assert "3 seeds and 2 of stochastic alone" in over_other.sentence
+
+    # The fixed row is the grid's own trial at τ = 4.
+    from_grid = gain_of_search(search, test[:, 1])
+    assert over_fixed.gain.value == pytest.approx(float(from_grid.value))
+    assert over_fixed.gain.further_seeds == 0
+
+
+def test_cheap_strategies_are_judged_with_the_noise_of_the_grid(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    validation, test = 80 + random.normal(0, 0.5, (3, 3)), 80 + random.normal(0, 0.5, (3, 3))
+    plans = []
+    for seed in range(3):
+        pairs = zip((2.0, 4.0, 8.0), validation[seed] / 100, test[seed] / 100, strict=True)
+        trials = [Trial(tau=tau, val_score=val, test_score=score) for tau, val, score in pairs]
+        plans += [Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials), stochastic(seed)]
+    write_sweep(tmp_path, plans)
+    *_, cheap = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+
+    noise = search_value(validation, test, taus=np.tile([2.0, 4.0, 8.0], (3, 1)))
+    expected = paired_gain(90 - test[:, 1], 2 * noise.training_variance, noise.prior_df)
+    assert cheap.gain.standard_error == pytest.approx(float(expected.standard_error))
+    assert cheap.gain.df == pytest.approx(float(expected.df))
+
+
+def test_restarts_are_said_to_choose_a_training_and_no_tau(tmp_path: Path) -> None:
+    trials = [Trial(tau=4.0, val_score=0.8 + k / 100, test_score=0.8 + k / 100) for k in range(3)]
+    plans = []
+    for seed in (0, 1):
+        plans += [stochastic(seed), Plan(strategy="restarts", kind=StrategyKind.RESTARTS, seed=seed, trials=trials)]
+    write_sweep(tmp_path, plans)
+    found = over_stochastic(analysis.verdicts(analysis.compare(analysis.load(tmp_path))))
+    assert "choosing the best of 3 trainings at one τ (restarts) took 2 more trainings per seed" in found.sentence
+
+
+def test_what_is_equal_in_every_training_is_not_unknown(tmp_path: Path) -> None:
+    plans = [grid(seed, Trial(tau=2.0), Trial(tau=4.0)) for seed in (0, 1)]
+    one = [Trial(tau=None, val_score=0.9, test_score=0.9)]
+    plans += [Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=one) for seed in (0, 1)]
+    write_sweep(tmp_path, plans)
+    found = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+    assert {verdict.decision for verdict in found} == {EQUAL}
+    assert "no test accuracy at all: every training of 2 seeds is equal." in found[0].sentence
+
+
+def test_one_training_that_differs_makes_seeds_that_agree_unequal(tmp_path: Path) -> None:
+    plans = [grid(seed, Trial(tau=2.0, val_score=0.8, test_score=0.8), Trial(tau=4.0)) for seed in (0, 1)]
+    one = [Trial(tau=None, val_score=0.9, test_score=0.9)]
+    plans += [Plan(strategy="stochastic", kind=StrategyKind.STOCHASTIC, seed=seed, trials=one) for seed in (0, 1)]
+    write_sweep(tmp_path, plans)
+    assert over_stochastic(analysis.verdicts(analysis.compare(analysis.load(tmp_path)))).decision != EQUAL
+
+
+def test_seeds_that_agree_by_chance_decide_nothing(tmp_path: Path) -> None:
+    # One tested trial each, no grid: two equal differences are no proof, sign flips give 1/4 at best.
+    plans = []
+    for seed in (0, 1):
+        plans += [stochastic(seed), fixed(seed, 4.0, test=0.8)]
+    write_sweep(tmp_path, plans)
+    (found,) = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+    assert found.decision == CANNOT_TELL
+    assert "+10.00 points in each of 2 seeds" in found.sentence
 
 
 def test_no_false_claims_on_a_handful_of_generated_sweeps() -> None:

@@ -40,7 +40,8 @@ def test_every_figure_is_png_and_svg_with_an_alternative_text(page: Path) -> Non
     names = {path.stem for path in (page.parent / "figures").glob("*.png")}
     assert names == {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert names == {
-        "accuracy-vs-co2", "accuracy-vs-tau", "cost-to-reach", "energy-by-phase", "inference", "pareto", "tau-trace",
+        "accuracy-vs-co2", "accuracy-vs-tau", "cost-to-reach", "energy-by-phase", "inference", "pareto", "tau-response",
+        "tau-trace",
     }  # fmt: skip
     alts = re.findall(r'<img class="figure".*? alt="([^"]*)"', page.read_text(encoding="utf-8"))
     assert len(alts) == len(names)
@@ -177,7 +178,7 @@ def test_the_page_works_in_a_browser(page: Path, browser: Any, width: int, schem
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
     boxes = tab.evaluate("[...document.querySelectorAll('img.figure')].map(i => [i.naturalWidth, i.clientHeight])")
-    assert len(boxes) == 7
+    assert len(boxes) == 8
     assert all(natural > 100 and height > 100 for natural, height in boxes)
     drawn = tab.evaluate(
         "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.scatterlayer .trace').length)"
