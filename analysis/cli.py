@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import analysis
+from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 
 _DESCRIPTION = """\
@@ -113,6 +114,7 @@ def _margin(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
+    make_output_readable()
     options = make_parser().parse_args(arguments)
 
     try:

@@ -19,6 +19,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from greenkd.identity import campaign_folder, sweep_folder
+from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.jobs import compose_jobs
@@ -50,6 +51,7 @@ def run_job(config: DictConfig) -> str:
     command = _current
     if command is None or not command.is_run_here:
         # A launcher has given this job a process of its own, to which the job is the whole command.
+        make_output_readable()
         line = shlex.join(["python", "run.py", *hydra.overrides.task])
         command = _start(line, launched=True, repeats=set() if command is None else command.repeats)
 
