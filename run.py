@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from greenkd.collector import collect_rarely
 from greenkd.configuration import register_configuration
+from greenkd.output_encoding import make_output_readable
 from greenkd.sweep import exit_code, hints, run_job
 
 register_configuration()
@@ -24,6 +25,7 @@ def main(config: DictConfig) -> str:
 
 
 if __name__ == "__main__":
+    make_output_readable()
     collect_rarely()
     with hints():
         main()

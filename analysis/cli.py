@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import analysis
+from greenkd.output_encoding import make_output_readable
+from greenkd.records.place import address_problem
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -40,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
+    parser.add_argument("folders", type=_folder, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
     parser.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
     parser.add_argument(
         "--format",
@@ -68,7 +70,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="STRATEGY",
         help="strategy that multiples and verdicts refer to (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where files go (default: the first sweep's folder)")
+    parser.add_argument(
+        "--out", type=_folder, metavar="FOLDER", help="where files go (default: the first sweep's folder)"
+    )
     parser.add_argument(
         "--mix-meters", action="store_true", help="set energies of different meters or methods in one ratio"
     )
@@ -79,6 +83,13 @@ def make_parser() -> argparse.ArgumentParser:
     pricing.add_argument("--pue", type=float, metavar="X", help="power usage effectiveness, 1 or more")
     pricing.add_argument("--price", type=float, metavar="P", help="price per kWh, any currency; adds a column")
     return parser
+
+
+def _folder(text: str) -> Path:
+    problem = address_problem(text)
+    if problem is not None:
+        raise argparse.ArgumentTypeError(f"{text!r}: {problem}")
+    return Path(text)
 
 
 def _group_names(text: str) -> tuple[str, ...]:
@@ -103,6 +114,7 @@ def _margin(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
+    make_output_readable()
     options = make_parser().parse_args(arguments)
 
     try:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from greenkd.errors import GreenkdError
+from greenkd.output_encoding import make_output_readable
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
 _COMMANDS = {"weights": "greenkd.weights.command", "energy-check": "greenkd.energy.cross_check"}
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 where the command was not understood or could not be done.
     """
+    make_output_readable()
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
         print((__doc__ or "").strip())

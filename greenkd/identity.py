@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -56,6 +57,8 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).
 PER_SEED = "per_seed"
 _MAY_FOLLOW_THE_SEED = (("dataset", "split_seed"), ("training", "teacher", "seed"))
+
+_LEVELS = 5  # folders of `campaign_folder`
 
 # Settings in which campaigns that are compared with each other may differ.
 NOT_SETTING = ("temperature", "seed")
@@ -147,8 +150,13 @@ def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
 
 
 def sweep_folder(folder: Path) -> Path:
-    """Returns the sweep's folder, from the folder of one of its campaigns."""
-    return folder.parents[4]
+    """Returns the sweep's folder, from the folder of one of its campaigns.
+
+    A campaign that `hydra.run.dir` puts elsewhere than `campaign_folder` would is a sweep of its own, in one folder.
+    """
+    above = folder.parents
+    named_by_content = re.fullmatch(r"seed.*-[0-9a-f]{10}", folder.name) is not None
+    return above[_LEVELS - 1] if named_by_content and len(above) >= _LEVELS else folder
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
+from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
@@ -39,8 +40,15 @@ def _is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _read_place(value: Any) -> Path:
+    problem = address_problem(value)
+    if problem is not None:
+        raise ValueError(problem)
+    return Path(str(value))
+
+
 _Text = Annotated[str, BeforeValidator(str)]  # sweep=2024 is a number to Hydra
-_Place = Annotated[Path, BeforeValidator(lambda value: Path(str(value)))]
+_Place = Annotated[Path, BeforeValidator(_read_place)]
 _Switch = Annotated[bool, _unchanged_if(lambda value: isinstance(value, bool), "give true or false")]
 _Seed = Annotated[int, _unchanged_if(lambda value: _is_whole(value, 0), "give a whole number from 0 on")]
 _Threads = Annotated[

@@ -24,6 +24,7 @@ from greenkd.energy.meters.rapl import Rapl
 from greenkd.energy.meters.software import CpuTime
 from greenkd.energy.meters.zeus import Zeus
 from greenkd.errors import ConfigError
+from greenkd.output_encoding import make_output_readable
 from greenkd.records import Machine, Source
 
 _REASONS = {
@@ -63,6 +64,7 @@ class Result:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the cross-check from the command line."""
+    make_output_readable()
     parser = argparse.ArgumentParser(prog="greenkd-energy-check", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=15.0, help="length of the training, 5 to 60 (default 15)")
     parser.add_argument("--watts-per-thread", type=float, default=4.0, help="of the CPU-time model (default 4)")

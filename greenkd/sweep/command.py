@@ -19,8 +19,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from greenkd.identity import campaign_folder, sweep_folder
+from greenkd.output_encoding import make_output_readable
+from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.jobs import compose_jobs
+from greenkd.sweep.terminal import refuse
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
@@ -48,6 +51,7 @@ def run_job(config: DictConfig) -> str:
     command = _current
     if command is None or not command.is_run_here:
         # A launcher has given this job a process of its own, to which the job is the whole command.
+        make_output_readable()
         line = shlex.join(["python", "run.py", *hydra.overrides.task])
         command = _start(line, launched=True, repeats=set() if command is None else command.repeats)
 
@@ -59,7 +63,8 @@ class SweepCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
-        _start(_typed_line()).begin([config], lambda _: Path(config.hydra.run.dir))
+        folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
+        _start(_typed_line()).begin([config], lambda _: folder)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
@@ -73,7 +78,7 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
-        sweep = Path(config.hydra.sweep.dir)
+        sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
 
         began_s = time.process_time()
@@ -114,6 +119,14 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
 
     _current = Command(line, os.getpid(), launched, repeats or set())
     return _current
+
+
+def _local_folder(setting: str, place: str) -> Path:
+    """Returns the folder that a setting names; ends the process where it is an address, before anything is made."""
+    problem = address_problem(place)
+    if problem is not None:
+        refuse(f"{setting}={place}: {problem}")
+    return Path(place)
 
 
 def _typed_line() -> str:

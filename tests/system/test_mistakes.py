@@ -1,6 +1,7 @@
 """Plausible mistakes: each is answered in a line or two that name the cure, without a traceback, exit code not 0."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,44 @@ def test_an_output_folder_that_is_a_file(greenkd: Run, tmp_path: Path) -> None:
     assert answer.returncode == 2, said
     assert "cannot be written" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["hydra.run.dir=s3://bucket/x"],
+        ["-m", "temperature=fixed", "hydra.sweep.dir=gs://bucket/x"],
+        ["cache_dir=file:///x"],
+        ["hydra.run.dir=s3://bucket/x", "dry_run=true"],
+    ],
+)
+def test_an_address_is_no_folder(greenkd: Run, base: Path, arguments: list[str]) -> None:
+    before = set(base.iterdir())
+    answer = greenkd(*arguments, "energy=none", "sweep=address")
+    said = answer.stdout + answer.stderr
+    assert answer.returncode == 2, said
+    assert "an address, not a folder" in said
+    assert "copy it there afterwards" in said
+    assert set(base.iterdir()) <= before | {base / "multirun"}
+    assert not list(base.glob("multirun/address/**/*.json"))
+
+
+def test_a_campaign_in_a_folder_near_the_root(greenkd: Run) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="x") as folder:
+        answer = greenkd(f"hydra.run.dir={folder}", "smoke=true", "temperature=fixed", "energy=cpu_time")
+        said = answer.stdout + answer.stderr
+        assert answer.returncode == 0, said
+        assert "raised" not in said
+        assert f"compare: python -m analysis {folder}" in answer.stdout.splitlines()[-1]
+        assert {"campaign.json", "processes.jsonl"} <= {path.name for path in Path(folder).iterdir()}
+
+        estimate = greenkd(f"hydra.run.dir={folder}", "smoke=true", "temperature=fixed", "seed=0", "estimate=true")
+        assert estimate.returncode == 0, estimate.stdout + estimate.stderr
+        assert "raised" not in estimate.stdout + estimate.stderr
+
+        table = greenkd(folder, module="analysis")
+        assert table.returncode == 0, table.stdout + table.stderr
+        assert "fixed" in table.stdout
 
 
 def test_a_traceback_for_those_who_ask(greenkd: Run) -> None:
