@@ -17,8 +17,6 @@ FILE = "looks.json"
 # Seeds at which a verdict was printed, rising, by setting_id, strategy and control.
 Looks = dict[tuple[str, str, str], tuple[int, ...]]
 
-_CAMPAIGN_DEPTH = 5  # folders between a sweep's and its campaigns'
-
 
 def sweep_folders(roots: Iterable[Path], folders: Iterable[Path]) -> list[Path]:
     """Returns where the looks at some campaigns are kept.
@@ -36,8 +34,9 @@ def sweep_folders(roots: Iterable[Path], folders: Iterable[Path]) -> list[Path]:
 
     for folder in folders:
         root = next((root for root in roots if root in (folder, *folder.parents)), folder)
-        depth = len(folder.relative_to(root).parts)
-        found[sweep_folder(folder) if depth >= _CAMPAIGN_DEPTH else root] = None
+        sweep = sweep_folder(folder)
+        is_below = sweep != folder and root in (sweep, *sweep.parents)
+        found[sweep if is_below else root] = None
 
     return list(found)
 

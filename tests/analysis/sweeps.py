@@ -72,7 +72,7 @@ def ledger_row(
 
 
 def write_campaign(root: Path, plan: Plan) -> Path:
-    identity = hashlib.sha256(repr(plan).encode()).hexdigest()[:8]
+    identity = hashlib.sha256(repr(plan).encode()).hexdigest()[:10]
     folder = (
         root
         / plan.dataset
