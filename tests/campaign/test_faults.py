@@ -66,7 +66,7 @@ def test_a_stop_at_any_step_is_resumed_to_the_same_bits(reference: Campaign, tmp
 def test_a_failed_trial_is_retried_and_both_energies_stay(tmp_path: Path) -> None:
     switch = tmp_path / "broken"
     overrides = (*GRID, "objective._target_=tests.fragile.Fragile", f"+objective.switch={switch}")
-    overrides = (*overrides, *(f"~objective.{key}" for key in ("alpha", "reduction", "tau_squared")))
+    overrides = (*overrides, *(f"~objective.{key}" for key in ("alpha", "reduction", "tau_squared", "taus")))
     switch.write_text("bug")
     failed = Campaign(tmp_path, *overrides)
     assert failed.record.status is CampaignStatus.PARTIAL

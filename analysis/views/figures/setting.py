@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import units
 from analysis.frames.groupby import of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
@@ -88,9 +87,9 @@ def log_if_wide(axes: Axes, values: list[float]) -> None:
         return
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: units.figure(value, 2))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     if max(known) < 100 * min(known):
-        axes.xaxis.set_minor_formatter(lambda value, _: units.figure(value, 2) if _first_digit(value) in (2, 5) else "")
+        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if _first_digit(value) in (2, 5) else "")
 
 
 def _first_digit(value: float) -> int:
