@@ -50,8 +50,8 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
     ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
-    ("objective.taus", "greenkd.objectives.KD"): None,
-    ("objective.taus", "greenkd.objectives.DKD"): None,
+    ("objective.taus", "greenkd.objectives.KD"): [],
+    ("objective.taus", "greenkd.objectives.DKD"): [],
 }
 # What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).

@@ -49,7 +49,7 @@ def _check_rule(strategy: Strategy, objective: Objective, seed: int, strategy_na
     if objective.taus is not None:
         raise ConfigError(
             f"temperature.rule ({rule}) sets τ itself, so objective.taus would add up the same term "
-            f"{len(objective.taus)} times; take objective.taus=null"
+            f"{len(objective.taus)} times; take objective.taus=[]"
         )
     if _repeats_a_seed(strategy, seed):
         raise ConfigError(

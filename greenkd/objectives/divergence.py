@@ -11,7 +11,7 @@ from greenkd.softening import squared_tau
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Taus = Annotated[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)]
+Taus = tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
 
 Reduction = Literal["batchmean", "element_mean"]
 """How [B, K] terms become one number: their sum divided by B, or by B·K (PyTorch's default "mean")."""

@@ -34,7 +34,7 @@ class DKD(Objective):
             6 for wrn-40-2 → wrn-16-2, 2 for resnet56 → resnet20, and 8 by default.
         warmup_epochs: Length of the rise; 0 for none. None: a twelfth of the training, as the source's 20 of 240
             epochs, so that a short training does not end before its distillation has begun.
-        taus: Several τ, whose distillation terms are added up; the schedule's τ is then without effect. None: that τ
+        taus: Several τ, whose distillation terms are added up; the schedule's τ is then without effect. None: its τ
             alone.
 
     Sources: Zhao et al., "Decoupled Knowledge Distillation", CVPR 2022, section 3, and its code (mdistiller); for
@@ -50,14 +50,14 @@ class DKD(Objective):
         alpha: Weight = 1.0,
         beta: Weight = 8.0,
         warmup_epochs: Annotated[int, Field(ge=0)] | None = None,
-        taus: Taus | None = None,
+        taus: Taus = (),
     ) -> None:
         super().__init__()
         self.alpha = alpha
         self.beta = beta
         self.warmup_epochs = warmup_epochs
-        self.taus = taus
-        self.uses_temperature = taus is None
+        self.taus = taus or None
+        self.uses_temperature = not taus
 
     def setup(self, setup: Setup) -> None:
         """Sets the length of the rise where the configuration leaves it open."""

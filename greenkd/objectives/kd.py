@@ -18,7 +18,7 @@ class KD(Objective):
         reduction: `batchmean`, as the literature's reference code, or `element_mean`, as the code of Tf-KD and of
             Rafat et al. (PLOS ONE 18(5): e0285668), where α = 0.95.
         tau_squared: Whether the distillation term carries the factor τ².
-        taus: Several τ, whose terms τ²·KL are added up; the schedule's τ is then without effect. None: that τ alone.
+        taus: Several τ, whose terms τ²·KL are added up; the schedule's τ is then without effect. None: its τ alone.
 
     Sources: Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015, section 2; for several τ
     Jin, Wang & Lin, "Multi-Level Logit Distillation", CVPR 2023, whose instance-level part adds up τ = 2 … 6.
@@ -33,14 +33,14 @@ class KD(Objective):
         alpha: Fraction = 0.9,
         reduction: Reduction = "batchmean",
         tau_squared: bool = True,
-        taus: Taus | None = None,
+        taus: Taus = (),
     ) -> None:
         super().__init__()
         self.alpha = alpha
         self.reduction: Reduction = reduction
         self.tau_squared = tau_squared
-        self.taus = taus
-        self.uses_temperature = taus is None
+        self.taus = taus or None
+        self.uses_temperature = not taus
 
     def flops(self) -> LossFlops:
         """States none: there is no matrix product in the loss."""
