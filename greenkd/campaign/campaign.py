@@ -12,7 +12,7 @@ import torch
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import close_campaign
-from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.folder import CampaignFolder, record_refusal
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
@@ -105,11 +105,15 @@ class Campaign:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, Exception):
+            record_refusal(self._path, self._settings, error)
         self._pause.close()
         self._resources.__exit__(kind, error, trace)
 
-    def close(self) -> None:
-        """Ends workers and closes the monitor, before the `with` block ends."""
+    def close(self, error: Exception | None = None) -> None:
+        """Ends workers and closes the monitor, before the `with` block ends; `error` is what the campaign ended by."""
+        if error is not None:
+            record_refusal(self._path, self._settings, error)
         self._pause.close()
         self._resources.close()
 
@@ -217,9 +221,9 @@ class Campaign:
         self._pause.close()
 
     def _may_reopen(self, record: CampaignRecord) -> bool:
-        """Tells whether a campaign that has ended is to go on: failed trials again, or under a larger budget."""
+        """Tells whether a campaign that has ended is to go on: failed trials again, a larger budget, a refusal."""
         retries = self._settings.retry == "failed" and record.status is not CampaignStatus.DONE
-        return retries or (record.budget_stopped and self._folder.has_another_budget())
+        return record.refused or retries or (record.budget_stopped and self._folder.has_another_budget())
 
     def _end(self, record: CampaignRecord) -> None:
         """Takes note of a campaign that had ended before this process could do anything for it."""

@@ -1,5 +1,6 @@
 """A campaign's folder: which campaign it belongs to, what is on record in it, and the locks that processes share."""
 
+import contextlib
 import dataclasses
 import logging
 import shutil
@@ -11,7 +12,7 @@ import yaml
 from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
-from greenkd.errors import ConfigError, DamagedRecordError, StorageError
+from greenkd.errors import ConfigError, DamagedRecordError, GreenkdError, StorageError, TrainingInterruptedError
 from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
@@ -21,6 +22,7 @@ from greenkd.records import (
     LedgerRow,
     StepsRow,
     TrialRow,
+    TrialStatus,
     read_campaign,
     read_rows,
     write_campaign,
@@ -142,12 +144,13 @@ class CampaignFolder:
             if current is None:
                 return self._write(fresh)
 
-            if current.data_fingerprint not in (None, fresh.data_fingerprint):
+            begun_afresh = current.refused and not self._has_trained()  # its data may have been mended since
+            if not begun_afresh and current.data_fingerprint not in (None, fresh.data_fingerprint):
                 raise ConfigError(
                     f"{self.path}: was begun on other images than dataset={fresh.dataset} now holds; "
                     "give sweep=<new name>, or dataset.name=<new name> for another data set"
                 )
-            if current.status is not CampaignStatus.RUNNING and not retry:
+            if current.status is not CampaignStatus.RUNNING and not (retry or current.refused):
                 return current
 
             # What was chosen and tested stays: a campaign that goes on looks at no test result twice.
@@ -165,9 +168,32 @@ class CampaignFolder:
             if current is None:
                 raise StorageError(f"{self.path}: campaign.json has vanished; run the same command again")
 
-            if current.status is not CampaignStatus.RUNNING:
+            # Another process that shares the trials may have been refused: this one has not.
+            going_on: dict[str, Any] = {}
+            if current.refused:
+                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False}
+            elif current.status is not CampaignStatus.RUNNING:
                 return current
-            return self._write(dataclasses.replace(current, updated_at=now(), **changes))  # type: ignore[arg-type]
+            return self._write(dataclasses.replace(current, **{**going_on, "updated_at": now(), **changes}))
+
+    def refuse(self, message: str) -> None:
+        """Puts on record why a campaign that runs cannot go on; the same command takes it up again.
+
+        Args:
+            message: What is to be mended.
+        """
+        with self.lock("record"):
+            current = self.record()
+            if current is None or not (current.refused or current.status is CampaignStatus.RUNNING):
+                return
+
+            is_complete = any(row.status is TrialStatus.COMPLETE for row in self.rows())
+            status = CampaignStatus.PARTIAL if is_complete else CampaignStatus.FAILED
+            self._write(dataclasses.replace(current, status=status, message=message, refused=True, updated_at=now()))
+
+    def _has_trained(self) -> bool:
+        """Tells whether anything in the folder comes from a training of a student."""
+        return (self.path / "trials").exists() or bool(self.rows())
 
     def _write(self, record: CampaignRecord) -> CampaignRecord:
         # Another process may have created it by a clock that was set back since.
@@ -179,7 +205,9 @@ class CampaignFolder:
         """Removes the trials' weights and checkpoints of a campaign that has ended."""
         with self.lock("record"):
             record = self.record()
-            if record is not None and record.status is not CampaignStatus.RUNNING and not record.budget_stopped:
+            if record is None or record.budget_stopped or record.refused:
+                return
+            if record.status is not CampaignStatus.RUNNING:
                 shutil.rmtree(self.path / "trials", ignore_errors=True)
 
     def rows(self) -> list[TrialRow]:
@@ -203,3 +231,21 @@ class CampaignFolder:
 
         attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
         return 1 + max(attempts, default=-1)
+
+
+def record_refusal(path: Path, settings: Settings, error: Exception) -> None:
+    """Puts on record what a campaign was broken off by, unless a stop was asked for.
+
+    Args:
+        path: The campaign's folder, which may be another campaign's, and is then left as it is.
+        settings: The campaign's.
+        error: A refusal, or what nobody foresaw.
+    """
+    if isinstance(error, TrainingInterruptedError):
+        return
+
+    message = " ".join(str(error).split())
+    if not isinstance(error, GreenkdError):
+        message = f"{type(error).__name__}: {message}"
+    with contextlib.suppress(GreenkdError, OSError):  # the folder may be what it was refused for
+        CampaignFolder(path, settings).refuse(message)

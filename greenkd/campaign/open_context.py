@@ -13,6 +13,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.identity import held_fixed
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.records.timestamps import now
+from greenkd.temperature.storage import check_shared_database
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
@@ -43,7 +44,10 @@ def open_context(
     Raises:
         ConfigError: The budget limits what the meter does not measure.
         DataError: The data set is missing or damaged.
+        StorageError: The shared database of the studies cannot be used.
     """
+    if settings.storage is not None:
+        check_shared_database(settings.storage)
     budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor, processes)
     training = open_training_context(settings, device, monitor, stop, data, processes=processes)
     return CampaignContext(settings, folder, reporter, training, budget, _new_record(settings, training))

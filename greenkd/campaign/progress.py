@@ -52,9 +52,10 @@ def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
 
     # How it stands on record
     try:
-        status = read_campaign(record).status
+        on_record = read_campaign(record)
+        status, refused = on_record.status, on_record.message if on_record.refused else None
     except DamagedRecordError:
-        status = CampaignStatus.RUNNING  # it will be set aside, and made anew from the trials
+        status, refused = CampaignStatus.RUNNING, None  # it will be set aside, and made anew from the trials
     if status is CampaignStatus.DONE:
         return "done"
 
@@ -75,6 +76,8 @@ def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
         words.append(f"{to_come} to do")
     elif len(ended) == planned and status is CampaignStatus.RUNNING:
         words.append("test to do")
+    if refused is not None:
+        words.append(f"refused last time ({refused})")
     return ", ".join(words)
 
 

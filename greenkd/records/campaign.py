@@ -111,6 +111,7 @@ class CampaignRecord:
     updated_at: str
     message: str | None = None
     budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
+    refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
     schema_version: int = SCHEMA_VERSION

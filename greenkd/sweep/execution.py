@@ -239,11 +239,13 @@ class Command:
     def note_records(self) -> None:
         """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
         for _, folder in self.campaigns:
-            status = CampaignStatus.RUNNING
+            record = None
             with contextlib.suppress(RecordError, FileNotFoundError):
-                status = read_campaign(folder / "campaign.json").status
+                record = read_campaign(folder / "campaign.json")
 
-            if status is not CampaignStatus.DONE:
+            if record is not None and record.refused:
+                self.note(ExitCode.REFUSED)
+            elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
 

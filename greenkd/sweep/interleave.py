@@ -110,7 +110,7 @@ def _attempt(
     if result is None:
         return True
 
-    participant.campaign.close()
+    participant.campaign.close(result if isinstance(result, Exception) else None)
     results[participant.folder.resolve()] = result
     return False
 

@@ -1,12 +1,15 @@
 """Where a study is kept: an SQLite file in the campaign's folder, or a database that several machines share."""
 
 import contextlib
+import functools
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+import sqlalchemy
 import sqlalchemy.engine
 import sqlalchemy.exc
 
@@ -16,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Another process, or a dashboard, may hold the SQLite file for a moment.
 LOCK_TIMEOUT_S = 60
+
+_OPTUNA_REVISION = re.compile(r"v\d+\.\d+\.\d+\.\w+")  # of its tables: v3.2.0.a
 
 _STORAGE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)
 
@@ -41,6 +46,63 @@ def describe_storage(storage: Path | str) -> str:
         return sqlalchemy.engine.make_url(storage).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError as error:
         raise StorageError(f"storage: is no URL of a database ({error}); give postgresql://user@host/name") from error
+
+
+def check_shared_database(url: str) -> None:
+    """Refuses a shared database whose tables are not those of the Optuna installed here, before anything is trained.
+
+    Args:
+        url: Of the database.
+
+    Raises:
+        StorageError: It cannot be used.
+    """
+    description = describe_storage(url)
+    with explain_storage_errors(description):
+        problem = schema_problem(url)
+    if problem is not None:
+        raise StorageError(
+            f"storage={description}: {problem}; give another database or a schema of its own "
+            "(for one that holds nothing but studies: or bring it up to date, optuna storage upgrade --storage <URL>)"
+        )
+
+
+def schema_problem(storage: Path | str) -> str | None:
+    """Returns why the installed Optuna cannot use what a file or database holds; None if it can, or nothing is there.
+
+    Optuna and MLflow note the version of their tables in one and the same place, `alembic_version`. Optuna asks for it
+    after it has made its own tables, so it is read before.
+    """
+    if isinstance(storage, Path):
+        if not storage.exists():
+            return None
+        waiting = {"timeout": LOCK_TIMEOUT_S}
+        engine = sqlalchemy.create_engine(f"sqlite:///{storage}", connect_args=waiting)
+    else:
+        engine = sqlalchemy.create_engine(storage)
+
+    try:
+        if not sqlalchemy.inspect(engine).has_table("alembic_version"):
+            return None
+        with engine.connect() as connection:
+            rows = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version"))
+            versions = sorted(str(row[0]) for row in rows)
+    finally:
+        engine.dispose()
+
+    foreign = [version for version in versions if not _OPTUNA_REVISION.fullmatch(version)]
+    if foreign:
+        return f"holds tables of another program, such as MLflow (alembic_version is {', '.join(foreign)})"
+    head = _installed_schema()
+    if versions not in ([], [head]):
+        return f"holds studies of another version of Optuna (tables {', '.join(versions)}, here {head})"
+    return None
+
+
+@functools.cache
+def _installed_schema() -> str:
+    """Returns the version of the tables that the installed Optuna makes."""
+    return optuna.storages.RDBStorage("sqlite://").get_head_version()
 
 
 @contextlib.contextmanager

@@ -19,9 +19,11 @@ from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.optuna_search import PADDING
 from greenkd.temperature.storage import (
+    check_shared_database,
     describe_storage,
     explain_storage_errors,
     open_storage,
+    schema_problem,
     set_aside,
     set_aside_if_damaged,
 )
@@ -56,8 +58,8 @@ class Proposal:
 class StrategyStudy:
     """One strategy's study.
 
-    An SQLite file that is damaged, or holds a damaged or foreign state of CMA-ES, is set aside, and a new one made,
-    which `reconcile` fills from our records.
+    An SQLite file that is damaged, or of another version of Optuna, or that holds a damaged or foreign state of CMA-ES,
+    is set aside, and a new one made, which `reconcile` fills from our records.
 
     Args:
         strategy: Proposes trials and their sampler and pruner.
@@ -83,6 +85,12 @@ class StrategyStudy:
 
         if isinstance(storage, Path):
             set_aside_if_damaged(storage)
+            with explain_storage_errors(self._storage):
+                other_schema = schema_problem(storage)
+            if other_schema is not None:
+                set_aside(storage, other_schema)
+        else:
+            check_shared_database(storage)
         with explain_storage_errors(self._storage):
             database = open_storage(storage)
             self._study = _open_study(database, name, pruner)

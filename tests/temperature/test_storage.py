@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from greenkd.errors import StorageError
 from greenkd.temperature import Fixed, StrategyStudy
-from greenkd.temperature.storage import describe_storage, set_aside_if_damaged
+from greenkd.temperature.storage import check_shared_database, describe_storage, set_aside_if_damaged
 
 
 def test_a_sound_file_stays_and_a_missing_one_is_no_trouble(tmp_path: Path) -> None:
@@ -45,3 +46,42 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(url: str, 
     with pytest.raises(StorageError, match=said) as refused:
         StrategyStudy(Fixed(tau=4), url, "campaign", 0, 3)
     assert "secret" not in str(refused.value)
+
+
+def of_older_optuna(file: Path) -> None:
+    """Makes a study whose tables say that an older Optuna has made them."""
+    StrategyStudy(Fixed(tau=4), file, "campaign", 0, 3)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("update alembic_version set version_num = 'v2.6.0.a'")
+        database.commit()
+
+
+def test_a_file_of_another_optuna_is_built_anew(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    of_older_optuna(file)
+    study = StrategyStudy(Fixed(tau=4), file, "campaign", 0, 3)
+    proposal = study.propose(lambda trial: True)
+    assert proposal is not None
+    assert proposal.params == {"tau": 4.0}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "study.db.damaged"]
+
+
+def test_a_shared_database_of_another_optuna_or_program_is_refused_as_it_is(tmp_path: Path) -> None:
+    of_older_optuna(tmp_path / "old.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("create table alembic_version (version_num varchar(32) not null)")
+        database.execute("insert into alembic_version values ('867495a8f9d4')")
+        database.commit()
+
+    for name, said in (("old.db", "another version of Optuna .*v2.6.0.a"), ("mlflow.db", "MLflow .*867495a8f9d4")):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(StorageError, match=f"{said}.*give another database or a schema of its own"):
+            StrategyStudy(Fixed(tau=4), f"sqlite:///{tmp_path / name}", "campaign", 0, 3)
+        assert (tmp_path / name).read_bytes() == before
+
+
+def test_an_empty_and_a_used_database_of_this_optuna_are_taken(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    for _ in range(2):
+        check_shared_database(url)
+        StrategyStudy(Fixed(tau=4), url, "campaign", 0, 3)
