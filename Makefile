@@ -1,4 +1,4 @@
-# make sweep    installs greenkd into .venv and runs the main job: a τ grid against stochastic τ, then the analysis
+# make sweep    installs greenkd into .venv and runs the demo: four τ, stochastic and fixed τ, five seeds, the report
 # make test     installs the development tools as well, lints, type-checks and runs the whole suite
 # make format   rewrites the sources the way `make test` wants them
 # make clean    removes .venv; results in multirun/ and trained teachers in cache/ stay
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 .PHONY: sweep test format clean
 
 sweep: $(VENV)/.installed
-	$(BIN)/python run.py -m temperature=grid,stochastic
+	$(BIN)/python run.py -m temperature=grid_coarse,stochastic,fixed seed=0,1,2,3,4
 	$(BIN)/python -m analysis multirun/default --report --format none
 
 test: $(VENV)/.installed-dev
