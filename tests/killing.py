@@ -7,7 +7,6 @@ test (so that a kill inside a write can be repeated), or by its parent's after s
 
 import contextlib
 import dataclasses
-import functools
 import importlib
 import os
 import random
@@ -18,24 +17,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
-import safetensors.torch
 import torch
-from hydra import compose, initialize_config_dir
 
 from greenkd import records
 from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.folder import CampaignFolder
-from greenkd.campaign.settings import Settings, read_settings
-from greenkd.configuration import register_configuration
 from greenkd.errors import TrainingInterruptedError
-from greenkd.identity import plain
 from greenkd.records import (
-    CampaignRecord,
     CampaignStatus,
     EpochRow,
     LedgerRow,
@@ -45,126 +37,12 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from greenkd.tasks import ClassificationEvaluator
 from greenkd.training.safetensors_io import load_tensors
 from greenkd.training.stop_signals import StopFlag
+from tests.dying import Kill, Moment, Suicide
+from tests.kill_campaigns import CAMPAIGNS, settings_of
 
 ROOT = Path(__file__).parents[1]
-SHORT = (
-    "energy=simulated",
-    "energy.heartbeat_s=0.1",
-    "training.epochs=3",
-    "training.teacher.epochs=2",
-    "training.batch_size=192",
-    "training.checkpoint_every_s=0.05",
-    "student.width=4",
-    "teacher.width=8",
-)
-# Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own.
-CAMPAIGNS = {
-    "stochastic": ("temperature=stochastic",),
-    "grid": ("temperature=grid", "temperature.taus=[2,8]"),
-    "lockstep": (
-        "temperature=grid",
-        "temperature.taus=[2,4,8]",
-        "training.parallel_mode=lockstep",
-        "training.parallel_trials=2",
-    ),
-    "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
-    "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
-    "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),
-    "crd": ("temperature=fixed", "objective=crd", "objective.negatives=64", "objective.embedding_size=8"),
-}
-Moment = Literal["second", "step", "write", "test"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Kill:
-    """When a child dies: after so many seconds, or at its n-th step, write or test, counted from 1."""
-
-    moment: Moment
-    number: float
-
-
-def settings_of(campaign: str, root: Path) -> Settings:
-    """Composes one of CAMPAIGNS as run.py does."""
-    return read_settings({**_composed(campaign), "cache_dir": str(root / "cache")})
-
-
-@functools.cache
-def _composed(campaign: str) -> dict[str, Any]:
-    register_configuration()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return plain(compose("config", [*SHORT, *CAMPAIGNS[campaign]]))
-
-
-class _Suicide:
-    """Counts steps, writes and tests of this process, and dies at the chosen one."""
-
-    def __init__(self, kill: Kill | None, seed: int) -> None:
-        self._kill = kill
-        self._random = random.Random(seed)
-        self.counts: Counter[Moment] = Counter()
-
-    def reached(self, moment: Moment) -> bool:
-        self.counts[moment] += 1
-        kill = self._kill
-        return kill is not None and kill.moment == moment and self.counts[moment] == kill.number
-
-    def now(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def install(self) -> None:
-        """Hooks into what makes a step, puts a file on disk, and opens the test set."""
-        write, replace, save, check = os.write, Path.replace, safetensors.torch.save_file, StopFlag.check
-        evaluate, update = ClassificationEvaluator.__call__, CampaignFolder.update
-        chosen = False
-
-        def dying_write(descriptor: int, data: bytes) -> int:
-            if self.reached("write"):
-                write(descriptor, data[: self._random.randrange(len(data) + 1)])
-                self.now()
-            return write(descriptor, data)
-
-        def dying_replace(path: Path, target: Any) -> Path:
-            if self.reached("write"):
-                if self._random.random() < 0.5:
-                    replace(path, target)
-                self.now()
-            return replace(path, target)
-
-        def dying_save(tensors: Any, path: Any, header: Any) -> None:
-            save(tensors, path, header)
-            if self.reached("write"):
-                os.truncate(path, self._random.randrange(Path(path).stat().st_size + 1))
-                self.now()
-
-        def dying_check(flag: StopFlag) -> None:
-            if self.reached("step"):
-                self.now()
-            check(flag)
-
-        def dying_evaluate(evaluator: ClassificationEvaluator, *arguments: Any) -> Any:
-            result = evaluate(evaluator, *arguments)
-            if chosen and self.reached("test"):
-                self.now()
-            return result
-
-        def dying_update(folder: CampaignFolder, **changes: object) -> CampaignRecord:
-            nonlocal chosen
-            record = update(folder, **changes)
-            chosen = chosen or "chosen_trial" in changes
-            if chosen and self.reached("test"):
-                self.now()
-            return record
-
-        os.write, Path.replace, safetensors.torch.save_file = dying_write, dying_replace, dying_save
-        StopFlag.check, ClassificationEvaluator.__call__, CampaignFolder.update = (
-            dying_check,
-            dying_evaluate,
-            dying_update,
-        )
 
 
 def preload() -> None:
@@ -192,7 +70,7 @@ def run_child(campaign: str, root: Path, kill: Kill | None, seed: int) -> tuple[
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
             torch.set_num_threads(1)
-            suicide = _Suicide(kill, seed)
+            suicide = Suicide(kill, seed)
             suicide.install()
             evaluation.WINDOW_S = 0.0  # a single pass is as good to be killed in
             record = run_campaign(settings, root / "campaign", StopFlag(), Reporter())

@@ -238,13 +238,15 @@ class Command:
 
     def note_records(self) -> None:
         """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
+        # What was refused here has been noted already, or was a teacher that failed.
+        refused = ExitCode.REFUSED if self.exit_code is ExitCode.DONE else self.exit_code
         for _, folder in self.campaigns:
             record = None
             with contextlib.suppress(RecordError, FileNotFoundError):
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(ExitCode.REFUSED)
+                self.note(refused)
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 

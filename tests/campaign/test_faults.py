@@ -1,59 +1,18 @@
 """What a campaign survives: failing trials, damaged files, full disks, others at work in the same folder."""
 
-import dataclasses
-import errno
-import json
 import logging
-import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from filelock import FileLock
 
 from greenkd import records
-from greenkd.campaign.campaign import run_campaign
-from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
-from greenkd.errors import ConfigError, StorageError, TeacherFailedError, TrainingInterruptedError
-from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, append_row, read_campaign, read_rows
-from greenkd.records import files as records_files
+from greenkd.errors import StorageError, TeacherFailedError
+from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_campaign, read_rows
 from greenkd.training.safetensors_io import load_tensors
-from greenkd.training.stop_signals import StopFlag
-from tests.campaigns import Campaign, StopAfter
-
-GRID = ("temperature=grid", "temperature.taus=[2,8,4]", "training.checkpoint_every_s=0.001")
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return Campaign(tmp_path_factory.mktemp("reference"), *GRID)
-
-
-def stopped(root: Path, after: int) -> None:
-    with pytest.raises(TrainingInterruptedError):
-        Campaign(root, *GRID, stop=StopAfter(after))
-
-
-def folder_of(root: Path) -> Path:
-    (config,) = (root / "multirun").rglob("config.yaml")
-    return config.parent
-
-
-def assert_same(campaign: Campaign, reference: Campaign) -> None:
-    """The results are those of the undisturbed campaign, to the last bit."""
-    assert campaign.record.status is CampaignStatus.DONE
-    assert campaign.record.tests == reference.record.tests
-    assert campaign.record.chosen_trial == reference.record.chosen_trial
-    assert campaign.record.val_score == reference.record.val_score
-    rows = {(row.trial, row.epoch, row.train_loss, row.val_loss) for row in campaign.epochs}
-    assert rows == {(row.trial, row.epoch, row.train_loss, row.val_loss) for row in reference.epochs}
-    one, _ = load_tensors(campaign.folder / "student.safetensors")
-    other, _ = load_tensors(reference.folder / "student.safetensors")
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+from tests.campaign.stopping import GRID, assert_same, folder_of, stopped
+from tests.campaigns import Campaign
 
 
 # Of the 54 steps of the grid, and of the bank's batches before them: teacher, bank, first and third trial.
@@ -274,90 +233,3 @@ def test_torn_lines_are_reported_and_cost_nothing_else(
     assert len(read.torn) == 1
     assert len(read.rows) > whole["ledger.jsonl"]
     assert campaign.record.test_score == reference.record.test_score
-
-
-def full_after(writes: int) -> Callable[[int, bytes], int]:
-    write, left = os.write, [writes]
-
-    def limited(descriptor: int, data: bytes) -> int:
-        left[0] -= 1
-        if left[0] < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(descriptor, data)
-
-    return limited
-
-
-@pytest.mark.parametrize("writes", [0, 9])
-def test_a_disk_that_fills_up_stops_the_campaign_and_loses_nothing(
-    reference: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(records_files.os, "write", full_after(writes))
-        with pytest.raises(StorageError, match=r"No space left on device.*free some space"):
-            Campaign(tmp_path, *GRID)
-    assert not any(row.status is TrialStatus.FAILED for row in _trial_rows(tmp_path)), "no trial is to blame"
-    assert_same(Campaign(tmp_path, *GRID), reference)
-
-
-def _trial_rows(root: Path) -> list[records.TrialRow]:
-    return [row for path in root.rglob("trials.jsonl") for row in read_rows(path, records.TrialRow).rows]
-
-
-def test_a_trial_that_another_process_holds_is_waited_for(reference: Campaign, tmp_path: Path) -> None:
-    """Another process has trial 2, writes its row and lets go: it is told to the study, and not trained again."""
-    stopped(tmp_path, 35)
-    folder = folder_of(tmp_path)
-    other = FileLock(folder / ".locks" / "trial_2.lock")
-    other.acquire()
-    (row,) = [row for row in reference.trials if row.trial == 2]
-
-    class Released(StopFlag):
-        """The wait for others asks for a stop: the moment at which the other process ends."""
-
-        def check(self) -> None:
-            if other.is_locked and {0, 1} <= {row.trial for row in _trial_rows(tmp_path)}:
-                append_row(folder / "trials.jsonl", dataclasses.replace(row, attempt=7, val_score=0.0))
-                other.release()
-
-    campaign = Campaign(tmp_path, *GRID, stop=Released())
-    assert campaign.record.status is CampaignStatus.DONE
-    assert [row.attempt for row in campaign.trials if row.trial == 2] == [7]
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, reference: Campaign) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot be written .*hydra\.sweep\.dir"):
-        run_campaign(reference.settings, tmp_path / "file" / "campaign", StopFlag(), Reporter())
-    unusable = dataclasses.replace(reference.settings, cache_dir=tmp_path / "file" / "cache")
-    with pytest.raises(StorageError, match=r"cache_dir=<a folder you can write>"):
-        run_campaign(unusable, tmp_path / "campaign", StopFlag(), Reporter())
-
-
-def test_a_vanished_data_folder_is_named(tmp_path: Path) -> None:
-    from greenkd.errors import DataError
-
-    overrides = ("dataset=cifar10", f"data_dir={tmp_path / 'gone'}", "dataset.download=false")
-    with pytest.raises((DataError, ConfigError), match="gone"):
-        Campaign(tmp_path, *overrides)
-
-
-def test_the_record_of_another_configuration_is_refused_even_when_it_is_damaged(tmp_path: Path) -> None:
-    from tests.campaigns import settings
-
-    done = Campaign(tmp_path, "temperature=fixed")
-    (done.folder / "campaign.json").write_text("{")
-    other = settings(tmp_path, "temperature=fixed", "training.lr=0.05")
-    with pytest.raises(ConfigError, match=r"training\.lr: 0\.1 then, 0\.05 now"):
-        run_campaign(other, done.folder, StopFlag(), Reporter())
-
-
-def test_a_later_process_does_not_reopen_what_has_been_finished(reference: Campaign) -> None:
-    """It had begun before the campaign was finished, and has its own idea of the record."""
-    from greenkd.campaign.folder import CampaignFolder
-
-    folder = CampaignFolder(reference.folder, reference.settings)
-    stale = dataclasses.replace(reference.record, status=CampaignStatus.RUNNING, chosen_trial=None)
-    assert folder.begin(stale, retry=False) == reference.record
-    assert folder.update(student_network=None) == reference.record
-    assert json.loads((reference.folder / "campaign.json").read_text())["status"] == "done"

@@ -1,5 +1,6 @@
 """A clock one can turn, and a meter that reads what a test wrote down."""
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -58,3 +59,9 @@ class FakeMeter:
 
     def close(self) -> None:
         self.closed = True
+
+
+def burn(seconds: float) -> None:
+    started = time.process_time()
+    while time.process_time() - started < seconds:
+        pass

@@ -151,7 +151,7 @@ def test_one_campaign_that_fails_stops_no_other(greenkd: Run, base: Path) -> Non
     assert done.returncode == 3, done.stdout + done.stderr
     assert "its training failed" in done.stdout
     ended = [read_campaign(path).status for path in base.glob("multirun/isolated/**/campaign.json")]
-    assert sorted(ended) == ["done", "running"]
+    assert sorted(ended) == ["done", "failed"]
     again = greenkd(
         "-m",
         "sweep=isolated",

@@ -1,0 +1,96 @@
+"""A process that dies of SIGKILL by its own hand: at a chosen step, write or test."""
+
+import dataclasses
+import os
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+
+from greenkd.campaign.folder import CampaignFolder
+from greenkd.records import (
+    CampaignRecord,
+)
+from greenkd.tasks import ClassificationEvaluator
+from greenkd.training.stop_signals import StopFlag
+
+Moment = Literal["second", "step", "write", "test"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kill:
+    """When a child dies: after so many seconds, or at its n-th step, write or test, counted from 1."""
+
+    moment: Moment
+    number: float
+
+
+class Suicide:
+    """Counts steps, writes and tests of this process, and dies at the chosen one."""
+
+    def __init__(self, kill: Kill | None, seed: int) -> None:
+        self._kill = kill
+        self._random = random.Random(seed)
+        self.counts: Counter[Moment] = Counter()
+
+    def reached(self, moment: Moment) -> bool:
+        self.counts[moment] += 1
+        kill = self._kill
+        return kill is not None and kill.moment == moment and self.counts[moment] == kill.number
+
+    def now(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        """Hooks into what makes a step, puts a file on disk, and opens the test set."""
+        write, replace, save, check = os.write, Path.replace, safetensors.torch.save_file, StopFlag.check
+        evaluate, update = ClassificationEvaluator.__call__, CampaignFolder.update
+        chosen = False
+
+        def dying_write(descriptor: int, data: bytes) -> int:
+            if self.reached("write"):
+                write(descriptor, data[: self._random.randrange(len(data) + 1)])
+                self.now()
+            return write(descriptor, data)
+
+        def dying_replace(path: Path, target: Any) -> Path:
+            if self.reached("write"):
+                if self._random.random() < 0.5:
+                    replace(path, target)
+                self.now()
+            return replace(path, target)
+
+        def dying_save(tensors: Any, path: Any, header: Any) -> None:
+            save(tensors, path, header)
+            if self.reached("write"):
+                os.truncate(path, self._random.randrange(Path(path).stat().st_size + 1))
+                self.now()
+
+        def dying_check(flag: StopFlag) -> None:
+            if self.reached("step"):
+                self.now()
+            check(flag)
+
+        def dying_evaluate(evaluator: ClassificationEvaluator, *arguments: Any) -> Any:
+            result = evaluate(evaluator, *arguments)
+            if chosen and self.reached("test"):
+                self.now()
+            return result
+
+        def dying_update(folder: CampaignFolder, **changes: object) -> CampaignRecord:
+            nonlocal chosen
+            record = update(folder, **changes)
+            chosen = chosen or "chosen_trial" in changes
+            if chosen and self.reached("test"):
+                self.now()
+            return record
+
+        os.write, Path.replace, safetensors.torch.save_file = dying_write, dying_replace, dying_save
+        StopFlag.check, ClassificationEvaluator.__call__, CampaignFolder.update = (
+            dying_check,
+            dying_evaluate,
+            dying_update,
+        )

@@ -1,0 +1,51 @@
+"""The campaigns that are killed: short, and of every kind whose state has to survive."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from greenkd.campaign.settings import Settings, read_settings
+from greenkd.configuration import register_configuration
+from greenkd.identity import plain
+
+ROOT = Path(__file__).parents[1]
+SHORT = (
+    "energy=simulated",
+    "energy.heartbeat_s=0.1",
+    "training.epochs=3",
+    "training.teacher.epochs=2",
+    "training.batch_size=192",
+    "training.checkpoint_every_s=0.05",
+    "student.width=4",
+    "teacher.width=8",
+)
+# Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
+# the objective's own.
+CAMPAIGNS = {
+    "stochastic": ("temperature=stochastic",),
+    "grid": ("temperature=grid", "temperature.taus=[2,8]"),
+    "lockstep": (
+        "temperature=grid",
+        "temperature.taus=[2,4,8]",
+        "training.parallel_mode=lockstep",
+        "training.parallel_trials=2",
+    ),
+    "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
+    "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
+    "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),
+    "crd": ("temperature=fixed", "objective=crd", "objective.negatives=64", "objective.embedding_size=8"),
+}
+
+
+def settings_of(campaign: str, root: Path) -> Settings:
+    """Composes one of CAMPAIGNS as run.py does."""
+    return read_settings({**_composed(campaign), "cache_dir": str(root / "cache")})
+
+
+@functools.cache
+def _composed(campaign: str) -> dict[str, Any]:
+    register_configuration()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return plain(compose("config", [*SHORT, *CAMPAIGNS[campaign]]))
