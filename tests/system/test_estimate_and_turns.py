@@ -65,7 +65,7 @@ def test_a_budget_stops_a_sweep_and_the_table_says_so(greenkd: Run, base: Path, 
     (folder,) = (base / "multirun" / "turns").glob("*/*/*/grid_coarse/*")
     ledger = read_rows(folder / "ledger.jsonl", LedgerRow).rows
 
-    # Not quite three trials, and what comes after them: tests, and a pass of student and teacher. The teacher and its
+    # Three trials and a half, and what comes after them: tests, and a pass of student and teacher. The teacher and its
     # logits are cached. How many trials may begin depends on the machine's speed: what may be spent until the next look
     # at the ledger is held back too.
     trials = [row for row in ledger if row.phase in (Phase.STUDENT_TRAINING, Phase.VALIDATION)]
@@ -73,11 +73,11 @@ def test_a_budget_stops_a_sweep_and_the_table_says_so(greenkd: Run, base: Path, 
     record = read_campaign(folder / "campaign.json")
     passes = [record.student_inference, record.teacher_inference]
     finish = sum(row.flops or 0 for row in tests) + sum(network.costs.flops or 0 for network in passes if network)
-    limit = (2.9 * sum(row.flops or 0 for row in trials) / 4 + finish) / 1e9
+    limit = (3.5 * sum(row.flops or 0 for row in trials) / 4 + finish) / 1e9
     command = ("-m", "temperature=grid_coarse", "sweep=turns2", *QUICK)
     stopped = greenkd(*command, f"budget.gflops={limit}")
     assert stopped.returncode == 3, stopped.stderr
-    said = re.search(r"stopped by budget after [12] of 4", stopped.stdout)
+    said = re.search(r"stopped by budget after [123] of 4", stopped.stdout)
     assert said, stopped.stdout
     table = greenkd("multirun/turns2", module="analysis")
     assert said[0] in table.stdout
