@@ -50,6 +50,7 @@ class Command:
         repeats: Resolved folders of jobs that would train what another job of the command trains.
         campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
         results: Where campaigns take turns, so that the first job runs them all: by resolved folder, how each ended.
+        run_here: Resolved folders of the campaigns that this process has run, whose exit codes are noted.
         exit_code: The gravest so far.
         data: The data set that campaigns following each other share.
         is_warm: What a process does once has been done.
@@ -61,6 +62,7 @@ class Command:
     repeats: set[Path]
     campaigns: list[tuple[Settings, Path]] = dataclasses.field(default_factory=list)
     results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
+    run_here: set[Path] = dataclasses.field(default_factory=set)
     exit_code: ExitCode = ExitCode.DONE
     data: DataCache = dataclasses.field(default_factory=DataCache)
     is_warm: bool = False
@@ -151,6 +153,7 @@ class Command:
         if folder.resolve() in self.repeats:
             return "repeat"
 
+        self.run_here.add(folder.resolve())
         reporter = Reporter()
         try:
             settings = read_settings(plain(config))
@@ -238,15 +241,15 @@ class Command:
 
     def note_records(self) -> None:
         """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
-        # What was refused here has been noted already, or was a teacher that failed.
-        refused = ExitCode.REFUSED if self.exit_code is ExitCode.DONE else self.exit_code
         for _, folder in self.campaigns:
+            if folder.resolve() in self.run_here:  # noted when it ended
+                continue
             record = None
             with contextlib.suppress(RecordError, FileNotFoundError):
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(refused)
+                self.note(ExitCode.REFUSED)
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
