@@ -33,6 +33,10 @@ log = logging.getLogger("greenkd")
 # The command that this process carries out. Hydra makes its callback and calls `run_job` separately, and hands nothing
 # of ours from one to the other: this is the one place where both find it.
 _current: "Command | None" = None
+# How often a thread looks for work before it sleeps, as libgomp reads it when torch is loaded. By default it looks for
+# milliseconds, which on a busy machine is time that the thread with the work does not get: a step on two threads took
+# ten times the CPU seconds (`python -m benchmarks.threads`). Results do not depend on it.
+_SPINS = "1000"
 
 
 def exit_code() -> ExitCode:
@@ -115,6 +119,8 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
         repeats: Folders of jobs that are left out, as the launching process has found them.
     """
     global _current  # noqa: PLW0603  (see its comment)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     from greenkd.sweep.execution import Command
 
     _current = Command(line, os.getpid(), launched, repeats or set())
