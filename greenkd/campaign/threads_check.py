@@ -55,4 +55,3 @@ def _kept_threads(path: Path) -> Threads | None:
         return None
     threads = kept.get("threads") if isinstance(kept, Mapping) else None
     return threads if threads == "auto" or isinstance(threads, int) else None
-

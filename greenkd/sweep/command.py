@@ -68,7 +68,7 @@ class SweepCallback(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
-        _start(_typed_line()).begin([config], lambda _: folder)
+        _start(typed_line()).begin([config], lambda _: folder)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
@@ -88,7 +88,7 @@ class SweepCallback(Callback):
         began_s = time.process_time()
         jobs = compose_jobs(config)
         composing_cpu_s = time.process_time() - began_s
-        _start(_typed_line()).begin(
+        _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
 
@@ -135,5 +135,6 @@ def _local_folder(setting: str, place: str) -> Path:
     return Path(place)
 
 
-def _typed_line() -> str:
+def typed_line() -> str:
+    """Returns this process's command line, to be typed again."""
     return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])

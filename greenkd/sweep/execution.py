@@ -135,7 +135,8 @@ class Command:
         try:
             with stop_on_signals() as stop:
                 return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
-        except TrainingInterruptedError:
+        except TrainingInterruptedError as error:
+            show(f"{error}; nothing was trained. To go on: {self.line}", style="yellow")
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
             refuse(str(error))
