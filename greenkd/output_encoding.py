@@ -41,18 +41,22 @@ def make_output_readable() -> None:
 
 
 class _LastingFile(io.FileIO):
-    """Writes to a file descriptor, and to nowhere once its terminal has hung up, or its reader has gone."""
+    """Writes to a file descriptor, and to nowhere once its terminal has hung up, or its reader has gone.
+
+    What a full disk does not take of it is lost: records, which matter more, are answered where they are written.
+    """
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Writes bytes; returns how many."""
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in (errno.EIO, errno.EPIPE):
+            if error.errno in (errno.EIO, errno.EPIPE):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.fileno())
+                os.close(nowhere)
+            elif error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
             return memoryview(data).nbytes
 
 

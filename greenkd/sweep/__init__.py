@@ -2,6 +2,7 @@
 
 from greenkd.sweep.command import SweepCallback, exit_code, run_job, typed_line
 from greenkd.sweep.exit_codes import ExitCode
+from greenkd.sweep.failed_writes import refusing_failed_writes
 from greenkd.sweep.terminal import hints
 
-__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "run_job", "typed_line"]
+__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "refusing_failed_writes", "run_job", "typed_line"]

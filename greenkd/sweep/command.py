@@ -22,6 +22,7 @@ from greenkd.identity import campaign_folder, sweep_folder
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
+from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.terminal import refuse
 
@@ -65,11 +66,13 @@ def run_job(config: DictConfig) -> str:
 class SweepCallback(Callback):
     """Hooks into Hydra: refuses before anything runs, lists what will run, and compares at the end."""
 
+    @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
         _start(typed_line()).begin([config], lambda _: folder)
 
+    @refusing()
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
         assert _current is not None
@@ -80,6 +83,7 @@ class SweepCallback(Callback):
             log.info("  records: %s", folder)
             log.info("  compare: python -m analysis %s", sweep_folder(folder))
 
+    @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
@@ -92,11 +96,13 @@ class SweepCallback(Callback):
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
 
+    @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Records a job's start-up where a launcher has given it a process of its own."""
         if _current is not None and not _current.is_run_here:
             _current.close()
 
+    @refusing()
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Prints the comparison table."""
         assert _current is not None

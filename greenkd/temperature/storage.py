@@ -120,7 +120,10 @@ def explain_storage_errors(description: str) -> Iterator[None]:
     except ImportError as error:
         raise StorageError(f"storage={description}: its driver is not installed ({error})") from error
     except _STORAGE_ERRORS as error:
-        first_line = str(error).splitlines()[0]
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # SQLite's own words, in which a full disk is called one
+            cause = cause.__cause__
+        first_line = (str(cause).splitlines() or [type(cause).__name__])[0]
         raise StorageError(
             f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "
             "or close the program that holds it, and run the same command again: no finished trial is lost"
