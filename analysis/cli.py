@@ -1,6 +1,7 @@
 """The command line: `python -m analysis multirun/<sweep>`, also installed as `greenkd-analysis`."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import analysis
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
+from greenkd.stops import stopping_in_one_line
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -28,7 +30,7 @@ examples
   python -m analysis multirun/default --intensity 56       any other carbon intensity, g CO2eq per kWh
 
 exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
-option is wrong."""
+option is wrong; 130 where it was stopped."""
 
 _FORMATS = ("none", "terminal", "md", "latex", "csv", "html")
 _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
@@ -116,9 +118,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
     make_output_readable()
     options = make_parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
 
     try:
-        _run(options)
+        with stopping_in_one_line(shlex.join(["python", "-m", "analysis", *typed])):
+            _run(options)
     except analysis.AnalysisError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

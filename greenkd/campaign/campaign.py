@@ -16,6 +16,7 @@ from greenkd.campaign.folder import CampaignFolder, record_refusal
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
+from greenkd.campaign.threads_check import check_threads
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
@@ -126,6 +127,7 @@ class Campaign:
         # A campaign that has ended stays as it is, unless it is asked to go on.
         self._folder = CampaignFolder(self._path, self._settings)
         existing = self._folder.record()
+        check_threads(self._path, existing, self._settings)
         reopen = existing is not None and self._may_reopen(existing)
         if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopen:
             self._folder.tidy()
@@ -243,7 +245,7 @@ class Campaign:
         self._resources.enter_context(monitor)
 
         at_once = 1 if self._takes_turns else training.parallel_trials
-        self._placement = place_trials(at_once, training.parallel_mode, planned, device)
+        self._placement = place_trials(at_once, training.parallel_mode, planned, device, settings.threads)
         self._context = open_context(
             settings,
             self._folder,

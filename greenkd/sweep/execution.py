@@ -26,6 +26,7 @@ from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
+from greenkd.sweep.failed_writes import in_words, is_full
 from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
@@ -135,7 +136,8 @@ class Command:
         try:
             with stop_on_signals() as stop:
                 return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
-        except TrainingInterruptedError:
+        except TrainingInterruptedError as error:
+            show(f"{error}; nothing was trained. To go on: {self.line}", style="yellow")
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
             refuse(str(error))
@@ -175,8 +177,10 @@ class Command:
             self.note(ExitCode.TRIALS_FAILED)
             return "failed"
         except (GreenkdError, OSError) as error:
-            log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
+            log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
             self.note(ExitCode.REFUSED)
+            if is_full(error):  # no other campaign would come further
+                sys.exit(self.exit_code)
             return "refused"
         except Exception:  # one campaign that breaks off must not take the others of the sweep with it
             log.exception("this campaign broke off for a reason nobody foresaw; please report it")
@@ -223,20 +227,19 @@ class Command:
         try:
             for line in close_command(folders, sweep_folder(folders[0]), self.line):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     @contextlib.contextmanager
     def comparing(self) -> Iterator[None]:
         """Records what is done until the block's end as the comparison, for which no campaign is charged."""
         begun = since_process_start()
-        yield
-
         try:
+            yield
             record_comparison(sweep_folder(self.campaigns[0][1]), self.line, begun)
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     def note_records(self) -> None:

@@ -117,7 +117,10 @@ def explain_storage_errors(description: str) -> Iterator[None]:
             "for PostgreSQL: pip install 'greenkd[postgresql]'"
         ) from error
     except _STORAGE_ERRORS as error:
-        first_line = str(error.__cause__ or error).splitlines()[0]
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the database's own words; SQLite's say that a disk is full
+            cause = cause.__cause__
+        first_line = (str(cause).splitlines() or [type(cause).__name__])[0]
         if "://" not in description:
             raise StorageError(
                 f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "

@@ -36,6 +36,7 @@ class NetworkFactory:
         # Every trial builds its network anew, all alike: each group is tried once, each architecture counted once.
         self._tried: set[str] = set()
         self._flops: dict[str, Flops] = {}
+        self._forward_flops: dict[str, float] = {}
 
     def build(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:
         """Builds a network on the device, its initial weights a function of (seed, index).
@@ -98,6 +99,18 @@ class NetworkFactory:
             shape = (dataset.in_channels, dataset.image_size, dataset.image_size)
             self._flops[architecture] = count_flops(network, shape, backward=True)
         return self._flops[architecture]
+
+    def forward_flops(self, config: Mapping[str, Any], where: str) -> float:
+        """Counts a forward pass per image of the network that a group names, without one at hand.
+
+        Args:
+            config: The `teacher` or `student` group.
+            where: Which of the two, for messages.
+        """
+        group = repr(config)
+        if group not in self._forward_flops:
+            self._forward_flops[group] = self.flops(self.build(config, where, seed=0)).forward
+        return self._forward_flops[group]
 
     @property
     def counted_flops(self) -> dict[str, Flops]:

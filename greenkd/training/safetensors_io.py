@@ -1,9 +1,11 @@
 """Weights and checkpoints as safetensors: read without unpickling, written to a temporary name and renamed."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -
     except (OSError, safetensors.SafetensorError) as error:
         with contextlib.suppress(OSError):  # its folder may not even exist
             temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+        refused = _as_os_error(error)
+        raise not_written(path, refused) from refused
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -82,6 +85,14 @@ def set_aside(path: Path) -> Path:
         return path.replace(aside)
     except OSError as error:
         raise not_written(aside, error) from error
+
+
+def _as_os_error(error: Exception) -> OSError:
+    """Returns the operating system's error; safetensors, which is written in Rust, puts its number into the text."""
+    if isinstance(error, OSError):
+        return error
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(errno.EIO, str(error)) if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
