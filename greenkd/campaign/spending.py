@@ -3,7 +3,6 @@
 Amounts are in the units of the budget's limits, by their names: kWh, grams, hours, 1e9 FLOPs.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign
 from greenkd.records.follow import RowFollower
 from greenkd.records.timestamps import to_seconds
+from greenkd.whereabouts import is_this_process
 
 LEDGER_FIELDS = {
     "kwh": ("energy_kwh", 1.0),
@@ -53,7 +53,7 @@ class _SharedRow(NamedTuple):
     campaign_id: str
     started_at: str
     phase: Phase
-    pid: int | None
+    is_own: bool  # written by this process
     amounts: Amounts
 
 
@@ -98,9 +98,9 @@ class Spending:
                     self._note(row)
         for path in self._cache.glob("*/*/ledger.jsonl"):
             rows = (row for row in self._new_rows(path) if row.phase in _SHARED_PHASES)
-            self._shared += [
-                _SharedRow(row.campaign_id, row.started_at, row.phase, row.pid, _amounts(row)) for row in rows
-            ]
+            for row in rows:
+                own = is_this_process(row.pid, row.host)
+                self._shared.append(_SharedRow(row.campaign_id, row.started_at, row.phase, own, _amounts(row)))
         self._last_rows |= {row.trial: row for row in self._trials.new_rows()}
 
     def total(self) -> Amounts:
@@ -115,7 +115,7 @@ class Spending:
         """Returns what this process has spent on the campaign."""
         own = dict(self._own)
         for row in self._paid_for_shared([self._folder]):
-            if row.pid == os.getpid():
+            if row.is_own:
                 _add(own, row.amounts)
         return own
 
@@ -193,7 +193,7 @@ class Spending:
     def _note(self, row: LedgerRow) -> None:
         """Takes down what is told apart within this campaign."""
         amounts = _amounts(row)
-        if row.pid == os.getpid():
+        if is_this_process(row.pid, row.host):
             _add(self._own, amounts)
             self._own_rows.append(row)
         if row.trial is not None and row.phase in _STUDENT_PHASES:

@@ -74,6 +74,9 @@ class Environment:
     device: str
     git_commit: str | None
     command: str
+    host: str | None = None  # the machine's name, and the start of its boot's identifier
+    scheduler: str | None = None  # slurm, pbs, lsf; None: no job of a scheduler
+    job_id: str | None = None  # the scheduler's number of the job that began the campaign
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
