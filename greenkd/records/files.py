@@ -225,10 +225,26 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, unless it is there.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
 def not_written(path: Path, error: OSError) -> StorageError:
     """Returns what to tell a user whose disk refused a write."""
     if isinstance(error, LinkError):
         return StorageError(f"{path}: {error.strerror}")
+    if isinstance(error, FileNotFoundError):
+        return StorageError(
+            f"{path}: its folder was removed meanwhile; run the same command again, which makes it anew"
+        )
 
     return StorageError(
         f"{path}: cannot be written ({error.strerror}); "

@@ -28,6 +28,7 @@ from greenkd.records import (
     StepsRow,
     TeacherRecord,
     append_row,
+    make_folder,
     read_rows,
     read_teacher,
     sum_costs,
@@ -192,6 +193,7 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
 
     # Training
     def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
+        make_folder(folder)  # somebody may have emptied the cache
         append_row(folder / "epochs.jsonl", row)
         request.on_epoch(row)
         return False
