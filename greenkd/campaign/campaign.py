@@ -15,6 +15,7 @@ from greenkd.campaign.evaluation import close_campaign
 from greenkd.campaign.folder import CampaignFolder, record_refusal
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.student import try_student
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
 from greenkd.campaign.threads_check import check_threads
 from greenkd.campaign.training_context import DataCache
@@ -265,16 +266,16 @@ class Campaign:
         """
         context, settings = self._context, self._settings
 
-        # A network that does not fit is refused before a teacher is trained for it.
+        # A network or an objective that does not fit is refused before a teacher is trained for it.
         training = context.training
         student = training.networks.build(settings.student.mapping, "student", settings.seed)
         context.update(student_network=network_record(training, student, settings.student.name))
+        objective = try_student(settings, training)
 
         self._teacher = prepare_teacher(context)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
-        learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
-        if learner.objective.flops() is None:
+        if objective.flops() is None:
             self._reporter.note(
                 f"  objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no "
                 "count; give it a method flops(), see docs/objectives.md"
