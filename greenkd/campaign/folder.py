@@ -12,7 +12,14 @@ import yaml
 from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
-from greenkd.errors import ConfigError, DamagedRecordError, GreenkdError, StorageError, TrainingInterruptedError
+from greenkd.errors import (
+    ConfigError,
+    DamagedRecordError,
+    GreenkdError,
+    StorageError,
+    TeacherFailedError,
+    TrainingInterruptedError,
+)
 from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
@@ -171,16 +178,17 @@ class CampaignFolder:
             # Another process that shares the trials may have been refused: this one has not.
             going_on: dict[str, Any] = {}
             if current.refused:
-                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False}
+                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False, "broken_off_by": None}
             elif current.status is not CampaignStatus.RUNNING:
                 return current
             return self._write(dataclasses.replace(current, **{**going_on, "updated_at": now(), **changes}))
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str, broken_off_by: str = "refusal") -> None:
         """Puts on record why a campaign that runs cannot go on; the same command takes it up again.
 
         Args:
             message: What is to be mended.
+            broken_off_by: As `CampaignRecord.broken_off_by`.
         """
         with self.lock("record"):
             current = self.record()
@@ -189,7 +197,13 @@ class CampaignFolder:
 
             is_complete = any(row.status is TrialStatus.COMPLETE for row in self.rows())
             status = CampaignStatus.PARTIAL if is_complete else CampaignStatus.FAILED
-            self._write(dataclasses.replace(current, status=status, message=message, refused=True, updated_at=now()))
+            changes: dict[str, Any] = {
+                "status": status,
+                "message": message,
+                "refused": True,
+                "broken_off_by": broken_off_by,
+            }
+            self._write(dataclasses.replace(current, **changes, updated_at=now()))
 
     def _has_trained(self) -> bool:
         """Tells whether anything in the folder comes from a training of a student."""
@@ -247,5 +261,8 @@ def record_refusal(path: Path, settings: Settings, error: Exception) -> None:
     message = " ".join(str(error).split())
     if not isinstance(error, GreenkdError):
         message = f"{type(error).__name__}: {message}"
+    by = "refusal" if isinstance(error, GreenkdError | OSError) else "unforeseen"
+    if isinstance(error, TeacherFailedError):
+        by = "teacher"
     with contextlib.suppress(GreenkdError, OSError):  # the folder may be what it was refused for
-        CampaignFolder(path, settings).refuse(message)
+        CampaignFolder(path, settings).refuse(message, by)

@@ -36,6 +36,9 @@ from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 log = logging.getLogger("greenkd")
 
+# What a campaign was broken off by, where that is no refusal.
+_CODE_OF: dict[str | None, ExitCode] = {"teacher": ExitCode.TRIALS_FAILED, "unforeseen": ExitCode.UNFORESEEN}
+
 # Free space without which no campaign begins: a full disk still takes an empty file.
 ROOM_BYTES = 1 << 16
 
@@ -252,7 +255,7 @@ class Command:
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(ExitCode.REFUSED)
+                self.note(_CODE_OF.get(record.broken_off_by, ExitCode.REFUSED))
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
