@@ -39,7 +39,6 @@ from greenkd.records.files import (
     Lines,
     append_row,
     find_campaigns,
-    make_folder,
     not_written,
     read_campaign,
     read_estimate,
@@ -51,6 +50,7 @@ from greenkd.records.files import (
     write_teacher,
     write_text,
 )
+from greenkd.records.folders import make_folder
 from greenkd.records.ledger import (
     UNMETERED,
     Costs,

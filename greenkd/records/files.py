@@ -225,18 +225,6 @@ def open_file(path: Path, flags: int) -> int:
     return descriptor
 
 
-def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, unless it is there.
-
-    Raises:
-        StorageError: It cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise not_written(path, error) from error
-
-
 def not_written(path: Path, error: OSError) -> StorageError:
     """Returns what to tell a user whose disk refused a write."""
     if isinstance(error, LinkError):
