@@ -230,9 +230,7 @@ def not_written(path: Path, error: OSError) -> StorageError:
     if isinstance(error, LinkError):
         return StorageError(f"{path}: {error.strerror}")
     if isinstance(error, FileNotFoundError):
-        return StorageError(
-            f"{path}: its folder was removed meanwhile; run the same command again, which makes it anew"
-        )
+        return StorageError(f"{path}: its folder was removed meanwhile; the same command makes it anew")
 
     return StorageError(
         f"{path}: cannot be written ({error.strerror}); "

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
+from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class SweepCallback(Callback):
     @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
+        _refuse_passwords([config])
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
         _start(typed_line()).begin([config], lambda _: folder)
 
@@ -86,12 +89,14 @@ class SweepCallback(Callback):
     @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
+        _refuse_passwords([config])
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
 
         began_s = time.process_time()
         jobs = compose_jobs(config)
         composing_cpu_s = time.process_time() - began_s
+        _refuse_passwords(jobs)
         _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
@@ -131,6 +136,14 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
 
     _current = Command(line, os.getpid(), launched, repeats or set())
     return _current
+
+
+def _refuse_passwords(configs: Sequence[DictConfig]) -> None:
+    """Ends the process where a password would be written to a file, before Hydra writes any."""
+    for config in configs:
+        problem = password_problem(config)
+        if problem is not None:
+            refuse(problem)
 
 
 def _local_folder(setting: str, place: str) -> Path:

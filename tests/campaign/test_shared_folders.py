@@ -133,6 +133,6 @@ def test_a_cache_that_is_removed_meanwhile_is_made_anew(reference: Campaign, tmp
 
 def test_a_campaigns_folder_that_is_removed_meanwhile_is_named(reference: Campaign, tmp_path: Path) -> None:
     removes = RemovesOnce(tmp_path / "multirun", 40)
-    with pytest.raises(StorageError, match=r"its folder was removed meanwhile; run the same command again"):
+    with pytest.raises(StorageError, match=r"its folder was removed meanwhile; the same command"):
         Campaign(tmp_path, *GRID, stop=removes)
     assert_same(Campaign(tmp_path, *GRID), reference)
