@@ -182,7 +182,7 @@ class Command:
         except (GreenkdError, OSError) as error:
             log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
             self.note(ExitCode.REFUSED)
-            if is_full(error):  # no other campaign would come further
+            if is_full(error) and not self.launched:  # no other campaign would come further
                 sys.exit(self.exit_code)
             return "refused"
         except Exception:  # one campaign that breaks off must not take the others of the sweep with it
