@@ -38,7 +38,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
         campaign_records: The records of the campaigns, by number; their tests are read.
         ledger: The ledger frame.
     """
-    frame = rows.assign(status=[str(status) for status in rows["status"]], tau=[tau_of(p) for p in rows["params"]])
+    status = pd.Series([str(status) for status in rows["status"]], rows.index, dtype="object")
+    frame = rows.assign(status=status, tau=[tau_of(params) for params in rows["params"]])
 
     # The ledger alone says what was spent: the costs that a row of trials.jsonl repeats are not read.
     frame = frame.drop(columns=[name for name in columns.COST_COLUMNS if name in frame])

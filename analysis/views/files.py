@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.frames.load import Sweep
 from analysis.frames.looks import FILE, Looks, read_looks, sweep_folders
 from analysis.frames.looks import write_looks as replace_looks
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
 from analysis.results.comparison import Comparison
 from analysis.results.verdict import Verdict
 from analysis.results.verdict_frame import verdict_frame

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenkd.errors import RecordError
-from greenkd.records.files import read_rows
+from greenkd.records.lines import read_rows
 from greenkd.records.trial import CorrectnessRow
 
 FILE = "tests.jsonl"
