@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import analysis
-from greenkd.output_encoding import make_output_readable
+from greenkd.errors import StorageError
+from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
 
 _DESCRIPTION = """\
@@ -129,11 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return _verify(options.folders) if options.verify else _run(options)
-    except analysis.AnalysisError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (analysis.AnalysisError, StorageError) as error:
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}; choose another folder with --out", file=sys.stderr)
+        print(
+            printable(f"error: {error.filename}: {error.strerror}; choose another folder with --out"), file=sys.stderr
+        )
         return 2
 
 
@@ -141,7 +144,7 @@ def _verify(folders: Sequence[Path]) -> int:
     """Prints what is not as it was written, a line each, and how much was looked at; returns the exit code."""
     found = analysis.verify(folders)
     for problem in found.problems:
-        print(f"{problem.where}: {problem.what}")
+        print(printable(f"{problem.where}: {problem.what}"))
 
     unchecked = f", {found.unchecked} of them without checksums (an earlier version's)" if found.unchecked else ""
     outcome = f"{len(found.problems)} not as written" if found.problems else "all as written"
@@ -177,5 +180,5 @@ def _run(options: argparse.Namespace) -> int:
             )
         )
 
-    print(f"written: {', '.join(str(path) for path in written)}", file=sys.stderr)
+    print(printable(f"written: {', '.join(map(str, written))}"), file=sys.stderr)
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import rich
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from greenkd.output_encoding import printable
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -28,10 +29,18 @@ class ConsoleHandler(logging.Handler):
         try:
             style = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else ""
             prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-            text = f"{prefix}{self.format(record)}"
+            text = printable(f"{prefix}{self.format(record)}")
             rich.get_console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         except (OSError, ValueError):
             self.handleError(record)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats lines of a log file, which people show in terminals, so that no name in them steers one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return printable(super().format(record))
 
 
 def kwh(value: float | None) -> str:
@@ -75,7 +84,7 @@ class Reporter:
     def live(self) -> Iterator[None]:
         """Shows a progress bar while the block runs, on a terminal only."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
@@ -125,7 +134,7 @@ class Reporter:
         log.info("%s: %s%s", _title(record), trials, going_on)
 
         if self._progress is not None:
-            self._task = self._progress.add_task(record.strategy, total=None, state="")
+            self._task = self._progress.add_task(printable(record.strategy), total=None, state="")
 
     def teacher_started(self, name: str, epochs: int) -> None:
         """Shows that a teacher is loaded or trained."""
@@ -222,7 +231,7 @@ class Reporter:
 
     def _show(self, description: str, epochs: int) -> None:
         if self._progress is not None:
-            self._progress.reset(self._task, total=epochs, description=description, state="", visible=True)
+            self._progress.reset(self._task, total=epochs, description=printable(description), state="", visible=True)
 
 
 def _cure(record: CampaignRecord) -> str:

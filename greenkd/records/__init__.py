@@ -22,7 +22,8 @@ A sweep's folder, above its campaigns', may hold
 
 Units stand in the names. A score is the task's metric, named by the campaign's `metric`; accuracies are fractions in
 [0, 1]. `None` (null) means not measured, never zero. Lines are only ever appended, each in one write; `campaign.json`
-is replaced as a whole. Lines and documents end in a checksum, `check`. Files of schema version 1 (greenkd 0.1) are read as well.
+is replaced as a whole. Lines and documents end in a checksum, `check`. Files of schema version 1 (greenkd 0.1) are read
+as well.
 """
 
 from greenkd.errors import DamagedRecordError, RecordError

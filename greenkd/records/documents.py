@@ -12,6 +12,7 @@ from greenkd.errors import DamagedRecordError, RecordError
 from greenkd.records.campaign import CampaignRecord, TeacherRecord
 from greenkd.records.checksum import CheckResult, verify, with_check
 from greenkd.records.files import read_bytes, write_bytes
+from greenkd.records.json_text import json_bytes
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.sweep import EstimateRecord
 from greenkd.records.validation import validated
@@ -19,7 +20,7 @@ from greenkd.records.validation import validated
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Replaces a document as a whole; see `write_bytes`."""
-    write_bytes(path, with_check((json.dumps(content, indent=2, allow_nan=False) + "\n").encode()))
+    write_bytes(path, with_check(json_bytes(content, indent=2) + b"\n"))
 
 
 def read_json(path: Path) -> Any:

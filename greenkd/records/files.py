@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from greenkd.errors import RecordError, StorageError
@@ -94,6 +95,23 @@ def open_file(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise LinkError(path)
     return descriptor
+
+
+def refuse_links(folder: Path, patterns: Iterable[str]) -> None:
+    """Refuses links in the places of files that other programs' code opens for us: locks, logs, a database.
+
+    Args:
+        folder: Where to look.
+        patterns: As `Path.glob` takes them.
+
+    Raises:
+        StorageError: There is one.
+    """
+    for pattern in patterns:
+        # A name without a star is not asked of `glob`, which passes over links that lead nowhere.
+        for path in folder.glob(pattern) if "*" in pattern else [folder / pattern]:
+            if path.is_symlink():
+                raise not_written(path, LinkError(path))
 
 
 def _sync(folder: Path) -> None:

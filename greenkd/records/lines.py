@@ -11,6 +11,7 @@ import pydantic_core
 
 from greenkd.records.checksum import KEY, CheckResult, verify, with_check
 from greenkd.records.files import not_written, open_file, read_bytes
+from greenkd.records.json_text import json_bytes
 from greenkd.records.ledger import LedgerRow
 from greenkd.records.sweep import BlockRow, ProcessRow
 from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
@@ -43,7 +44,7 @@ def append_row(path: Path, row: AnyRow) -> None:
     Raises:
         StorageError: The line is not on disk.
     """
-    line = with_check(json.dumps(dataclasses.asdict(row), allow_nan=False, separators=(",", ":")).encode()) + b"\n"
+    line = with_check(json_bytes(dataclasses.asdict(row))) + b"\n"
 
     try:
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
