@@ -14,7 +14,7 @@ from greenkd.records.lines import parse_lines
 from greenkd.records.weights_digest import weights_problem
 
 # JSON documents of ours; whatever else lies among them is no concern of ours.
-_DOCUMENTS = frozenset({"campaign.json", "teacher.json", "estimate.json", "looks.json", manifest.FILE})
+_DOCUMENTS = frozenset({"campaign.json", "teacher.json", "estimate.json", "looks.json", "pool.json", manifest.FILE})
 
 
 @dataclasses.dataclass(frozen=True)
