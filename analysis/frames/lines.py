@@ -6,11 +6,12 @@ import functools
 import types
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from analysis.frames.problem import Problem
 from greenkd import records
 from greenkd.records import SCHEMA_VERSION, RecordError
+from greenkd.records.checksum import KEY
 from greenkd.records.lines import parse_lines
 from greenkd.records.manifest import difference, read_manifest
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
@@ -103,6 +104,11 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     if version not in READABLE_VERSIONS and not is_newer(version):
         readable = " and ".join(map(str, READABLE_VERSIONS))
         raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {readable}")
+
+    # The usual row costs nothing more.
+    fields.pop(KEY, None)
+    if version == SCHEMA_VERSION and fields.keys() == names.keys():
+        return cast("dict[str, Any]", fields)
 
     known = {name: value for name, value in upgrade(fields).items() if name in names}
     lacking = [name for name, is_needed in names.items() if is_needed and name not in known]

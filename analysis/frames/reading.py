@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from analysis.frames.lines import note_newer, read_lines
-from analysis.frames.problem import Problem as Problem
+from analysis.frames.problem import Problem
 from greenkd import records
 from greenkd.records import CampaignRecord, CampaignStatus, StrategyKind
 from greenkd.records.manifest import difference, read_manifest

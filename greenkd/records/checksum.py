@@ -41,6 +41,11 @@ def verify(record: bytes) -> CheckResult:
     Args:
         record: A line without its line break, or a whole document.
     """
+    # As lines end, of which an analysis reads many
+    if record[-20:-10] == b',"check":"' and record[-2:] == b'"}':
+        crc = zlib.crc32(b"}", zlib.crc32(record[:-20]))
+        return CheckResult.AS_WRITTEN if record[-10:-2] == b"%08x" % crc else CheckResult.CHANGED
+
     start = max(len(record) - _LONGEST, 0)
     found = _CHECK.search(record[start:])
     if found is None:
