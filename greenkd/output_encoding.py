@@ -7,6 +7,7 @@ records that others wrote: what would steer a terminal is shown by its number.
 
 import codecs
 import io
+import logging
 import re
 import sys
 import unicodedata
@@ -28,6 +29,14 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 def printable(text: str) -> str:
     r"""Returns text that a terminal shows and does not obey: escape sequences and their like by number, `\x1b`."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats lines of a log, on a terminal or in a file that people show on one, so that no name in them steers it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return printable(super().format(record))
 
 
 def make_output_readable() -> None:

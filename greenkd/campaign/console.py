@@ -35,14 +35,6 @@ class ConsoleHandler(logging.Handler):
             self.handleError(record)
 
 
-class PrintableFormatter(logging.Formatter):
-    """Formats lines of a log file, which people show in terminals, so that no name in them steers one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Returns the line."""
-        return printable(super().format(record))
-
-
 def kwh(value: float | None) -> str:
     """Formats an energy; a dash where nothing could be read."""
     return "- kWh" if value is None else f"{value:.3g} kWh"

@@ -11,8 +11,8 @@ import pytest
 import analysis
 from analysis.cli import main
 from analysis.views.output import write_output
-from greenkd.campaign.console import ConsoleHandler, PrintableFormatter, Reporter
-from greenkd.output_encoding import printable
+from greenkd.campaign.console import ConsoleHandler, Reporter
+from greenkd.output_encoding import PrintableFormatter, printable
 from greenkd.records import read_campaign, write_campaign
 from greenkd.sweep.terminal import show
 from tests.analysis.sweeps import write_sweep
