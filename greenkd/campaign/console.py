@@ -16,6 +16,7 @@ from greenkd.records import (
     TrialRow,
     TrialStatus,
 )
+from greenkd.temperature import Params
 
 log = logging.getLogger("greenkd")
 
@@ -49,7 +50,7 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
+def setting(params: Params | None, strategy: str) -> str:
     """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
     if not params:
         return f"τ {strategy}"
@@ -57,7 +58,7 @@ def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
 
 
 def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
 
 
 class Reporter:
@@ -147,7 +148,7 @@ class Reporter:
             how,
         )
 
-    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
+    def trial_started(self, trial: int, params: Params, epochs: int) -> None:
         """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
 

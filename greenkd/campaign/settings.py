@@ -9,6 +9,7 @@ import pydantic
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.searched_settings import check_searched
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
@@ -18,6 +19,7 @@ from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
+from greenkd.temperature.search_space import read_search_space
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -175,6 +177,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
     names = settings.temperature.name, settings.objective.name
     check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
+    check_searched(settings)
     return settings
 
 
@@ -205,7 +208,7 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the same configuration cut down to seconds: two trials of two epochs.
+    """Returns the same configuration cut down to seconds: two trials of two epochs, two values of what is searched.
 
     The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
     epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are.
@@ -224,6 +227,9 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
+        others = read_search_space(temperature.get("search"))
+        if others:
+            temperature["search"] = {key: list(domain.samples()[:2]) for key, domain in others.items()}
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2

@@ -5,6 +5,7 @@ import dataclasses
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
 from greenkd.records.schema import SCHEMA_VERSION
+from greenkd.records.trial import ParamValue
 
 # What earlier versions of greenkd held fixed in every campaign.
 HELD_FIXED = ("split", "teacher")
@@ -95,7 +96,7 @@ class CampaignRecord:
     student_network: NetworkRecord | None
     teacher_result: TeacherRecord | None  # None: the objective needs none, or it is not trained yet
     chosen_trial: int | None
-    chosen_params: dict[str, float | int | str] | None
+    chosen_params: dict[str, ParamValue] | None
     val_score: float | None  # of the chosen trial, at its last epoch
     test_score: float | None  # of the chosen trial: the result
     tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
@@ -114,4 +115,6 @@ class CampaignRecord:
     refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
+    # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
+    searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
