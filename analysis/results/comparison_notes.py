@@ -27,6 +27,7 @@ def setting_notes(
     """
     return [
         *_on_references(setting, references, baseline),
+        *_on_searched_settings(setting),
         *_on_missing_seeds(setting),
         *_on_unfinished_runs(setting),
         *_on_different_meters(setting, mix_meters=mix_meters),
@@ -55,6 +56,18 @@ def _on_references(setting: pd.DataFrame, references: dict[str, str | None], bas
 
     if (setting["origin"] == "swept").any():
         notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
+    return notes
+
+
+def _on_searched_settings(setting: pd.DataFrame) -> list[str]:
+    """Returns what strategies searched besides τ, and which trainings of theirs differ from others in τ alone."""
+    notes = []
+    for row in rows_of(setting[setting["searched"].astype(bool)].drop_duplicates("strategy")):
+        own = ", ".join(f"{key}={value}" for key, value in row["searched"].items())
+        notes.append(
+            f"{row['strategy']}: the combination is searched and chosen; all other strategies have {own}, and only its "
+            "trainings with that count as trainings at a fixed τ"
+        )
     return notes
 
 

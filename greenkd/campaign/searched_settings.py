@@ -62,9 +62,7 @@ def settings_of_trial(settings: "Settings", params: Params) -> "Settings":
     recipe = _part_of(values, "training.")
     if recipe:
         fields = {name: getattr(settings.training.recipe, name) for name in Recipe.__dataclass_fields__}
-        changes["training"] = dataclasses.replace(
-            settings.training, recipe=read(Recipe, fields | recipe, "training")
-        )
+        changes["training"] = dataclasses.replace(settings.training, recipe=read(Recipe, fields | recipe, "training"))
     if _part_of(values, _RULE):
         temperature = _with_values(settings.temperature.mapping, _part_of(values, "temperature."))
         changes["strategy"] = read_strategy(ComponentConfig(temperature).without_name())

@@ -59,7 +59,8 @@ def test_a_trial_is_the_campaign_that_names_its_values(whole: Campaign, tmp_path
         "training.teacher.lr=0.1",  # the teacher of the search has the configuration's own rate
         "threads=1",
     )
-    assert alone.record.teacher_result and whole.record.teacher_result
+    assert alone.record.teacher_result
+    assert whole.record.teacher_result
     assert alone.record.teacher_result.key == whole.record.teacher_result.key
 
     assert [row.val_loss for row in alone.trials] == [whole.trials[_place(whole, 0)].val_loss]

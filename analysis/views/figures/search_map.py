@@ -1,4 +1,4 @@
-"""Scores over τ and another setting that was searched with it: a map of cells, or of dots where values were proposed."""
+"""Scores over τ and another setting that was searched with it: a map of cells, or of dots where values are proposed."""
 
 import dataclasses
 import math
@@ -48,7 +48,9 @@ def score_map(setting: Setting) -> Drawing | None:
         return None
 
     shown = [(drawn, name) for drawn in maps for name in _PARTS if drawn.trials[name].notna().any()]
-    heights = [_AROUND_IN + (_ROW_IN * drawn.trials["value"].nunique() if drawn.is_grid else _DOTS_IN) for drawn, _ in shown]
+    heights = [
+        _AROUND_IN + (_ROW_IN * drawn.trials["value"].nunique() if drawn.is_grid else _DOTS_IN) for drawn, _ in shown
+    ]
     figure = Figure(figsize=(WIDTH, sum(heights)))
     panels = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (drawn, name) in zip(panels, shown, strict=True):
@@ -72,7 +74,9 @@ def _maps(setting: Setting) -> list[_Map]:
     for (label,), runs in groups(setting.runs[setting.runs["searched"].astype(bool)], ["strategy"], sort=False):
         numbers = [number for numbers in runs["campaigns"] for number in numbers]
         trials = setting.trials[setting.trials["campaign"].isin(numbers)]
-        trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
+        trials = trials[
+            (trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()
+        ]
 
         for key, own in runs["searched"].iloc[0].items():
             values = [params.get(key) for params in trials["params"]]
@@ -94,7 +98,8 @@ def _draw(axes: Axes, setting: Setting, drawn: _Map, name: str) -> None:
 def _draw_cells(axes: Axes, setting: Setting, drawn: _Map, name: str) -> Any:
     """Draws a cell per combination; one without a complete trial stays white."""
     scores = setting.words.scale * drawn.trials.pivot_table(index="value", columns="tau", values=name, aggfunc="mean")
-    taus, values = list(scores.columns), list(scores.index)
+    taus: list[Any] = list(scores.columns)
+    values: list[Any] = list(scores.index)
     colours = axes.pcolormesh(scores.to_numpy(dtype=np.float64), cmap=_MAP, edgecolors="white", linewidth=0.5)
 
     axes.grid(visible=False)
@@ -134,9 +139,19 @@ def _draw_dots(axes: Axes, setting: Setting, drawn: _Map, name: str) -> Any:
 
     scores = setting.words.scale * drawn.trials[name]
     heights = [height(value) for value in values]
-    colours = axes.scatter(drawn.trials["tau"], heights, c=scores, cmap=_MAP, s=45, edgecolors="#555555", linewidths=0.5)
+    colours = axes.scatter(
+        drawn.trials["tau"], heights, c=scores, cmap=_MAP, s=45, edgecolors="#555555", linewidths=0.5
+    )
     for tau, value in drawn.chosen:
-        axes.plot(tau, height(value), "o", markerfacecolor="none", markeredgecolor="#D55E00", markersize=12, markeredgewidth=1.8)
+        axes.plot(
+            tau,
+            height(value),
+            "o",
+            markerfacecolor="none",
+            markeredgecolor="#D55E00",
+            markersize=12,
+            markeredgewidth=1.8,
+        )
 
     if words:
         axes.set_yticks(range(len(words)), words)
@@ -150,7 +165,8 @@ def _draw_dots(axes: Axes, setting: Setting, drawn: _Map, name: str) -> Any:
 def _in_words(setting: Setting, drawn: _Map) -> str:
     """Returns what a reader who cannot see the map has to know."""
     mean = drawn.trials.groupby(["tau", "value"])["val_score"].mean()
-    tau, value = mean.idxmax()
+    best: Any = mean.idxmax()
+    tau, value = best
     words = setting.words
     return (
         f"{drawn.strategy}: {len(mean)} combinations of τ and {drawn.key}, mean validation {words.name} from "
