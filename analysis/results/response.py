@@ -20,7 +20,9 @@ from analysis.results.verdict_words import place
 from greenkd.records import StrategyKind, TrialStatus
 
 # Strategies whose trainings have one τ throughout and differ in nothing else.
-_KINDS = (StrategyKind.FIXED.value, StrategyKind.GRID.value, StrategyKind.SEARCH.value)
+_KINDS = tuple(
+    kind.value for kind in (StrategyKind.FIXED, StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.TRANSFER)
+)
 
 _EQUAL_WITHIN = 1e-12
 

@@ -58,7 +58,7 @@ class Pair:
         strategy, trained = plain(self.strategy), self._trained
         searched = {} if self.seeds.empty else self.seeds["searched"].iloc[0]
 
-        if searched:
+        if searched and trained["trial"].nunique() > 1:
             *others, last = searched
             what, name = f"{', '.join(('τ', *others))} and {last}", strategy.partition(" τ ×")[0]
             if kind == StrategyKind.GRID:

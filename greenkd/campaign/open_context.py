@@ -88,4 +88,5 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         metric=training.data.task.metric.name,
         held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
         searched=searched_values(settings.config, settings.strategy),
+        tau_source=settings.tau_source,
     )

@@ -72,7 +72,7 @@ def settings_of_trial(settings: "Settings", params: Params) -> "Settings":
 def searched_values(config: Mapping[str, Any], strategy: Strategy) -> dict[str, Value | None]:
     """Returns the settings that a strategy searches besides τ, with the values that the configuration gives them."""
     own = dict(flatten(config))
-    return {key: own[key] for key in strategy.search}
+    return {key: own[key] for key in strategy.searched}
 
 
 def check_searched(settings: "Settings") -> None:
@@ -114,6 +114,30 @@ def check_searched(settings: "Settings") -> None:
                 f"give the values to -m: {key}=…,…"
             )
         check_fit(tried.strategy, built, settings.seed, settings.temperature.name, settings.objective.name)
+
+
+def check_taken(settings: "Settings", params: Params, where: str) -> None:
+    """Refuses what an earlier search chose besides τ where this campaign has no such setting.
+
+    Args:
+        settings: The campaign's.
+        params: What was chosen there.
+        where: The key that names that search, for messages.
+
+    Raises:
+        ConfigError: Says which setting.
+    """
+    searchable = _searchable(settings.config)
+    for key in params:
+        if "." in key and key not in searchable:
+            raise ConfigError(
+                f"{where}: that search chose {key}={params[key]} with its τ, a setting that this campaign has not; "
+                "take a search over τ alone, or the objective and rule of that one"
+            )
+    try:
+        settings_of_trial(settings, params).build_objective()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _searchable(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
+from greenkd.records import TauSource
 from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.temperature.search_space import read_search_space
@@ -106,6 +107,7 @@ class Settings:
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.
         setting_id: The same without strategy and seed.
+        tau_source: The earlier search that `strategy` takes its τ from, once its records have been read.
     """
 
     dataset: ComponentConfig
@@ -133,6 +135,7 @@ class Settings:
     strategy: Strategy
     campaign_id: str
     setting_id: str
+    tau_source: TauSource | None = None
 
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""
@@ -143,7 +146,7 @@ class Settings:
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
 
 
-_DERIVED = ("config", "strategy", "campaign_id", "setting_id")
+_DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
 _ROOT_KEYS = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED)
 
 

@@ -30,6 +30,7 @@ from greenkd.records.campaign import (
     Environment,
     InferenceRecord,
     NetworkRecord,
+    TauSource,
     TeacherRecord,
     TestResult,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "Source",
     "StepsRow",
     "StrategyKind",
+    "TauSource",
     "TeacherRecord",
     "TestResult",
     "TrialRow",

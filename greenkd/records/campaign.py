@@ -62,6 +62,24 @@ class TeacherRecord:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TauSource:
+    """The earlier search that a campaign took its τ from; what it cost is no part of this campaign's costs."""
+
+    campaign_id: str
+    sweep: str
+    dataset: str
+    teacher: str
+    student: str
+    objective: str
+    strategy: str
+    seed: int
+    params: dict[str, ParamValue]  # of the trial that was chosen there
+    trainings: int
+    costs: Costs  # of training and validating them, all attempts
+    metered_by: tuple[str, ...]  # what these energies are in terms of, see `meter_of`
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:
     """Where the numbers were made."""
 
@@ -117,4 +135,5 @@ class CampaignRecord:
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
     searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
+    tau_source: TauSource | None = None  # of temperature=transfer
     schema_version: int = SCHEMA_VERSION

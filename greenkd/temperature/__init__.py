@@ -10,6 +10,7 @@ from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softe
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
 from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import Proposal, StrategyStudy
+from greenkd.temperature.transfer import Transfer
 
 __all__ = [
     "Annealed",
@@ -33,5 +34,6 @@ __all__ = [
     "Strategy",
     "StrategyStudy",
     "Temperatures",
+    "Transfer",
     "read_strategy",
 ]

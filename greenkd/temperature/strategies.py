@@ -57,6 +57,11 @@ class Strategy(ABC):
         return isinstance(self.rule, Shared)
 
     @property
+    def searched(self) -> tuple[str, ...]:
+        """The settings besides τ that its search chooses, by their dotted keys."""
+        return tuple(self.search)
+
+    @property
     def family(self) -> StrategyKind:
         """The family that a campaign of this strategy belongs to in tables.
 

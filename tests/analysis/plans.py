@@ -59,6 +59,7 @@ class Plan:
     tested: bool = True
     heartbeats: int = 1
     searched: dict[str, Any] = dataclasses.field(default_factory=dict)  # besides τ, with the configuration's values
+    tau_source: records.TauSource | None = None
 
 
 def grid(seed: int, *trials: Trial, **more: object) -> Plan:

@@ -133,6 +133,7 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         created_at=NOW,
         updated_at=NOW,
         searched=plan.searched,
+        tau_source=plan.tau_source,
     )
     records.write_campaign(folder / "campaign.json", record)
     if plan.temperature is not None:

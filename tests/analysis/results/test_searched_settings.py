@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import analysis
-from tests.analysis.plans import GRID, Trial, grid, stochastic
+from greenkd.records import Costs, StrategyKind, TauSource
+from tests.analysis.plans import GRID, Plan, Trial, fixed, grid, stochastic
 from tests.analysis.sweeps import write_sweep
 
 ONE_KWH = 39.6 * 100 / 3.6e6
@@ -46,3 +47,24 @@ def test_grids_of_one_name_are_told_apart_by_what_they_searched(tmp_path: Path) 
     searching = [Trial(tau=4, others={"training.lr": lr}) for lr in (0.1, 0.2)]
     write_sweep(tmp_path, [grid(0, *GRID), grid(0, *searching, searched={"training.lr": 0.1}), stochastic(0)])
     assert {"grid", "grid τ × training.lr"} < set(analysis.compare(analysis.load(tmp_path)).table["strategy"])
+
+
+def test_a_transferred_tau_is_named_with_what_its_search_cost_and_is_not_charged(tmp_path: Path) -> None:
+    costs = Costs(energy_kwh=0.002, co2eq_g=None, duration_s=9.0, cpu_s=50.0, flops=None, forward_flops=None)
+    source = TauSource(
+        campaign_id="a", sweep="earlier", dataset="cifar10", teacher="wide", student="thin", objective="kd",
+        strategy="grid", seed=0, params={"tau": 8.0}, trainings=19, costs=costs, metered_by=("simulated",),
+    )  # fmt: skip
+    moved = [
+        Plan(strategy="transfer", kind=StrategyKind.TRANSFER, seed=seed, trials=[Trial(tau=8.0)], tau_source=source)
+        for seed in (0, 1)
+    ]
+    write_sweep(tmp_path, [*moved, fixed(0, 4.0), fixed(1, 4.0), stochastic(0), stochastic(1)])
+    comparison = analysis.compare(analysis.load(tmp_path))
+
+    row = comparison.table.set_index("strategy").loc["transfer"]
+    assert (row["chosen_taus"], row["tuning_energy_kwh"]) == ((8.0, 8.0), pytest.approx(ONE_KWH))
+    (notes,) = comparison.notes.values()
+    (note,) = [note for note in notes if note.startswith("transfer: τ")]  # one search for both seeds
+    assert "grid of cifar10, wide → thin, kd (sweep earlier); its 19 trainings took 2.00 Wh and 50.0 CPU s" in note
+    assert "training by transfer took as many trainings" in " ".join(v.sentence for v in analysis.verdicts(comparison))
