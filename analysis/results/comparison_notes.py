@@ -67,8 +67,8 @@ def _on_searched_settings(setting: pd.DataFrame) -> list[str]:
     for row in rows_of(setting[setting["searched"].astype(bool)].drop_duplicates("strategy")):
         own = ", ".join(f"{key}={value}" for key, value in row["searched"].items())
         notes.append(
-            f"{row['strategy']}: the combination is searched and chosen; all other strategies have {own}, and only its "
-            "trainings with that count as trainings at a fixed τ"
+            f"{row['strategy']}: {' and '.join(row['searched'])} chosen with τ; all other strategies have {own}, and "
+            "only trainings with that count as trainings at a fixed τ"
         )
     return notes
 

@@ -43,6 +43,7 @@ def test_every_combination_is_a_trial_and_the_combination_is_chosen(whole: Campa
         for number, (alpha, lr) in enumerate(((0.5, 0.05), (0.5, 0.1), (0.9, 0.05), (0.9, 0.1)))
     }
     assert whole.record.planned_trials == 4
+    assert len(list((whole.settings.cache_dir / "logits").iterdir())) == 1  # one bank for all combinations
     assert whole.record.searched == {"objective.alpha": 0.9, "training.lr": 0.1}  # as the configuration has them
 
     best = max(whole.trials, key=lambda row: (row.val_score or 0.0, -(row.val_loss or 0.0), -row.trial))
@@ -64,12 +65,17 @@ def test_a_trial_is_the_campaign_that_names_its_values(whole: Campaign, tmp_path
     assert alone.record.teacher_result.key == whole.record.teacher_result.key
 
     assert [row.val_loss for row in alone.trials] == [whole.trials[_place(whole, 0)].val_loss]
+    assert [row.lr for row in alone.epochs] == [row.lr for row in whole.epochs if row.trial == 0]
     assert alone.record.tests[0] == whole.record.tests[0]
 
 
 def test_it_is_the_same_however_it_is_run(whole: Campaign, tmp_path: Path) -> None:
     # The teacher asked at every step, trials in lockstep
     assert results(Campaign(tmp_path / "another", *GRID, SEARCH, *ANOTHER_WAY)) == results(whole)
+
+    # Trials side by side, in processes
+    beside = ("training.parallel_trials=2", "training.parallel_mode=processes", "threads=1")
+    assert results(Campaign(tmp_path / "beside", *GRID, SEARCH, *beside)) == results(whole)
 
     # Stopped amid an epoch, and gone on from the checkpoint
     with pytest.raises(TrainingInterruptedError):

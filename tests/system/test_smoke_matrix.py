@@ -35,8 +35,8 @@ CONF = ROOT / "conf"
 EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
 TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
 TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_self")
-# The rule of each strategy that has one; every other rule is tried with `temperature=fixed`.
 HAS_ALPHA = ("dkd", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
+# The rule of each strategy that has one; every other rule is tried with `temperature=fixed`.
 RULE_OF = {"ctkd": "learned", "dtkd": "dynamic", "dts": "loss_gap", "lskd": "standardised"}
 WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
 
@@ -115,7 +115,7 @@ def test_every_objective_runs_under_every_strategy(
             smoke(cache, *choice)
         return
     if strategy == "grid_alpha" and objective not in HAS_ALPHA:
-        with pytest.raises(ConfigError, match="objective.alpha is not a setting"):
+        with pytest.raises(ConfigError, match=r"objective\.alpha is not a setting"):
             smoke(cache, *choice)
         return
     settings = smoke(cache, *choice)
