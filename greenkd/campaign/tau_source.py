@@ -45,7 +45,7 @@ def with_tau_source(settings: Settings, folder: Path) -> Settings:
         ConfigError: There is no finished search at the source, or none that fits.
     """
     strategy = settings.strategy
-    if not isinstance(strategy, Transfer):
+    if not isinstance(strategy, Transfer) or settings.tau_source is not None:
         return settings
 
     taken = _on_record(settings, folder)

@@ -170,7 +170,7 @@ def _in_words(setting: Setting, drawn: _Map) -> str:
     words = setting.words
     return (
         f"{drawn.strategy}: {len(mean)} combinations of τ and {drawn.key}, mean validation {words.name} from "
-        f"{words.text(mean.min())} to {words.text(mean.max())} {words.unit}, best at τ={tau:g}, "
+        f"{words.text(mean.min())} to {words.text(mean.max())} {words.unit}, best at τ={tau:.3g}, "
         f"{drawn.key}={_text(value)}."
     )
 
