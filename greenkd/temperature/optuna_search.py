@@ -11,8 +11,8 @@ from greenkd.streams import stream_seed
 from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
-from greenkd.temperature.search_space import Interval, Steps
-from greenkd.temperature.strategies import STRATEGY, Params, Search, Strategy
+from greenkd.temperature.search_space import Interval, Search, Steps
+from greenkd.temperature.strategies import STRATEGY, Params, Strategy
 
 # CMA-ES needs two dimensions at least. This one is sampled and ignored, so that it can search over τ alone.
 PADDING = "cmaes_padding"

@@ -8,7 +8,9 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Annotated
 
+import pydantic
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
 from hydra.errors import HydraException
@@ -120,6 +122,10 @@ def read_search_space(config: object) -> dict[str, Domain]:
             "'temperature.search={objective.alpha: [0.5, 0.9]}'"
         )
     return {key: _read_domain(f"temperature.search.{key}", value) for key, value in sorted(flatten(config))}
+
+
+Search = Annotated[dict[str, Domain], pydantic.BeforeValidator(read_search_space)]
+"""What `temperature.search` says, as the argument of a strategy."""
 
 
 def _read_domain(where: str, value: object) -> Domain:

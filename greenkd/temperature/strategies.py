@@ -25,12 +25,9 @@ from greenkd.temperature.schedules import (
     TauRange,
     check_range,
 )
-from greenkd.temperature.search_space import Choices, Domain, SearchSpace, Value, read_search_space
+from greenkd.temperature.search_space import Choices, Search, SearchSpace, Value
 
 Params = dict[str, Value]
-
-Search = Annotated[dict[str, Domain], pydantic.BeforeValidator(read_search_space)]
-"""What `temperature.search` says, in a strategy that takes it."""
 
 # Of strategies: no setting but those named, and a rule, which pydantic does not know, is taken as it is.
 STRATEGY = pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True)
