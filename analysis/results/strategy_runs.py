@@ -24,7 +24,7 @@ from analysis.results.fixed_tau import (
     taus_of_fixed,
 )
 from analysis.results.run_rows import TrialCosts, costs_of_trials, final_costs, shared_values, startup_costs
-from greenkd.records import CampaignStatus, StrategyKind
+from greenkd.records import CampaignStatus, StrategyKind, searching_name
 
 _LONGEST_OPTION = 24  # letters of an option's value in a label
 
@@ -113,7 +113,7 @@ def _variants(campaigns: pd.DataFrame) -> dict[int, str]:
     What a strategy searched besides τ is a part of its label: `grid τ × objective.alpha`.
     """
     labels: dict[int, str] = {}
-    named = campaigns.assign(strategy=[_searching_name(row) for row in rows_of(campaigns)])
+    named = campaigns.assign(strategy=[searching_name(row["strategy"], row["searched"]) for row in rows_of(campaigns)])
     for (name,), group in groups(named, ["strategy"]):
         options = {row["campaign"]: json.loads(row["temperature"] or "{}") for row in rows_of(group)}
         keys = sorted({key for option in options.values() for key in option})
@@ -123,11 +123,6 @@ def _variants(campaigns: pd.DataFrame) -> dict[int, str]:
             text = ", ".join(f"{key}={_short(option.get(key))}" for key in differing)
             labels[campaign] = f"{name} ({text})" if text else name
     return labels
-
-
-def _searching_name(campaign: dict[str, Any]) -> str:
-    name, searched = str(campaign["strategy"]), campaign["searched"]
-    return f"{name} {' × '.join(('τ', *searched))}" if searched else name
 
 
 def _short(value: object) -> str:

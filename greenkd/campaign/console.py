@@ -15,6 +15,7 @@ from greenkd.records import (
     TeacherRecord,
     TrialRow,
     TrialStatus,
+    searching_name,
 )
 from greenkd.temperature import Params
 
@@ -232,4 +233,5 @@ def _cure(record: CampaignRecord) -> str:
 
 def _title(record: CampaignRecord) -> str:
     pair = f"{record.teacher} → {record.student}"
-    return f"{record.strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"
+    strategy = searching_name(record.strategy, record.searched)
+    return f"{strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"

@@ -33,6 +33,7 @@ from greenkd.records.campaign import (
     TauSource,
     TeacherRecord,
     TestResult,
+    searching_name,
 )
 from greenkd.records.correctness import read_correctness
 from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
@@ -112,6 +113,7 @@ __all__ = [
     "read_rows",
     "read_teacher",
     "scale_costs",
+    "searching_name",
     "sum_costs",
     "write_campaign",
     "write_estimate",

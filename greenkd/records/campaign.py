@@ -1,6 +1,7 @@
 """What stands in campaign.json: the networks, the teacher, the chosen trial and its test."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
@@ -93,6 +94,17 @@ class Environment:
     device: str
     git_commit: str | None
     command: str
+
+
+def searching_name(strategy: str, searched: Iterable[str]) -> str:
+    """Returns a strategy's name with what it searches, `grid τ × objective.alpha`; alone where that is τ at most.
+
+    Args:
+        strategy: The option's name.
+        searched: The settings that it searches besides τ.
+    """
+    settings = tuple(searched)
+    return f"{strategy} {' × '.join(('τ', *settings))}" if settings else strategy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

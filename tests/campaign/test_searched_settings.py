@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from greenkd.campaign.progress import read_state
 from greenkd.campaign.settings import read_settings
 from greenkd.errors import ConfigError, NoTemperatureError, TrainingInterruptedError
 from greenkd.identity import campaign_id
@@ -43,6 +44,7 @@ def test_every_combination_is_a_trial_and_the_combination_is_chosen(whole: Campa
         for number, (alpha, lr) in enumerate(((0.5, 0.05), (0.5, 0.1), (0.9, 0.05), (0.9, 0.1)))
     }
     assert whole.record.planned_trials == 4
+    assert read_state(whole.settings, whole.folder).labels[0] == "grid τ × objective.alpha × training.lr"
     assert len(list((whole.settings.cache_dir / "logits").iterdir())) == 1  # one bank for all combinations
     assert whole.record.searched == {"objective.alpha": 0.9, "training.lr": 0.1}  # as the configuration has them
 
