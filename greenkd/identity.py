@@ -48,6 +48,7 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("student.init", None): "torchvision",
     ("teacher.init", None): "torchvision",
     ("temperature.rule", None): "shared",
+    ("temperature.search", None): None,
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
     ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,

@@ -16,7 +16,9 @@ from greenkd.records import (
     TeacherRecord,
     TrialRow,
     TrialStatus,
+    searching_name,
 )
+from greenkd.temperature import Params
 
 log = logging.getLogger("greenkd")
 
@@ -50,7 +52,7 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
+def setting(params: Params | None, strategy: str) -> str:
     """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
     if not params:
         return f"τ {strategy}"
@@ -58,7 +60,7 @@ def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
 
 
 def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
 
 
 class Reporter:
@@ -148,7 +150,7 @@ class Reporter:
             how,
         )
 
-    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
+    def trial_started(self, trial: int, params: Params, epochs: int) -> None:
         """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
 
@@ -232,4 +234,5 @@ def _cure(record: CampaignRecord) -> str:
 
 def _title(record: CampaignRecord) -> str:
     pair = f"{record.teacher} → {record.student}"
-    return f"{record.strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"
+    strategy = searching_name(record.strategy, record.searched)
+    return f"{strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"

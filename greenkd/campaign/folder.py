@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 # Of the record, when a campaign that had ended goes on.
 _KEPT_WHEN_IT_GOES_ON = (
     "created_at",
+    "tau_source",
     "teacher_result",
     "chosen_trial",
     "chosen_params",

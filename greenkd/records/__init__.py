@@ -32,8 +32,10 @@ from greenkd.records.campaign import (
     Environment,
     InferenceRecord,
     NetworkRecord,
+    TauSource,
     TeacherRecord,
     TestResult,
+    searching_name,
 )
 from greenkd.records.correctness import read_correctness
 from greenkd.records.documents import (
@@ -93,6 +95,7 @@ __all__ = [
     "Source",
     "StepsRow",
     "StrategyKind",
+    "TauSource",
     "TeacherRecord",
     "TestResult",
     "TrialRow",
@@ -113,6 +116,7 @@ __all__ = [
     "read_rows",
     "read_teacher",
     "scale_costs",
+    "searching_name",
     "sum_costs",
     "write_bytes",
     "write_campaign",

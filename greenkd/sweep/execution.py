@@ -16,6 +16,7 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
@@ -123,7 +124,7 @@ class Command:
             if settings is None:
                 self.repeats.add(folder.resolve())
             else:
-                self.campaigns.append((settings, folder))
+                self.campaigns.append((with_tau_source(settings, folder), folder))
 
         if not self._trains_nothing():
             for _, folder in self.campaigns:

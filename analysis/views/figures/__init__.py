@@ -19,6 +19,7 @@ from analysis.results.response import responses
 from analysis.views.figures.energy import energy_by_phase, inference_bars
 from analysis.views.figures.pareto import pareto
 from analysis.views.figures.response import tau_response
+from analysis.views.figures.search_map import score_map
 from analysis.views.figures.setting import Drawing, Setting
 from analysis.views.figures.spending import draw_cost_to_reach, score_against_co2
 from analysis.views.figures.temperatures import score_against_tau, tau_trace
@@ -69,6 +70,7 @@ _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
     "{metric}-vs-co2": score_against_co2,
     "cost-to-reach": draw_cost_to_reach,
     "{metric}-vs-tau": score_against_tau,
+    "{metric}-map": score_map,
     "pareto": pareto,
     "energy-by-phase": energy_by_phase,
     "inference": inference_bars,
