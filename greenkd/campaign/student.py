@@ -2,6 +2,7 @@
 
 import torch
 
+from greenkd.campaign.searched_settings import settings_of_trial
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
 from greenkd.objectives import NO_MATRIX_PRODUCTS, Objective, Setup
@@ -21,11 +22,13 @@ def build_learner(
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
-        params: The trial's, which its seed and its rule follow from; None: of no trial, with the campaign's seed.
+        params: The trial's, which its seed, its rule and searched settings follow from; None: of no trial, with the
+            campaign's seed and settings.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
     """
+    settings = settings_of_trial(settings, params or {})
     networks, data = context.networks, context.data
     recipe, config = settings.training.recipe, settings.student.mapping
     seed = settings.seed if params is None else settings.strategy.trial_seed(settings.seed, params)
@@ -56,7 +59,7 @@ def build_learner(
     )
 
 
-def try_student(settings: Settings, context: TrainingContext) -> Objective:
+def try_student(settings: Settings, context: TrainingContext) -> tuple[torch.nn.Module, Objective]:
     """Builds a student with its objective and tries the objective, so that what does not fit costs no training.
 
     Args:
@@ -64,7 +67,7 @@ def try_student(settings: Settings, context: TrainingContext) -> Objective:
         context: Data, networks and device.
 
     Returns:
-        The objective, which has seen made-up batches.
+        The network, and the objective, which has seen a made-up batch.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other, or the objective breaks its contract.
@@ -83,7 +86,7 @@ def try_student(settings: Settings, context: TrainingContext) -> Objective:
     setup = _setup(settings, context, network, objective, teacher_size, settings.seed)
     image_shape = dataset.in_channels, dataset.image_size, dataset.image_size
     try_objective(objective, setup, image_shape, settings.objective.name, context.device)
-    return objective
+    return network, objective
 
 
 def _build_objective(

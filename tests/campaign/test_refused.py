@@ -1,6 +1,5 @@
 """A campaign that is refused after it was begun says so, and the same command goes on once the cause is mended."""
 
-import json
 import os
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from omegaconf import OmegaConf
 
 from greenkd.campaign import campaign as campaign_module
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.folder import CampaignFolder, record_refusal
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.progress import read_state
+from greenkd.campaign.refusal import record_refusal
 from greenkd.campaign.training_context import DataCache
 from greenkd.errors import ConfigError, DataError, TeacherFailedError, TrainingInterruptedError
 from greenkd.identity import campaign_folder
@@ -21,6 +21,7 @@ from greenkd.sweep.interleave import take_turns
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import SHORT, Campaign, StopAfter, composed, settings
 from tests.outside.pictures import save, write_folder
+from tests.records.edits import edit_document
 
 GRID = ("temperature=grid", "temperature.taus=[2,8,4]")
 ONE_PICTURE = "has 1 training image"
@@ -98,7 +99,7 @@ def test_other_images_under_trials_on_record_stay_refused(tmp_path: Path) -> Non
     folder = stopped(tmp_path)
     folder.refuse("anything")
     file = folder.path / "campaign.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"data_fingerprint": "of other images"}))
+    edit_document(file, data_fingerprint="of other images")
     with pytest.raises(ConfigError, match="was begun on other images"):
         Campaign(tmp_path, *GRID)
 
