@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from greenkd.errors import GreenkdError
-from greenkd.output_encoding import make_output_readable
+from greenkd.output_encoding import make_output_readable, printable
 from greenkd.stops import stopping_in_one_line
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stopping_in_one_line(shlex.join(["greenkd", name, *rest])):
             importlib.import_module(_COMMANDS[name]).main(rest)
     except GreenkdError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
     return 0
 

@@ -16,6 +16,7 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
@@ -24,6 +25,7 @@ from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
+from greenkd.records.files import refuse_links
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.failed_writes import in_words, is_full
@@ -37,8 +39,13 @@ from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 log = logging.getLogger("greenkd")
 
+# What a campaign was broken off by, where that is no refusal.
+_CODE_OF: dict[str | None, ExitCode] = {"teacher": ExitCode.TRIALS_FAILED, "unforeseen": ExitCode.UNFORESEEN}
+
 # Free space without which no campaign begins: a full disk still takes an empty file.
 ROOM_BYTES = 1 << 16
+# In a campaign's folder: Hydra, filelock and SQLite open these.
+_OPENED_BY_OTHERS = (".hydra", ".hydra/*", ".locks", ".locks/*", "*.log", "study.db")
 
 
 @dataclasses.dataclass
@@ -122,7 +129,7 @@ class Command:
             if settings is None:
                 self.repeats.add(folder.resolve())
             else:
-                self.campaigns.append((settings, folder))
+                self.campaigns.append((with_tau_source(settings, folder), folder))
 
         if not self._trains_nothing():
             for _, folder in self.campaigns:
@@ -182,7 +189,7 @@ class Command:
         except (GreenkdError, OSError) as error:
             log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
             self.note(ExitCode.REFUSED)
-            if is_full(error):  # no other campaign would come further
+            if is_full(error) and not self.launched:  # no other campaign would come further
                 sys.exit(self.exit_code)
             return "refused"
         except Exception:  # one campaign that breaks off must not take the others of the sweep with it
@@ -255,18 +262,19 @@ class Command:
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(ExitCode.REFUSED)
+                self.note(_CODE_OF.get(record.broken_off_by, ExitCode.REFUSED))
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes a campaign's folder, and tries whether it takes a file that is not empty."""
+    """Makes a campaign's folder, tries whether it takes a file that is not empty, and whether links lie in wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(ROOM_BYTES))
             file.flush()
+        refuse_links(folder, _OPENED_BY_OTHERS)
     except OSError as error:
         raise StorageError(
             f"{folder}: cannot be written ({error.strerror}); "

@@ -28,6 +28,7 @@ from greenkd.records import (
     StepsRow,
     TeacherRecord,
     append_row,
+    make_folder,
     read_rows,
     read_teacher,
     sum_costs,
@@ -192,6 +193,7 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
 
     # Training
     def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
+        make_folder(folder)  # somebody may have emptied the cache
         append_row(folder / "epochs.jsonl", row)
         request.on_epoch(row)
         return False
@@ -224,7 +226,10 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
     context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
-    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    lines = read_rows(ledger, LedgerRow)
+    if lines.changed:
+        log.warning("%s: %d line(s) were changed since they were written, and are left out", ledger, len(lines.changed))
+    rows = [row for row in lines.rows if row.phase is Phase.TEACHER_TRAINING]
     own = own_terms(rows)
     record = TeacherRecord(
         key=folder.name,
