@@ -22,6 +22,7 @@ class Trial:
     status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
     seconds: float = 36.0
     trial: int | None = None  # None: its place in the list
+    restart: int | None = None  # of the same training under another seed
     attempt: int = 0
 
 

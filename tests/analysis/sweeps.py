@@ -167,7 +167,8 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
 
 
 def _params(trial: Trial) -> dict[str, float | int | str]:
-    return {} if trial.tau is None else {"tau": trial.tau}
+    named = {"tau": trial.tau, "restart": trial.restart}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:
