@@ -170,6 +170,15 @@ def gain_of_search(search: SearchValue, other: FloatArray, further: FloatArray |
     return _with_further_seeds(paired, search, other, further)
 
 
+def gain_of_searches(search: SearchValue, other: SearchValue) -> Gain:
+    """What a search gains over another one of the same seeds, such as a grid over restarts at one τ."""
+    expected = search.variance + other.variance
+    least = np.where(search.collapses | other.collapses, expected, 0.0)
+    return paired_gain(
+        search.value - other.value, expected, np.minimum(search.prior_df, other.prior_df), least_variance=least
+    )
+
+
 def _least(search: SearchValue, expected: FloatArray) -> FloatArray:
     """The variance below which none is believed: where the search's trainings collapse, the one that they show.
 

@@ -2,8 +2,8 @@
 
 The margin is the smallest gain in the score that the reader would pay for. A strategy is *worth it* over a cheaper one
 if its gain's interval lies above the margin, *not worth it* if it lies below (the cheaper one is not inferior by the
-margin), and otherwise these seeds *cannot tell*. Between stochastic and fixed τ, which cost one training each, the
-words are *better* and *no better* (by the margin). Where every training gave the same score they are *equal*.
+margin), and otherwise these seeds *cannot tell*. Between strategies that cost as many trainings, as stochastic and fixed
+τ do, or a grid and as many restarts at one τ, the words are *better* and *no better* (by the margin). Where every training gave the same score they are *equal*.
 
 The gain and its interval are those of `search_gain`, at the level that `sequential_looks` leaves to this look. A
 setting's first verdict is its primary one and has the full level. Its others share one more level by Holm's procedure,
@@ -48,8 +48,9 @@ class Verdict:
         control: Label of the strategy that it is held against.
         metric: What the test score is.
         primary: Whether it is the setting's primary verdict; the others share a level.
-        same_cost: Whether both strategies cost one training.
+        same_cost: Whether both strategies cost as many trainings.
         choice: What the strategy does at its cost, such as `choosing τ from 19 values (grid)`.
+        control_choice: What the control does; its label where it is one training.
         gain: The gain and its standard error.
         paired: The plain tests of the chosen trials' gains, seed by seed.
         margin: Smallest gain that is worth paying for, percentage points.
@@ -72,6 +73,7 @@ class Verdict:
     primary: bool
     same_cost: bool
     choice: str
+    control_choice: str
     gain: Gain
     paired: Paired
     margin: float
@@ -120,7 +122,8 @@ class Verdict:
 
         # What it took.
         if self.same_cost:
-            deed = f"{strategy} in place of {control}{f' ({self.costs.words})' if self.costs.words else ''}"
+            instead = strategy if self.control_choice == control else self.choice
+            deed = f"{instead} in place of {self.control_choice}{f' ({self.costs.words})' if self.costs.words else ''}"
             verb = "changed"
         else:
             deed = choice_in_words(
@@ -166,7 +169,7 @@ def verdicts(
     alpha: float = ALPHA,
     mix_meters: bool = False,
 ) -> list[Verdict]:
-    """Judges every searching strategy against the baseline and against fixed τ, and the baseline against fixed τ.
+    """Judges searches against the baseline, fixed τ and restarts at one τ, and the baseline against fixed τ.
 
     Args:
         comparison: What `compare` made.
@@ -237,6 +240,7 @@ def _verdict(
         primary=primary,
         same_cost=pair.same_cost,
         choice=pair.choice,
+        control_choice=pair.control_choice,
         gain=gain,
         paired=tests,
         margin=margin,
