@@ -99,7 +99,7 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
         "metric": first["metric"],
     }
 
-    for name in ("val_score", "test_score"):
+    for name in ("val_score", *columns.TEST_MEASURES):
         known = [run[name] for run in runs if not math.isnan(run[name])]
         row[f"{name}_mean"] = statistics.fmean(known) if known else math.nan
         row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan

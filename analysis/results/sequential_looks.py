@@ -22,7 +22,7 @@ from scipy import optimize, stats
 
 PLANNED_LOOKS = (3, 5, 8, 12, 20)
 ALPHA = 0.05  # chance of a wrong claim in one direction, over all looks together
-SPENDING_EXPONENT = 0.5
+SPENDING_EXPONENT = 0.53
 POWER = 0.8
 
 _NODES = 160  # Gauss–Legendre nodes for one look; bounds are then exact to seven digits

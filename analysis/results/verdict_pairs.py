@@ -1,21 +1,11 @@
-"""Which strategies are held against which, and what each gains over the other."""
+"""Which strategies are held against which."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.results.search_arrays import SearchArrays, search_arrays
-from analysis.results.search_gain import (
-    Gain,
-    SearchValue,
-    gain_of_search,
-    gain_of_searches,
-    paired_gain,
-    search_value,
-)
 from analysis.results.verdict_words import plain
 from greenkd.records import StrategyKind, TrialStatus
 
@@ -163,60 +153,3 @@ def _pair(
         same_cost=same_cost,
         trials=trials,
     )
-
-
-def gains_of_pairs(pairs: list[Pair], setting: pd.DataFrame) -> list[Gain]:
-    """Returns what each pair's strategy gains over its control.
-
-    Strategies of one trial per seed show no noise of their own; the setting's grid, where it has one, tells what noise
-    is to be expected of them.
-
-    Args:
-        pairs: What `pairs_of_setting` returned.
-        setting: The setting's rows of the runs frame.
-    """
-    noise = _noise_of_grid(setting, pairs[0].trials) if pairs else None
-    return [_gain(pair, noise) for pair in pairs]
-
-
-def _gain(pair: Pair, noise: SearchValue | None) -> Gain:
-    differences = np.array(pair.gains, dtype=np.float64)
-    if not len(differences):
-        return _no_gain()
-
-    # A search shows its own noise, and so does a control that is one.
-    arrays = search_arrays(pair.seeds, pair.trials)
-    if len(differences) > 1 and arrays.shows_noise:
-        other = search_arrays(pair.control_runs, pair.trials)
-        if pair.control_chooses and other.shows_noise:
-            return gain_of_searches(_value(arrays), _value(other))
-        return gain_of_search(_value(arrays), pair.other, 100 * pair.further)
-
-    if noise is None:
-        return paired_gain(differences, np.asarray(0.0), 0.0)
-    expected = 2 * noise.training_variance
-    least = np.where(noise.collapses, expected, 0.0)
-    return paired_gain(differences, expected, noise.prior_df, least_variance=least)
-
-
-def _noise_of_grid(setting: pd.DataFrame, trials: pd.DataFrame) -> SearchValue | None:
-    """Returns what the setting's first grid of two seeds or more shows; None where there is none."""
-    grids = setting[(setting["kind"] == StrategyKind.GRID) & setting["test_score"].notna()]
-
-    for label in grids["strategy"].unique():
-        arrays = search_arrays(grids[grids["strategy"] == label], trials)
-        if len(arrays.chosen) > 1 and arrays.shows_noise:
-            return _value(arrays)
-    return None
-
-
-def _value(arrays: SearchArrays) -> SearchValue:
-    return search_value(arrays.validation, arrays.test, taus=arrays.taus, chosen=arrays.chosen)
-
-
-def _no_gain() -> Gain:
-    nothing = np.asarray(math.nan)
-    return Gain(
-        value=nothing, standard_error=nothing, df=nothing, seeds=0, further_seeds=0,
-        own_variance=nothing, prior_variance=nothing, prior_df=nothing,
-    )  # fmt: skip
