@@ -1,10 +1,10 @@
-"""Intervals that are crossed over seeds and test images: what would be found with other seeds and other images of the kind.
+"""Intervals that are crossed over seeds and test images: what other seeds and other images of the kind would give.
 
 A gain that was found on one test set has two sources of chance: the seeds of the trainings, and which images were drawn
 (Dietterich 1998, Neural Computation 10; Bouthillier et al. 2021, "Accounting for variance in machine learning
 benchmarks", MLSys). Seeds and images are crossed: every training was tested on every image. So the difference on one
-image under one seed is gain + seed + image + rest, a two-way layout with both effects random, and the variance of its
-mean over S seeds and I images is the expected mean square of the seeds over S·I plus the component of the images over I:
+image under one seed is gain + seed + image + rest, a two-way layout with both effects random. The variance of its mean
+over S seeds and I images is estimated without bias by the layout's mean squares:
 
     Var(mean) = MS(seeds) / (S·I) + (MS(images) − MS(rest)) / (S·I)
 

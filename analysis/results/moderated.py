@@ -46,8 +46,11 @@ def believed_degrees_of_freedom(own: ArrayLike, own_df: ArrayLike, prior: ArrayL
         prior: The prior variance.
         prior_df: How many degrees of freedom the prior is worth where nothing contradicts it.
     """
+    values, expected = np.asarray(own, dtype=np.float64), np.asarray(prior, dtype=np.float64)
+    nothing_expected = np.where(values > 0, np.inf, 0.0)
+    ratio = np.where(expected > 0, values / np.where(expected > 0, expected, 1.0), nothing_expected)
+
     degrees = np.asarray(own_df, dtype=np.float64)
-    ratio = np.asarray(own, dtype=np.float64) / np.maximum(prior, np.finfo(np.float64).tiny)
     chance = stats.chi2.sf(degrees * ratio, degrees)
     return np.asarray(np.asarray(prior_df, dtype=np.float64) * np.minimum(chance / _CONTRADICTED, 1.0))
 

@@ -209,6 +209,7 @@ def verdicts(
                     tests[number],
                     p_values[number],
                     looks[number],
+                    alone[number],
                     levels[number],
                     primary=number == 0,
                     margin=margin,
@@ -225,6 +226,7 @@ def _verdict(
     tests: Paired,
     p_values: tuple[float, float],
     looks: tuple[int, ...],
+    alone: float,
     levels: tuple[float, float],
     *,
     primary: bool,
@@ -239,7 +241,9 @@ def _verdict(
 
     seed_range = None
     if decision == CANNOT_TELL and gain.standard_error > 0:
-        seed_range = seeds_to_decide(float(gain.value) - margin, float(gain.standard_error), gain.seeds, looks)
+        distance = float(gain.value) - margin
+        share = (levels[0] if distance > 0 else levels[1]) / alone if alone > 0 else 1.0
+        seed_range = seeds_to_decide(distance, float(gain.standard_error), gain.seeds, looks, share=share)
 
     return Verdict(
         setting=pair.setting,

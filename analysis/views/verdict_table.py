@@ -10,7 +10,6 @@ from analysis.results.verdict_words import interval, plain, signed
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
-
 _NO_INTERVAL = (math.nan, math.nan)
 
 
@@ -62,8 +61,8 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
             "the cheaper strategy alone",
             f"level: chance of each end of the interval to be wrong at this look; looks are planned at {looks}, and "
             "5 % are spent over all of them, in each direction",
-            "seeds × images: the interval for other seeds and other test images of the kind; the verdict speaks of these "
-            "test images",
+            "seeds × images: the interval for other seeds and other test images of the kind; the verdict itself speaks "
+            "of these images",
             "primary: a setting's first verdict; its others, the secondary ones, share one more 5 % by Holm",
             "p(worth): the gain exceeds the margin, p(not): it stays below; one-sided, moderated t; a verdict needs "
             "p ≤ level",

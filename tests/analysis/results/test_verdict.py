@@ -7,7 +7,7 @@ import pytest
 
 import analysis
 from analysis.results.search_gain import gain_of_search, paired_gain, search_value
-from analysis.results.sequential_looks import nominal_level
+from analysis.results.sequential_looks import nominal_level, seeds_to_decide
 from analysis.results.verdict import Verdict
 from analysis.results.verdict_words import CANNOT_TELL, EQUAL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
@@ -85,6 +85,17 @@ def test_the_first_verdict_has_the_level_alone_and_the_others_share_one(tmp_path
     assert [verdict.primary for verdict in others] == [False, False]
     assert min(level for verdict in others for level in verdict.levels) == pytest.approx(nominal_level(4) / 2)
     assert "kd (secondary): " in others[0].sentence
+
+
+def test_more_seeds_of_a_secondary_verdict_are_those_of_its_level(tmp_path: Path) -> None:
+    found = planted(tmp_path, [1.0, 2.0, 0.2, 2.2])
+    undecided = [verdict for verdict in found if verdict.seed_range is not None]
+    assert {verdict.primary for verdict in undecided} == {True, False}
+    for verdict in undecided:
+        distance = float(verdict.gain.value) - 0.5
+        level = verdict.levels[0] if distance > 0 else verdict.levels[1]
+        expected = seeds_to_decide(distance, float(verdict.gain.standard_error), 4, share=level / nominal_level(4))
+        assert verdict.seed_range == expected
 
 
 def test_the_gain_is_that_of_all_trials_worked_out_from_their_arrays(tmp_path: Path) -> None:
