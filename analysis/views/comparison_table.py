@@ -90,7 +90,7 @@ def _endpoint_columns(rows: list[dict[str, Any]], words: MetricWords) -> list[Co
     """Returns what else the test says, where it is on record: the loss, and how well confidence fits accuracy."""
     shown = []
     for name, header, scale, digits in (
-        ("test_loss", f"test\n{words.loss_header}", 1.0, 3),
+        ("test_loss", f"test {words.loss_header}", 1.0, 3),
         ("test_calibration_error", "ECE %", 100.0, 2),
     ):
         values = [(scale * row[f"{name}_mean"], scale * row[f"{name}_sd"]) for row in rows]

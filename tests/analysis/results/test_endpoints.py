@@ -29,7 +29,7 @@ def test_the_test_says_more_than_the_score(tmp_path: Path) -> None:
 
     (table,) = analysis.comparison_tables(sweep, comparison)
     rows = {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
-    assert rows["grid"]["test\nCE nats"] == "0.250 ± 0.071"
+    assert rows["grid"]["test CE nats"] == "0.250 ± 0.071"
     assert rows["grid"]["ECE %"] == "4.00 ± 1.41"
     assert rows["stochastic"]["ECE %"] == "–"
     assert any(note.startswith("ECE: expected calibration error") and "15 bins" in note for note in table.notes)

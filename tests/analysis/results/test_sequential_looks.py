@@ -70,8 +70,8 @@ def test_more_seeds_are_a_range() -> None:
 
 
 def test_a_verdict_that_shares_its_level_needs_more_seeds() -> None:
-    # At a sixth of the level the bound at 5 seeds is 2.91: 0.6 is 3.87 standard errors off there, less than with 0.84
-    # of power on top. Alone it is more than 2.30 + 0.84.
+    # The gain may be 0.6 from the margin: at 5 seeds 3.87 standard errors, more than 2.30 + 0.84. At a twelfth of the
+    # level it is less than 3.12 + 0.84; at 8 seeds 4.90 standard errors are more than 3.09 + 0.84.
     assert seeds_to_decide(-0.4, 0.2, 3).fewest == 2
     assert seeds_to_decide(-0.4, 0.2, 3, share=1 / 12).fewest == 5
 
