@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from greenkd.errors import GreenkdError
-from greenkd.output_encoding import make_output_readable
+from greenkd.output_encoding import make_output_readable, printable
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
 _COMMANDS = {"weights": "greenkd.weights.command", "energy-check": "greenkd.energy.cross_check"}
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         importlib.import_module(_COMMANDS[name]).main(rest)
     except GreenkdError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from greenkd.environment_values import read_environment_values
 from greenkd.errors import ConfigError
 
 # Settings that cannot change a result, only where and how it is made: two configurations that differ in these alone
@@ -47,6 +48,7 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("student.init", None): "torchvision",
     ("teacher.init", None): "torchvision",
     ("temperature.rule", None): "shared",
+    ("temperature.search", None): None,
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
     ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
@@ -67,11 +69,14 @@ NOT_SETTING = ("temperature", "seed")
 def plain(config: DictConfig) -> dict[str, Any]:
     """Returns the resolved configuration as plain containers, Hydra's own node left out.
 
+    What comes from the environment is read as if it had been typed.
+
     Raises:
         ConfigError: A value is missing (`???`) or an interpolation leads nowhere.
     """
     ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
+        read_environment_values(ours)
         container = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)

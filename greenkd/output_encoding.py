@@ -1,11 +1,14 @@
-"""Output that any stream can take: what its encoding lacks is written in ASCII, so that it stays readable.
+"""Output that any stream can take and no terminal obeys.
 
-A pipe under a C locale, or a console with a code page of Windows, takes no τ. One character stands for one wherever it
-can, so that tables stay aligned.
+A pipe under a C locale, or a console with a code page of Windows, takes no τ: what an encoding lacks is written in
+ASCII, one character for one wherever it can, so that tables stay aligned. Names come from command lines, folders and
+records that others wrote: what would steer a terminal is shown by its number.
 """
 
 import codecs
 import io
+import logging
+import re
 import sys
 import unicodedata
 
@@ -18,6 +21,22 @@ _REPLACEMENTS = {
     **{"→": ">", "←": "<", "…": ".", "–": "-", "—": "-", "‖": "|", "“": '"', "”": '"', "‘": "'", "’": "'"},
     **{"─": "-", "━": "-", "═": "=", "│": "|", "├": "|", "└": "`", "╸": "-", "╺": "-", "•": "*", "⁻": "-"},
 }
+
+# Control characters but line break and tab, the marks that turn the direction of writing, halves of surrogate pairs.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Returns text that a terminal shows and does not obey: escape sequences and their like by number, `\x1b`."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats lines of a log, on a terminal or in a file that people show on one, so that no name in them steers it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return printable(super().format(record))
 
 
 def make_output_readable() -> None:

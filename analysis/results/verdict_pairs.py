@@ -1,6 +1,7 @@
 """Which strategies are held against which."""
 
 import dataclasses
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,8 @@ class Pair:
     def choice(self) -> str:
         """What the strategy does at its cost, within a sentence."""
         kind = None if self.seeds.empty else self.seeds["kind"].iloc[0]
-        return self._choice(plain(self.strategy), kind, self._trained(self.seeds))
+        searched = {} if self.seeds.empty else self.seeds["searched"].iloc[0]
+        return self._choice(plain(self.strategy), kind, searched, self._trained(self.seeds))
 
     @property
     def control_choice(self) -> str:
@@ -71,10 +73,17 @@ class Pair:
         if not self.control_chooses:
             return plain(self.control)
         runs = self.control_runs
-        return self._choice(plain(self.control), runs["kind"].iloc[0], self._trained(runs))
+        first = runs.iloc[0]
+        return self._choice(plain(self.control), first["kind"], first["searched"], self._trained(runs))
 
     @staticmethod
-    def _choice(strategy: str, kind: object, trained: pd.DataFrame) -> str:
+    def _choice(strategy: str, kind: object, searched: Collection[str], trained: pd.DataFrame) -> str:
+        if searched and trained["trial"].nunique() > 1:
+            *others, last = searched
+            what, name = f"{', '.join(('τ', *others))} and {last}", strategy.partition(" τ ×")[0]
+            if kind == StrategyKind.GRID:
+                return f"choosing {what} from {trained['trial'].nunique()} combinations ({name})"
+            return f"choosing {what} in {trained['trial'].nunique()} trainings by {name}"
         if kind == StrategyKind.GRID and trained["tau"].nunique():
             return f"choosing τ from {trained['tau'].nunique()} values ({strategy})"
         if kind == StrategyKind.RESTARTS:

@@ -15,6 +15,7 @@ from greenkd.campaign.evaluation import close_campaign
 from greenkd.campaign.folder import CampaignFolder, record_refusal
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
@@ -123,6 +124,7 @@ class Campaign:
         Raises:
             GreenkdError: As for `run_campaign`.
         """
+        self._settings = with_tau_source(self._settings, self._path)
         # A campaign that has ended stays as it is, unless it is asked to go on.
         self._folder = CampaignFolder(self._path, self._settings)
         existing = self._folder.record()

@@ -28,6 +28,8 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
+from greenkd.records.manifest import FILE as MANIFEST_FILE
+from greenkd.records.manifest import extend_manifest, remove_manifest, write_manifest
 from greenkd.records.timestamps import now
 from greenkd.temperature.storage import describe_storage
 from greenkd.training.safetensors_io import set_aside
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 # Of the record, when a campaign that had ended goes on.
 _KEPT_WHEN_IT_GOES_ON = (
     "created_at",
+    "tau_source",
     "teacher_result",
     "chosen_trial",
     "chosen_params",
@@ -79,6 +82,7 @@ class CampaignFolder:
         config = dict(self._settings.config) | {"storage": None if storage is None else describe_storage(storage)}
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         with self.lock("record"):
+            remove_manifest(self.path)  # the campaign goes on
             write_text(self.path / "config.yaml", text)
 
     def has_another_budget(self) -> bool:
@@ -201,30 +205,43 @@ class CampaignFolder:
     def _write(self, record: CampaignRecord) -> CampaignRecord:
         # Another process may have created it by a clock that was set back since.
         record = dataclasses.replace(record, updated_at=max(record.updated_at, record.created_at))
+
+        # A manifest says that nothing will change any more: it goes before the record does, and comes after it.
+        remove_manifest(self.path)
         write_campaign(self.path / "campaign.json", record)
+        if _has_ended(record):
+            write_manifest(self.path)
         return record
 
     def tidy(self) -> None:
-        """Removes the trials' weights and checkpoints of a campaign that has ended."""
+        """Removes the trials' weights and checkpoints of a campaign that has ended, and sees to its manifest.
+
+        A process may have been killed before it could write one, and earlier versions wrote none.
+        """
         with self.lock("record"):
             record = self.record()
-            if record is None or record.budget_stopped or record.refused:
+            if record is None or not _has_ended(record):
                 return
-            if record.status is not CampaignStatus.RUNNING:
+            if not record.budget_stopped:
                 shutil.rmtree(self.path / "trials", ignore_errors=True)
+            if not (self.path / MANIFEST_FILE).exists():
+                write_manifest(self.path)
 
     def rows(self) -> list[TrialRow]:
         """Returns the last row of every trial on record."""
         return list({row.trial: row for row in read_rows(self.path / "trials.jsonl", TrialRow).rows}.values())
 
     def report_torn(self) -> None:
-        """Says which lines were cut off; they stay in their files and are left out."""
+        """Says which lines were cut off or changed; they stay in their files and are left out."""
         kinds: dict[str, Any] = {"trials": TrialRow, "epochs": EpochRow, "steps": StepsRow, "ledger": LedgerRow}
         kinds["tests"] = CorrectnessRow
         for name, kind in kinds.items():
             file = self.path / f"{name}.jsonl"
-            for line in read_rows(file, kind).torn:
+            lines = read_rows(file, kind)
+            for line in lines.torn:
                 log.warning("%s: a line was cut off and is left out: %.60s…", file, line)
+            for line in lines.changed:
+                log.warning("%s: a line was changed since it was written, and is left out: %.60s…", file, line)
 
     def next_attempt(self, trial: int) -> int:
         """Returns the number of the next attempt; every start of a trial is one, killed ones included."""
@@ -234,6 +251,22 @@ class CampaignFolder:
 
         attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
         return 1 + max(attempts, default=-1)
+
+
+def extend_manifest_of(folder: Path) -> None:
+    """Takes lines into a finished campaign's manifest that were appended at the end of a command.
+
+    Raises:
+        StorageError: The manifest cannot be written.
+    """
+    if (folder / MANIFEST_FILE).exists():
+        with FileLock(folder / ".locks" / "record.lock"):
+            extend_manifest(folder)
+
+
+def _has_ended(record: CampaignRecord) -> bool:
+    """Tells whether nothing goes on with a campaign unless it is asked to."""
+    return record.status is not CampaignStatus.RUNNING and not record.refused
 
 
 def record_refusal(path: Path, settings: Settings, error: Exception) -> None:

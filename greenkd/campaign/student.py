@@ -2,6 +2,7 @@
 
 import torch
 
+from greenkd.campaign.searched_settings import settings_of_trial
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
 from greenkd.objectives import NO_MATRIX_PRODUCTS, Setup
@@ -19,11 +20,13 @@ def build_learner(
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
-        params: The trial's, which its seed and its rule follow from; None: of no trial, with the campaign's seed.
+        params: The trial's, which its seed, its rule and searched settings follow from; None: of no trial, with the
+            campaign's seed and settings.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
     """
+    settings = settings_of_trial(settings, params or {})
     networks, data = context.networks, context.data
     recipe, config = settings.training.recipe, settings.student.mapping
     seed = settings.seed if params is None else settings.strategy.trial_seed(settings.seed, params)

@@ -109,8 +109,7 @@ def _record(settings: Settings, planned: Sequence[PlannedCampaign], start: _Cost
     for campaign in planned:
         by_strategy.setdefault(campaign.settings.temperature.name, []).append(campaign)
     strategies = {
-        name: _total(_campaign_costs(campaign) for campaign in campaigns)
-        for name, campaigns in by_strategy.items()
+        name: _total(_campaign_costs(campaign) for campaign in campaigns) for name, campaigns in by_strategy.items()
     }
     total = _total([*shared.values(), *strategies.values()])
 

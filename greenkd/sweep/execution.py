@@ -16,6 +16,7 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
@@ -24,6 +25,7 @@ from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
+from greenkd.records.files import refuse_links
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.interleave import RecordOrError, take_turns
@@ -37,6 +39,8 @@ log = logging.getLogger("greenkd")
 
 # Free space without which no campaign begins: a full disk still takes an empty file.
 ROOM_BYTES = 1 << 16
+# In a campaign's folder: Hydra, filelock and SQLite open these.
+_OPENED_BY_OTHERS = (".hydra", ".hydra/*", ".locks", ".locks/*", "*.log", "study.db")
 
 
 @dataclasses.dataclass
@@ -120,7 +124,7 @@ class Command:
             if settings is None:
                 self.repeats.add(folder.resolve())
             else:
-                self.campaigns.append((settings, folder))
+                self.campaigns.append((with_tau_source(settings, folder), folder))
 
         if not self._trains_nothing():
             for _, folder in self.campaigns:
@@ -255,12 +259,13 @@ class Command:
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes a campaign's folder, and tries whether it takes a file that is not empty."""
+    """Makes a campaign's folder, tries whether it takes a file that is not empty, and whether links lie in wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(ROOM_BYTES))
             file.flush()
+        refuse_links(folder, _OPENED_BY_OTHERS)
     except OSError as error:
         raise StorageError(
             f"{folder}: cannot be written ({error.strerror}); "

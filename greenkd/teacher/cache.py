@@ -215,7 +215,10 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
     context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
-    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    lines = read_rows(ledger, LedgerRow)
+    if lines.changed:
+        log.warning("%s: %d line(s) were changed since they were written, and are left out", ledger, len(lines.changed))
+    rows = [row for row in lines.rows if row.phase is Phase.TEACHER_TRAINING]
     own = own_terms(rows)
     record = TeacherRecord(
         key=folder.name,

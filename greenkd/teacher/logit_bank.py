@@ -264,4 +264,11 @@ def costs_paid(folder: Path, campaign_id: str, since: str, own: OwnTerms) -> Cos
 
 
 def _ledger(folder: Path) -> list[LedgerRow]:
-    return read_rows(folder / LEDGER, LedgerRow).rows
+    lines = read_rows(folder / LEDGER, LedgerRow)
+    if lines.changed:
+        log.warning(
+            "%s: %d line(s) were changed since they were written, and are left out of what these logits cost",
+            folder / LEDGER,
+            len(lines.changed),
+        )
+    return lines.rows

@@ -137,6 +137,8 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         environment=dataclasses.replace(ENVIRONMENT, meter=plan.meter),
         created_at=NOW,
         updated_at=NOW,
+        searched=plan.searched,
+        tau_source=plan.tau_source,
     )
     records.write_campaign(folder / "campaign.json", record)
     if plan.temperature is not None:
@@ -171,9 +173,9 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
     path.write_text("".join(json.dumps(vars(row)) + "\n" for row in rows))
 
 
-def _params(trial: Trial) -> dict[str, float | int | str]:
+def _params(trial: Trial) -> dict[str, Any]:
     named = {"tau": trial.tau, "restart": trial.restart}
-    return {name: value for name, value in named.items() if value is not None}
+    return {name: value for name, value in named.items() if value is not None} | trial.others
 
 
 def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:

@@ -1,6 +1,5 @@
 """A campaign that is refused after it was begun says so, and the same command goes on once the cause is mended."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from greenkd.sweep.interleave import take_turns
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign, StopAfter, settings
 from tests.outside.pictures import save, write_folder
+from tests.records.edits import edit_document
 
 GRID = ("temperature=grid", "temperature.taus=[2,8,4]")
 ONE_PICTURE = "has 1 training image"
@@ -93,7 +93,7 @@ def test_other_images_under_trials_on_record_stay_refused(tmp_path: Path) -> Non
     folder = stopped(tmp_path)
     folder.refuse("anything")
     file = folder.path / "campaign.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"data_fingerprint": "of other images"}))
+    edit_document(file, data_fingerprint="of other images")
     with pytest.raises(ConfigError, match="was begun on other images"):
         Campaign(tmp_path, *GRID)
 
