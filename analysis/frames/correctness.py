@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
 from greenkd.errors import RecordError
 from greenkd.records import CampaignRecord, read_correctness
 

@@ -9,9 +9,8 @@ from scipy import stats
 import analysis
 from analysis.results.image_crossing import crossed_interval
 from analysis.results.search_gain import paired_gain
-from greenkd.records import StrategyKind
+from greenkd.records import StrategyKind, append_row
 from greenkd.records.correctness import FILE, correctness_row
-from greenkd.records.files import append_row
 from tests.analysis.plans import Plan, Trial
 from tests.analysis.sweeps import write_campaign
 
