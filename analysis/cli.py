@@ -1,6 +1,7 @@
 """The command line: `python -m analysis multirun/<sweep>`, also installed as `greenkd-analysis`."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import analysis
 from greenkd.errors import StorageError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
+from greenkd.stops import stopping_in_one_line
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -30,7 +32,7 @@ examples
   python -m analysis multirun/default --verify             are all files what was written? no tables
 
 exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
-option is wrong; 3 where --verify finds a file that is not what was written."""
+option is wrong; 3 where --verify finds a file that is not what was written; 130 where it was stopped."""
 
 _CHANGED = 3
 
@@ -127,9 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
     make_output_readable()
     options = make_parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
 
     try:
-        return _verify(options.folders) if options.verify else _run(options)
+        with stopping_in_one_line(shlex.join(["python", "-m", "analysis", *typed])):
+            return _verify(options.folders) if options.verify else _run(options)
     except (analysis.AnalysisError, StorageError) as error:
         print(printable(f"error: {error}"), file=sys.stderr)
         return 2

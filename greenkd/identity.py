@@ -18,7 +18,6 @@ from greenkd.errors import ConfigError
 NOT_IDENTITY = (
     "sweep",
     "device",
-    "threads",
     "cache_dir",
     "data_dir",
     "storage",
@@ -44,6 +43,7 @@ NOT_IDENTITY = (
 # of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where
 # the key is that target's own.
 ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
+    ("threads", None): "auto",
     ("training.teacher.batch_size", None): None,
     ("student.init", None): "torchvision",
     ("teacher.init", None): "torchvision",
@@ -201,6 +201,8 @@ def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[st
         plainer = without_new_defaults(value, f"{key}.") if isinstance(value, Mapping) else value
         if key == "temperature.rule" and isinstance(plainer, Mapping) and plainer.keys() == {"name"}:
             plainer = plainer["name"]  # a rule's name alone says the same
+        if key == "threads" and plainer == 1:
+            plainer = "auto"  # as earlier versions named both; `greenkd.campaign.threads_check` keeps them apart
 
         entries = [entry for entry in ((key, target), (key, None)) if entry in ADDED_SETTINGS]
         if not any(plainer == ADDED_SETTINGS[entry] for entry in entries):

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 
 import rich
@@ -35,6 +36,20 @@ class ConsoleHandler(logging.Handler):
             rich.get_console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         except (OSError, ValueError):
             self.handleError(record)
+
+
+class LogFile(logging.FileHandler):
+    """The log in a campaign's folder; lines that a full disk does not take are lost, as records are no log's task."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Says nothing of a disk's refusal: the next record that is not taken either stops the campaign and says so."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Closes the file, whatever it may still have to write."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def kwh(value: float | None) -> str:

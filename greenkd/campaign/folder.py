@@ -1,6 +1,5 @@
 """A campaign's folder: which campaign it belongs to, what is on record in it, and the locks that processes share."""
 
-import contextlib
 import dataclasses
 import logging
 import shutil
@@ -12,7 +11,11 @@ import yaml
 from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
-from greenkd.errors import ConfigError, DamagedRecordError, GreenkdError, StorageError, TrainingInterruptedError
+from greenkd.errors import (
+    ConfigError,
+    DamagedRecordError,
+    StorageError,
+)
 from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
@@ -178,16 +181,17 @@ class CampaignFolder:
             # Another process that shares the trials may have been refused: this one has not.
             going_on: dict[str, Any] = {}
             if current.refused:
-                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False}
+                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False, "broken_off_by": None}
             elif current.status is not CampaignStatus.RUNNING:
                 return current
             return self._write(dataclasses.replace(current, **{**going_on, "updated_at": now(), **changes}))
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str, broken_off_by: str = "refusal") -> None:
         """Puts on record why a campaign that runs cannot go on; the same command takes it up again.
 
         Args:
             message: What is to be mended.
+            broken_off_by: As `CampaignRecord.broken_off_by`.
         """
         with self.lock("record"):
             current = self.record()
@@ -196,7 +200,13 @@ class CampaignFolder:
 
             is_complete = any(row.status is TrialStatus.COMPLETE for row in self.rows())
             status = CampaignStatus.PARTIAL if is_complete else CampaignStatus.FAILED
-            self._write(dataclasses.replace(current, status=status, message=message, refused=True, updated_at=now()))
+            changes: dict[str, Any] = {
+                "status": status,
+                "message": message,
+                "refused": True,
+                "broken_off_by": broken_off_by,
+            }
+            self._write(dataclasses.replace(current, **changes, updated_at=now()))
 
     def _has_trained(self) -> bool:
         """Tells whether anything in the folder comes from a training of a student."""
@@ -267,21 +277,3 @@ def extend_manifest_of(folder: Path) -> None:
 def _has_ended(record: CampaignRecord) -> bool:
     """Tells whether nothing goes on with a campaign unless it is asked to."""
     return record.status is not CampaignStatus.RUNNING and not record.refused
-
-
-def record_refusal(path: Path, settings: Settings, error: Exception) -> None:
-    """Puts on record what a campaign was broken off by, unless a stop was asked for.
-
-    Args:
-        path: The campaign's folder, which may be another campaign's, and is then left as it is.
-        settings: The campaign's.
-        error: A refusal, or what nobody foresaw.
-    """
-    if isinstance(error, TrainingInterruptedError):
-        return
-
-    message = " ".join(str(error).split())
-    if not isinstance(error, GreenkdError):
-        message = f"{type(error).__name__}: {message}"
-    with contextlib.suppress(GreenkdError, OSError):  # the folder may be what it was refused for
-        CampaignFolder(path, settings).refuse(message)

@@ -40,7 +40,7 @@ def open_context(
         monitor: Open; this process's own.
         data: Keeps the data set for the campaign that follows.
         device: Where this process trains.
-        processes: Trainings that run side by side and divide the CPUs.
+        processes: Trainings that run side by side.
 
     Raises:
         ConfigError: The budget limits what the meter does not measure.

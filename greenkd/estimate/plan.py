@@ -146,7 +146,9 @@ class Planner:
         self, settings: Settings, state: CampaignState, trial_seeds: tuple[int, ...], rates: Rates
     ) -> PlannedCampaign:
         training, context = settings.training, self._context(settings)
-        placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
+        placement = place_trials(
+            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
+        )
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         if settings.setting_id not in self._flops:
@@ -179,7 +181,7 @@ def _teacher(settings: Settings, context: TrainingContext) -> str | None:
     if network.get("weights"):
         return None
     training = settings.training
-    return teacher_key(context, network, training.teacher_recipe(), training.teacher.seed)
+    return teacher_key(context, network, source, training.teacher_recipe(), training.teacher.seed)
 
 
 def _is_trained(settings: Settings, key: str) -> bool:
@@ -208,7 +210,7 @@ def _logits(
     epochs = settings.training.recipe.epochs
     streams = []
     for seed in dict.fromkeys(trial_seeds):
-        key = stream_key(settings, context.data, key_of_teacher, seed)
+        key = stream_key(settings, context, key_of_teacher, seed)
         files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
         stored = len({file.name.split("_")[1][:4] for file in files})
         streams.append((key, 1 - min(stored, epochs) / epochs))

@@ -51,6 +51,7 @@ from greenkd.records.documents import (
 )
 from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
 from greenkd.records.files import not_written, open_file, read_bytes, write_bytes, write_text
+from greenkd.records.folders import make_folder
 from greenkd.records.ledger import (
     UNMETERED,
     Costs,
@@ -105,6 +106,7 @@ __all__ = [
     "choose_trial",
     "find_campaigns",
     "is_start_up",
+    "make_folder",
     "meter_of",
     "not_written",
     "open_file",

@@ -143,6 +143,7 @@ class CampaignRecord:
     message: str | None = None
     budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
     refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
+    broken_off_by: str | None = None  # where it is refused: "refusal", "teacher" (it failed), "unforeseen" (a bug)
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them

@@ -127,6 +127,8 @@ def not_written(path: Path, error: OSError) -> StorageError:
     """Returns what to tell a user whose disk refused a write."""
     if isinstance(error, LinkError):
         return StorageError(f"{path}: {error.strerror}")
+    if isinstance(error, FileNotFoundError):
+        return StorageError(f"{path}: its folder was removed meanwhile; the same command makes it anew")
 
     return StorageError(
         f"{path}: cannot be written ({error.strerror}); "

@@ -28,6 +28,7 @@ from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_ca
 from greenkd.records.files import refuse_links
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
+from greenkd.sweep.failed_writes import in_words, is_full
 from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
@@ -36,6 +37,9 @@ from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 log = logging.getLogger("greenkd")
+
+# What a campaign was broken off by, where that is no refusal.
+_CODE_OF: dict[str | None, ExitCode] = {"teacher": ExitCode.TRIALS_FAILED, "unforeseen": ExitCode.UNFORESEEN}
 
 # Free space without which no campaign begins: a full disk still takes an empty file.
 ROOM_BYTES = 1 << 16
@@ -139,7 +143,8 @@ class Command:
         try:
             with stop_on_signals() as stop:
                 return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
-        except TrainingInterruptedError:
+        except TrainingInterruptedError as error:
+            show(f"{error}; nothing was trained. To go on: {self.line}", style="yellow")
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
             refuse(str(error))
@@ -179,8 +184,10 @@ class Command:
             self.note(ExitCode.TRIALS_FAILED)
             return "failed"
         except (GreenkdError, OSError) as error:
-            log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
+            log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
             self.note(ExitCode.REFUSED)
+            if is_full(error) and not self.launched:  # no other campaign would come further
+                sys.exit(self.exit_code)
             return "refused"
         except Exception:  # one campaign that breaks off must not take the others of the sweep with it
             log.exception("this campaign broke off for a reason nobody foresaw; please report it")
@@ -227,20 +234,19 @@ class Command:
         try:
             for line in close_command(folders, sweep_folder(folders[0]), self.line):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     @contextlib.contextmanager
     def comparing(self) -> Iterator[None]:
         """Records what is done until the block's end as the comparison, for which no campaign is charged."""
         begun = since_process_start()
-        yield
-
         try:
+            yield
             record_comparison(sweep_folder(self.campaigns[0][1]), self.line, begun)
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     def note_records(self) -> None:
@@ -253,7 +259,7 @@ class Command:
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(ExitCode.REFUSED)
+                self.note(_CODE_OF.get(record.broken_off_by, ExitCode.REFUSED))
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
