@@ -10,6 +10,19 @@ _TIMEOUT_S = 60
 
 # What `sbatch --signal` is told to send some time before the end, and submitit tells it.
 _ANNOUNCEMENTS = ("SIGUSR1", "SIGUSR2")
+# `squeue` names a job that has ended for some minutes more.
+_ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+)
 
 
 def hand_back(stopped_by: str | None) -> bool:
@@ -49,7 +62,8 @@ def is_queued(number: str) -> bool:
     Args:
         number: The job's, that of an array's job as 12_0.
     """
-    return bool(_run("squeue", "--noheader", "--format=%T", "--jobs", number).stdout.strip())
+    states = _run("squeue", "--noheader", "--format=%T", "--jobs", number).stdout.split()
+    return any(state not in _ENDED for state in states)
 
 
 def _is_preempted(number: str) -> bool:

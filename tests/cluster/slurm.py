@@ -70,7 +70,7 @@ def cluster() -> Iterator[dict[str, str]]:
             yield environment
         finally:
             subprocess.run(["scancel", "--user", "root"], env=environment, check=False, timeout=30)
-            time.sleep(1)
+            _wait_until(lambda: not _output(["squeue", "-h"], environment), "no job is left")
             for program in ("slurmd", "slurmctld", "munge"):
                 _end(folder / f"{program}.pid")
 
