@@ -16,7 +16,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 from submitit.core.utils import FailedJobError, UncompletedJobError
-from submitit.slurm.slurm import SlurmExecutor, SlurmJob
+from submitit.slurm import slurm
+from submitit.slurm.slurm import SlurmJob
 
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.slurm import is_queued
@@ -97,12 +98,12 @@ def _patient_jobs() -> Iterator[list[_Job]]:
             super().__init__(*args, **kwargs)
             jobs.append(self)
 
-    before = SlurmExecutor.job_class
-    SlurmExecutor.job_class = Job
+    # Jobs of an array are made by this name, whatever the executor's `job_class` is.
+    slurm.SlurmJob = Job  # type: ignore[misc]
     try:
         yield jobs
     finally:
-        SlurmExecutor.job_class = before
+        slurm.SlurmJob = SlurmJob  # type: ignore[misc]
 
 
 def _last_line(trace: str) -> str:
