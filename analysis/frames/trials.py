@@ -38,6 +38,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
         campaign_records: The records of the campaigns, by number; their tests are read.
         ledger: The ledger frame.
     """
+    # An attempt that paused at a rung and did not go on has two rows, of which the later one says how it ended.
+    rows = rows.drop_duplicates(_KEYS, keep="last")
     frame = rows.assign(status=[str(status) for status in rows["status"]], tau=[tau_of(p) for p in rows["params"]])
 
     # The ledger alone says what was spent: the costs that a row of trials.jsonl repeats are not read.

@@ -5,8 +5,10 @@ sample is softened by.
 """
 
 from greenkd.temperature.configuration import read_strategy
+from greenkd.temperature.halving import Halving
 from greenkd.temperature.optuna_search import OptunaSearch
 from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
+from greenkd.temperature.rungs import Rung, total_epochs
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
 from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import Proposal, StrategyStudy
@@ -17,6 +19,7 @@ __all__ = [
     "Distribution",
     "Fixed",
     "Grid",
+    "Halving",
     "OptunaSearch",
     "Params",
     "Proposal",
@@ -25,6 +28,7 @@ __all__ = [
     "Rule",
     "RuleInputs",
     "RuleSetup",
+    "Rung",
     "Schedule",
     "Scheduled",
     "Shared",
@@ -34,4 +38,5 @@ __all__ = [
     "StrategyStudy",
     "Temperatures",
     "read_strategy",
+    "total_epochs",
 ]

@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from greenkd.records import StrategyKind
 from greenkd.streams import numpy_stream, stream_seed
 from greenkd.temperature.rules import Rule, Shared
+from greenkd.temperature.rungs import Rung
 from greenkd.temperature.schedules import (
     Constant,
     Distribution,
@@ -71,6 +72,17 @@ class Strategy(ABC):
     def planned_trials(self) -> int:
         """Returns the number of trainings this strategy asks for."""
         return len(self.queue())
+
+    def rungs(self, epochs: int) -> list[Rung]:
+        """Returns where trials pause, and how many go on; most strategies train all of them without a pause.
+
+        Args:
+            epochs: Epochs of a whole training.
+
+        Raises:
+            ValueError: A training of so many epochs is too short.
+        """
+        return [Rung(epochs, self.planned_trials())]
 
     def queue(self) -> list[Params]:
         """Returns the parameters of the trials that are known beforehand; empty if a sampler proposes them."""

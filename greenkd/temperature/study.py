@@ -124,18 +124,21 @@ class StrategyStudy:
                 if self._latest_tries()[number].state == TrialState.RUNNING:
                     return self._resume(number, trial)
 
-            tries = self._latest_tries()
-            if not any(trial.state == TrialState.WAITING for trial in tries.values()):
-                unused = (number for number in range(self._strategy.planned_trials()) if number not in tries)
-                number = next(unused, -1)
-                if number < 0:
-                    return None
-                # Queued before it is asked for, so that it has its number from the first moment.
-                self._enqueue(number, {})
+            # One that is queued, but is not to be had, was begun before the study was lost.
+            while True:
+                tries = self._latest_tries()
+                if not any(trial.state == TrialState.WAITING for trial in tries.values()):
+                    unused = (number for number in range(self._strategy.planned_trials()) if number not in tries)
+                    number = next(unused, -1)
+                    if number < 0:
+                        return None
+                    # Queued before it is asked for, so that it has its number from the first moment.
+                    self._enqueue(number, {})
 
-            handle = self._start_waiting_trial()
-            number = handle.user_attrs[_NUMBER]
-            return _proposal(number, handle) if claim(number) else None
+                handle = self._start_waiting_trial()
+                number = handle.user_attrs[_NUMBER]
+                if claim(number):
+                    return _proposal(number, handle)
 
     def should_stop(self, proposal: Proposal, epoch: int, val_score: float) -> bool:
         """Reports one epoch's validation score; True if the pruner wants the training stopped."""
