@@ -1,4 +1,4 @@
-"""Successive halving: which τ go on, that nothing is trained twice, and that what is chosen is the grid's own training."""
+"""Successive halving: which τ go on, that nothing is trained twice, and that what is chosen is the grid's training."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ import analysis
 from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.records import CampaignStatus, LedgerRow, Phase, StrategyKind, TrialStatus, read_rows
 from greenkd.training.safetensors_io import load_tensors
-from tests.campaigns import Campaign, StopAfter, settings
+from greenkd.training.stop_signals import StopFlag
+from tests.campaigns import Campaign, settings
 
 TAUS = "temperature.taus=[1,2,3,4,8,16]"
 # Rungs of 1, 2 and 5 epochs: 6, 3 and 1 trainings.
 HALVING = ("temperature=halving", TAUS, "temperature.reduction_factor=2", "training.epochs=5", "threads=1")
 GRID = ("temperature=grid", TAUS, "training.epochs=5", "threads=1")
 TRAINING_IMAGES = 1438 - 287
-STEPS = -(-TRAINING_IMAGES // 128)
 
 
 def trained(campaign: Campaign) -> dict[tuple[int | None, int], tuple[object, ...]]:
@@ -113,30 +113,46 @@ def test_where_and_how_they_are_trained_changes_no_bit(tmp_path: Path, halving: 
         assert_same(other, halving)
 
 
-@pytest.mark.parametrize("step", [3, 6 * STEPS, 6 * STEPS + 2, 8 * STEPS + 5, 9 * STEPS + 1, 11 * STEPS])
-def test_a_stop_anywhere_changes_nothing(step: int, tmp_path: Path, halving: Campaign) -> None:
-    teacher = STEPS
+class StopAtRung(StopFlag):
+    """Asks for a stop at a step after so many trainings have paused."""
+
+    def __init__(self, root: Path, pauses: int, steps: int) -> None:
+        super().__init__()
+        self._root, self._pauses, self._left = root, pauses, steps
+
+    def check(self) -> None:
+        text = "".join(file.read_text() for file in self._root.rglob("trials.jsonl"))
+        trains = any(self._root.rglob("study.db"))
+        if trains and text.count('"paused"') == self._pauses:
+            self._left -= 1
+            if self._left == 0:
+                self.set("SIGTERM")
+        super().check()
+
+
+def stopped(root: Path, pauses: int, steps: int) -> Path:
+    """Returns the folder of a campaign that was stopped."""
     with pytest.raises(TrainingInterruptedError):
-        Campaign(tmp_path, *HALVING, stop=StopAfter(teacher + step))
+        Campaign(root, *HALVING, stop=StopAtRung(root, pauses, steps))
+    (config,) = (root / "multirun").rglob("config.yaml")
+    return config.parent
+
+
+@pytest.mark.parametrize(("pauses", "steps"), [(2, 4), (6, 1), (8, 5), (9, 12)])
+def test_a_stop_anywhere_changes_nothing(pauses: int, steps: int, tmp_path: Path, halving: Campaign) -> None:
+    stopped(tmp_path, pauses, steps)
     assert_same(Campaign(tmp_path, *HALVING), halving)
 
 
 def test_the_study_s_file_is_built_anew_between_rungs(tmp_path: Path, halving: Campaign) -> None:
-    with pytest.raises(TrainingInterruptedError):
-        Campaign(tmp_path, *HALVING, stop=StopAfter(STEPS + 7 * STEPS + 3))
-    (study,) = tmp_path.rglob("study.db")
-    study.unlink()
+    (stopped(tmp_path, 7, 3) / "study.db").unlink()
     assert_same(Campaign(tmp_path, *HALVING), halving)
 
 
-def test_a_rung_that_was_killed_before_it_was_decided_is_decided_alike(tmp_path: Path, halving: Campaign) -> None:
-    with pytest.raises(TrainingInterruptedError):
-        Campaign(tmp_path, *HALVING, stop=StopAfter(STEPS + 6 * STEPS + 1))
-    (file,) = tmp_path.rglob("trials.jsonl")
-    lines = file.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if '"paused"' in line]
-    assert len(kept) == 6
-    file.write_text("".join(kept[:-1]))  # the sixth had its checkpoint, and was killed before its row
+def test_a_rung_whose_last_row_a_kill_took_is_decided_alike(tmp_path: Path, halving: Campaign) -> None:
+    file = stopped(tmp_path, 6, 1) / "trials.jsonl"
+    paused = [line for line in file.read_text().splitlines(keepends=True) if '"paused"' in line]
+    file.write_text("".join(paused[:-1]))  # the last had its checkpoint, but not its row
     assert_same(Campaign(tmp_path, *HALVING), halving)
 
 
@@ -145,7 +161,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         settings(tmp_path, *HALVING, "temperature.min_epochs=5")
     with pytest.raises(ConfigError, match="lists one τ"):
         settings(tmp_path, "temperature=halving", "temperature.taus=[4]")
-    with pytest.raises(ConfigError, match="temperature.reduction_factor"):
+    with pytest.raises(ConfigError, match=r"temperature\.reduction_factor"):
         settings(tmp_path, *HALVING, "temperature.reduction_factor=1")
     with pytest.raises(ConfigError, match="has no temperature"):
         settings(tmp_path, *HALVING, "objective=none")
