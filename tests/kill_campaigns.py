@@ -21,8 +21,8 @@ SHORT = (
     "student.width=4",
     "teacher.width=8",
 )
-# Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own.
+# Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory
+# banks of the objective's own.
 CAMPAIGNS = {
     "stochastic": ("temperature=stochastic",),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),

@@ -48,7 +48,7 @@ class TrialQueue:
                 settings.seed,
                 settings.training.recipe.epochs,
             )
-            self.study.reconcile(folder.rows)
+            self.study.reconcile(folder.all_rows)
 
         context.budget.plan_finish(finish_plan(context))
 
@@ -142,7 +142,7 @@ class TrialQueue:
         try:
             with self.locked():
                 self._stop_at_rungs()
-                self.study.reconcile(self._context.folder.rows)
+                self.study.reconcile(self._context.folder.all_rows)
                 proposed = [self.study.propose(partial(claim, locks)) for _ in range(count())]
             yield [proposal for proposal in proposed if proposal is not None]
         finally:
@@ -195,7 +195,7 @@ class TrialQueue:
             return False
 
         # Whoever held it may have ended it just before, or paused it.
-        self.study.reconcile(self._context.folder.rows)
+        self.study.reconcile(self._context.folder.all_rows)
         if trial not in self._state().until:
             lock.release()
             return False

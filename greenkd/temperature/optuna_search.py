@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from greenkd.records import StrategyKind
 from greenkd.streams import stream_seed
 from greenkd.temperature.cmaes import SafeCmaEsSampler
+from greenkd.temperature.gp_per_kwh import GpPerKwh
 from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
 from greenkd.temperature.strategies import STRATEGY, Params, Strategy
@@ -22,7 +23,7 @@ class OptunaSearch(Strategy):
     """`n_trials` trainings whose τ an Optuna sampler proposes, each knowing the validation scores of those before.
 
     Attributes:
-        sampler: Optuna's sampler; `random` and `qmc` do not learn from earlier trials.
+        sampler: Optuna's sampler, or `gp_per_kwh`; `random` and `qmc` do not learn from earlier trials.
         n_trials: Trainings in all, those that are pruned included.
         low: Smallest τ.
         high: Largest τ.
@@ -32,7 +33,7 @@ class OptunaSearch(Strategy):
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.SEARCH
-    sampler: Literal["tpe", "gp", "random", "cmaes", "qmc"] = "tpe"
+    sampler: Literal["tpe", "gp", "random", "cmaes", "qmc", "gp_per_kwh"] = "tpe"
     n_trials: Annotated[int, pydantic.Field(ge=1)] = 10
     low: Tau = 2.0
     high: Tau = 20.0
@@ -78,6 +79,8 @@ class OptunaSearch(Strategy):
             return samplers.TPESampler(seed=trial_seed)
         if self.sampler == "gp":
             return samplers.GPSampler(seed=trial_seed)
+        if self.sampler == "gp_per_kwh":
+            return GpPerKwh(self.space(), trial_seed)
         if self.sampler == "cmaes":
             return SafeCmaEsSampler(seed=trial_seed)
         return samplers.RandomSampler(seed=trial_seed)

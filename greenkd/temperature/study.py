@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature.cmaes import SafeCmaEsSampler
+from greenkd.temperature.gp_per_kwh import GpPerKwh, energy_by_trial
 from greenkd.temperature.optuna_search import PADDING
 from greenkd.temperature.storage import (
     check_shared_database,
@@ -77,6 +78,7 @@ class StrategyStudy:
         self._seed = seed
         self._storage = describe_storage(storage)
         self._space = strategy.space()
+        self._energy_kwh: dict[int, float] = {}
         pruner = strategy.make_pruner(epochs)
         self._prunes = not isinstance(pruner, optuna.pruners.NopPruner)
 
@@ -194,13 +196,15 @@ class StrategyStudy:
         not recorded, is queued again.
 
         Args:
-            records: Reads the last row of every trial. Called after a look at the study: a process writes its row
-                before it tells the study, so what was told by then is on record.
+            records: Reads all rows of the trials, in the order in which they were written. Called after a look at the
+                study: a process writes its row before it tells the study, so what was told by then is on record.
         """
         with explain_storage_errors(self._storage):
             tries = self._latest_tries()
             finished = [number for number, trial in tries.items() if trial.state.is_finished()]
-            rows = {row.trial: row for row in records()}
+            every_row = list(records())
+            rows = {row.trial: row for row in every_row}
+            self._energy_kwh = energy_by_trial(every_row)
 
             for number, row in sorted(rows.items()):
                 latest = tries.get(number)
@@ -255,7 +259,10 @@ class StrategyStudy:
     def _start_waiting_trial(self) -> optuna.Trial:
         """Starts the first waiting trial, under a sampler that is seeded by its number."""
         waiting = next(trial for trial in self._all_tries() if trial.state == TrialState.WAITING)
-        self._study.sampler = self._strategy.make_sampler(self._seed, waiting.user_attrs[_NUMBER])
+        sampler = self._strategy.make_sampler(self._seed, waiting.user_attrs[_NUMBER])
+        if isinstance(sampler, GpPerKwh):
+            sampler.energy_kwh = self._energy_kwh
+        self._study.sampler = sampler
 
         handle = self._study.ask(self._space)
         _ = handle.relative_params  # a sequence moves on by one place, even where the parameters were given
