@@ -114,4 +114,5 @@ class CampaignRecord:
     refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
+    tau_class: str = ""  # how τ comes about: fixed, search, random, scheduled, adaptive, joined by +; empty: not said
     schema_version: int = SCHEMA_VERSION

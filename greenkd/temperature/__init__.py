@@ -4,6 +4,7 @@ The search says which trainings are run, the schedule which base τ each step of
 sample is softened by.
 """
 
+from greenkd.temperature.classes import tau_class
 from greenkd.temperature.configuration import read_strategy
 from greenkd.temperature.halving import Halving
 from greenkd.temperature.optuna_search import OptunaSearch
@@ -38,5 +39,6 @@ __all__ = [
     "StrategyStudy",
     "Temperatures",
     "read_strategy",
+    "tau_class",
     "total_epochs",
 ]
