@@ -1,0 +1,85 @@
+"""τ as used: what rules and schedules made of the base τ, over the steps of the training that was chosen."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.frames.groupby import groups
+from analysis.views.figures.setting import WIDTH, Drawing, Setting
+
+_MOST_POINTS = 400  # of a line; more steps are averaged
+_COLUMNS = 3
+_PANEL_HEIGHT = 2.1  # inches
+_COLOR = "#924900"
+
+
+def tau_as_used(setting: Setting) -> Drawing | None:
+    """Draws the student's τ over the training, a panel for each strategy with a rule or a schedule of its own."""
+    traces = _traces(setting)
+    if not traces:
+        return None
+
+    count = len(traces)
+    columns, rows = min(count, _COLUMNS), -(-count // _COLUMNS)
+    figure = Figure(figsize=(WIDTH + 1.4, max(rows, 1.4) * _PANEL_HEIGHT))
+    for place, (label, trace) in enumerate(traces.items()):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        _draw(axes, trace)
+        axes.set_title(label, fontsize=9)
+        if place % columns == 0:
+            axes.set_ylabel("τ as used")
+        if place + columns >= count:
+            axes.set_xlabel("epoch")
+
+    ranges = [f"{label} {_figure(trace.iloc[0])} to {_figure(trace.iloc[-1])}" for label, trace in traces.items()]
+    return Drawing(
+        title="Temperatures as used",
+        caption=(
+            "What the student's logits were divided by at each step of the training that was chosen: the mean within "
+            "the batch, and ± its standard deviation within the batch (shaded). Mean over seeds; each panel has a "
+            "scale of its own."
+        ),
+        alt=f"First to last step, mean within the batch: {'; '.join(ranges)}.",
+        figure=figure,
+    )
+
+
+def _traces(setting: Setting) -> dict[str, pd.DataFrame]:
+    """Returns τ over the training by strategy: `tau` and `tau_sd`, indexed by the epoch as a fraction."""
+    of_kind = setting.runs[setting.runs["class"].str.contains("adaptive|scheduled|random")]
+    steps = setting.sweep.steps
+    traces: dict[str, pd.DataFrame] = {}
+
+    for (label,), runs in groups(of_kind, ["strategy"], sort=False):
+        chosen = [
+            (number, trial)
+            for numbers, trial in zip(runs["campaigns"], runs["trial"], strict=True)
+            for number in numbers
+        ]
+        used = steps[pd.MultiIndex.from_frame(steps[["campaign", "trial"]]).isin(chosen)]
+        used = used.drop_duplicates(["campaign", "epoch", "step"], keep="last")  # an attempt may have been cut off
+        is_drawn_per_batch = used["tau_sd"].isna().all() and not runs["class"].str.contains("scheduled").any()
+        if not used.empty and not is_drawn_per_batch:  # for those the trace of the drawn temperatures is there
+            traces[label] = _averaged(used)
+    return traces
+
+
+def _averaged(steps: pd.DataFrame) -> pd.DataFrame:
+    """Averages over seeds, and over neighbouring steps where there are too many to be seen."""
+    per_epoch = int(steps["step"].max()) + 1
+    position = steps["epoch"] * per_epoch + steps["step"]
+    width = -(-(int(position.max()) + 1) // _MOST_POINTS)
+    bins = position // width
+    mean = steps.assign(tau_sd=steps["tau_sd"].fillna(0.0)).groupby(bins)[["tau", "tau_sd"]].mean()
+    return mean.set_axis((mean.index * width + (width - 1) / 2) / per_epoch, axis="index")
+
+
+def _draw(axes: Axes, trace: pd.DataFrame) -> None:
+    epoch, tau, sd = (np.asarray(values, dtype=np.float64) for values in (trace.index, trace["tau"], trace["tau_sd"]))
+    axes.fill_between(epoch, tau - sd, tau + sd, color=_COLOR, alpha=0.25, linewidth=0)
+    axes.plot(epoch, tau, "-", color=_COLOR, linewidth=1.2)
+
+
+def _figure(row: pd.Series) -> str:
+    return f"{row['tau']:.3g} (± {row['tau_sd']:.2g})"
