@@ -70,7 +70,7 @@ def test_the_better_half_goes_on_and_is_trained_as_in_the_grid(halving: Campaign
     (winner,) = going_on
     assert halving.record.chosen_trial == winner
     assert halving.record.tests == tuple(test for test in grid.record.tests if test.trial == winner)
-    assert halving.record.kind is StrategyKind.SEARCH
+    assert (halving.record.kind, halving.record.tau_class) == (StrategyKind.SEARCH, "search")
 
 
 def test_nothing_is_trained_twice_and_all_is_paid_for(root: Path, halving: Campaign, grid: Campaign) -> None:

@@ -47,31 +47,45 @@ def tau_as_used(setting: Setting) -> Drawing | None:
 
 def _traces(setting: Setting) -> dict[str, pd.DataFrame]:
     """Returns τ over the training by strategy: `tau` and `tau_sd`, indexed by the epoch as a fraction."""
-    of_kind = setting.runs[setting.runs["class"].str.contains("adaptive|scheduled|random")]
-    steps = setting.sweep.steps
+    of_class = setting.runs[setting.runs["class"].str.contains("adaptive|scheduled|random")]
     traces: dict[str, pd.DataFrame] = {}
 
-    for (label,), runs in groups(of_kind, ["strategy"], sort=False):
+    for (label,), runs in groups(of_class, ["strategy"], sort=False):
         chosen = [
             (number, trial)
             for numbers, trial in zip(runs["campaigns"], runs["trial"], strict=True)
             for number in numbers
         ]
-        used = steps[pd.MultiIndex.from_frame(steps[["campaign", "trial"]]).isin(chosen)]
-        used = used.drop_duplicates(["campaign", "epoch", "step"], keep="last")  # an attempt may have been cut off
-        is_drawn_per_batch = used["tau_sd"].isna().all() and not runs["class"].str.contains("scheduled").any()
-        if not used.empty and not is_drawn_per_batch:  # for those the trace of the drawn temperatures is there
-            traces[label] = _averaged(used)
+        steps = _of_trials(setting.sweep.steps, chosen, ["epoch", "step"])
+        epochs = _of_trials(setting.sweep.epochs, chosen, ["epoch"])
+
+        # One that draws τ for whole batches has a figure of its own; one whose τ never varies has nothing to show.
+        is_drawn_per_batch = steps["tau_sd"].isna().all() and not runs["class"].str.contains("scheduled").any()
+        if not steps.empty and not is_drawn_per_batch:
+            traces[label] = _averaged(steps, epochs)
     return traces
 
 
-def _averaged(steps: pd.DataFrame) -> pd.DataFrame:
+def _of_trials(frame: pd.DataFrame, trials: list[tuple[int, float]], place: list[str]) -> pd.DataFrame:
+    """Returns the rows of some trials; what an attempt that was cut off did again counts once."""
+    rows = frame[pd.MultiIndex.from_frame(frame[["campaign", "trial"]]).isin(trials)]
+    return rows.drop_duplicates(["campaign", *place], keep="last")
+
+
+def _averaged(steps: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Averages over seeds, and over neighbouring steps where there are too many to be seen."""
     per_epoch = int(steps["step"].max()) + 1
-    position = steps["epoch"] * per_epoch + steps["step"]
+
+    # The steps of an epoch in which τ did not vary are not on record; the epoch's mean says what it was.
+    seen = pd.MultiIndex.from_frame(steps[["campaign", "epoch"]])
+    unseen = epochs[~pd.MultiIndex.from_frame(epochs[["campaign", "epoch"]]).isin(seen)]
+    constant = unseen.loc[unseen.index.repeat(per_epoch), ["epoch", "tau_mean", "tau_sd"]]
+    constant = constant.rename(columns={"tau_mean": "tau"}).assign(step=np.tile(np.arange(per_epoch), len(unseen)))
+    every = pd.concat([steps[["epoch", "step", "tau", "tau_sd"]], constant], ignore_index=True)
+
+    position = every["epoch"] * per_epoch + every["step"]
     width = -(-(int(position.max()) + 1) // _MOST_POINTS)
-    bins = position // width
-    mean = steps.assign(tau_sd=steps["tau_sd"].fillna(0.0)).groupby(bins)[["tau", "tau_sd"]].mean()
+    mean = every.assign(tau_sd=every["tau_sd"].fillna(0.0)).groupby(position // width)[["tau", "tau_sd"]].mean()
     return mean.set_axis((mean.index * width + (width - 1) / 2) / per_epoch, axis="index")
 
 
