@@ -8,11 +8,12 @@ from greenkd.temperature.classes import tau_class
 from greenkd.temperature.configuration import read_strategy
 from greenkd.temperature.halving import Halving
 from greenkd.temperature.optuna_search import OptunaSearch
+from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
 from greenkd.temperature.rungs import Rung, total_epochs
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
 from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
-from greenkd.temperature.study import Proposal, StrategyStudy
+from greenkd.temperature.study import StrategyStudy
 
 __all__ = [
     "Annealed",
