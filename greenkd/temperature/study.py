@@ -136,8 +136,7 @@ class StrategyStudy:
             while True:
                 tries = self._latest_tries()
                 if not any(trial.state == TrialState.WAITING for trial in tries.values()):
-                    unused = (number for number in range(self._strategy.planned_trials()) if number not in tries)
-                    number = next(unused, -1)
+                    number = next((place for place in range(self._strategy.planned_trials()) if place not in tries), -1)
                     if number < 0:
                         return None
                     # Queued before it is asked for, so that it has its number from the first moment.
@@ -285,7 +284,6 @@ class StrategyStudy:
         """Takes over a running trial; its parameters are known, unless its process was killed while it asked."""
         self._study.sampler = self._strategy.make_sampler(self._seed, number)
         handle = optuna.Trial(self._study, trial._trial_id)
-
         for name, distribution in self._space.items():
             handle._suggest(name, distribution)
         return dataclasses.replace(_proposal(number, handle), reported=frozenset(trial.intermediate_values))
