@@ -1,6 +1,7 @@
 """Successive halving: which τ go on, that nothing is trained twice, and that what is chosen is the grid's training."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 import analysis
 from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.records import CampaignStatus, LedgerRow, Phase, StrategyKind, TrialStatus, read_rows
+from greenkd.training.learner import Learner
 from greenkd.training.safetensors_io import load_tensors
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign, settings
@@ -154,6 +156,27 @@ def test_a_rung_whose_last_row_a_kill_took_is_decided_alike(tmp_path: Path, halv
     paused = [line for line in file.read_text().splitlines(keepends=True) if '"paused"' in line]
     file.write_text("".join(paused[:-1]))  # the last had its checkpoint, but not its row
     assert_same(Campaign(tmp_path, *HALVING), halving)
+
+
+def test_a_trial_that_fails_is_left_out_and_takes_its_place_once_it_is_tried_again(
+    tmp_path: Path, halving: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loser = next(row for row in halving.trials if row.status is TrialStatus.PRUNED)
+    step = Learner.step
+
+    def failing(self: Learner, epoch: int, number: int, batch: Any, teacher: Any, taus: Any) -> Any:
+        if float(taus[0]) == loser.params["tau"]:
+            raise RuntimeError("planted")
+        return step(self, epoch, number, batch, teacher, taus)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", failing)
+        first = Campaign(tmp_path, *HALVING)
+    assert first.record.status is CampaignStatus.PARTIAL
+    assert last_status(first) == last_status(halving) | {loser.trial: TrialStatus.FAILED}
+
+    again = Campaign(tmp_path, *HALVING, "retry=failed")
+    assert_same(again, halving)
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
