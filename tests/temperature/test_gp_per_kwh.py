@@ -1,6 +1,8 @@
 """The Gaussian process per kWh: its acquisition by another route, and what the energy changes."""
 
+import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -11,7 +13,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from greenkd.temperature.gp_per_kwh import GpPerKwh, _Process, energy_by_trial, expected_improvement
-from tests.temperature.test_study import row
+from tests.temperature.test_study import accuracy, row, run, strategy, study
 
 TAU = FloatDistribution(2.0, 20.0)
 BOTH: dict[str, BaseDistribution] = {"tau": TAU, "training.epochs": IntDistribution(1, 30)}
@@ -29,17 +31,17 @@ def history(trials: int) -> list[tuple[dict[str, float], float]]:
 
 def proposal(space: dict[str, BaseDistribution], energy_kwh: dict[int, float]) -> dict[str, float]:
     """What is proposed after eight trials."""
-    study = optuna.create_study(direction="maximize")
+    made = optuna.create_study(direction="maximize")
     for trial, (params, value) in enumerate(history(8)):
         kept = {name: params[name] for name in space}
         attributes = {"trial": trial}
-        study.add_trial(
+        made.add_trial(
             optuna.trial.create_trial(params=kept, distributions=space, values=[value], user_attrs=attributes)
         )
 
-    study.sampler = sampler = GpPerKwh(space, seed=8)
+    made.sampler = sampler = GpPerKwh(space, seed=8)
     sampler.energy_kwh = energy_kwh
-    return study.ask(space).params
+    return made.ask(space).params
 
 
 def test_expected_improvement_is_the_integral_over_the_process() -> None:
@@ -73,6 +75,18 @@ def test_expected_improvement_is_the_integral_over_the_process() -> None:
 
 def test_the_same_seed_and_history_propose_the_same() -> None:
     assert proposal(BOTH, {}) == proposal(BOTH, {})
+
+
+def test_a_study_that_is_built_anew_from_the_rows_proposes_what_the_lost_one_would_have(tmp_path: Path) -> None:
+    search = strategy("OptunaSearch", sampler="gp_per_kwh", n_trials=8)
+    for name in ("whole", "anew"):
+        (tmp_path / name).mkdir()
+    whole = run(study(search, tmp_path / "whole"), lambda p: accuracy(p.params))
+    rows = [row(p.trial, float(p.params["tau"]), val=accuracy(p.params)) for p in whole[:6]]
+
+    anew = study(search, tmp_path / "anew")
+    anew.reconcile(lambda: [dataclasses.replace(each, energy_kwh=1e-5 * (1 + each.trial)) for each in rows])
+    assert [p.params for p in run(anew, lambda p: accuracy(p.params))] == [p.params for p in whole[6:]]
 
 
 def test_energy_changes_nothing_where_tau_alone_is_searched() -> None:
