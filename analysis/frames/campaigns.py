@@ -24,6 +24,7 @@ TUNING_PHASES = (*TRIAL_PHASES, Phase.OVERHEAD.value)
 # Of campaigns of earlier versions, whose records do not say it.
 _CLASS_OF = {
     StrategyKind.FIXED: "fixed",
+    StrategyKind.TRANSFER: "fixed",
     StrategyKind.RESTARTS: "fixed",
     StrategyKind.GRID: "search",
     StrategyKind.SEARCH: "search",
@@ -88,6 +89,8 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "chosen_trial": _number(number),
         "chosen_tau": tau_of(params),
         "chosen_params": params,
+        "searched": record.searched,
+        "tau_source": record.tau_source,
         "metric": record.metric,
         "val_score": _number(val_score),
         "test_score": _number(record.test_score),

@@ -24,6 +24,7 @@ from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.figures import Picture, figures, write_picture
 from analysis.views.inference_table import inference_tables
+from analysis.views.output import write_output
 from analysis.views.paper_table import paper_table
 from analysis.views.plotly_charts import Chart, charts
 from analysis.views.provenance_table import provenance_tables
@@ -73,7 +74,6 @@ def write_report(
     Returns:
         The path of the page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if judged is None:
         judged = verdicts(comparison, baseline=baseline, margin=margin)
 
@@ -108,9 +108,7 @@ def write_report(
         libraries=_libraries(with_plotly=bool(curves)),
     )
 
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return write_output(folder / "report.html", page)
 
 
 def check_sources(

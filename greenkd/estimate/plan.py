@@ -140,7 +140,9 @@ class Planner:
         self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
     ) -> PlannedCampaign:
         training, trials = settings.training, state.planned - state.ended
-        placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
+        placement = place_trials(
+            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
+        )
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         if settings.setting_id not in self._flops:
@@ -173,7 +175,7 @@ def _teacher(settings: Settings, context: TrainingContext) -> str | None:
     if network.get("weights"):
         return None
     training = settings.training
-    return teacher_key(context, network, training.teacher_recipe(), training.teacher.seed)
+    return teacher_key(context, network, source, training.teacher_recipe(), training.teacher.seed)
 
 
 def _is_trained(settings: Settings, key: str) -> bool:
@@ -185,7 +187,7 @@ def _logits(settings: Settings, context: TrainingContext, teacher: str | None) -
     if settings.build_objective().teacher is None or not settings.training.bank:
         return None
 
-    key = stream_key(settings, context.data, teacher or f"given {settings.teacher.mapping.get('weights')}")
+    key = stream_key(settings, context, teacher or f"given {settings.teacher.mapping.get('weights')}")
     epochs = settings.training.recipe.epochs
     files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
     stored = len({file.name.split("_")[1][:4] for file in files})

@@ -9,11 +9,13 @@ from greenkd.temperature.configuration import read_strategy
 from greenkd.temperature.halving import Halving
 from greenkd.temperature.optuna_search import OptunaSearch
 from greenkd.temperature.proposal import Proposal
+from greenkd.temperature.restarts import Restarts
 from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
 from greenkd.temperature.rungs import Rung, total_epochs
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
-from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
+from greenkd.temperature.strategies import Fixed, Grid, Params, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import StrategyStudy
+from greenkd.temperature.transfer import Transfer
 
 __all__ = [
     "Annealed",
@@ -39,6 +41,7 @@ __all__ = [
     "Strategy",
     "StrategyStudy",
     "Temperatures",
+    "Transfer",
     "read_strategy",
     "tau_class",
     "total_epochs",
