@@ -179,7 +179,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     settings = read(Settings, {**config, **components, **parts, **ids}, "")
 
     names = settings.temperature.name, settings.objective.name
-    check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
+    epochs = settings.training.recipe.epochs
+    check_fit(settings.strategy, settings.build_objective(), settings.seed, epochs, *names)
     check_searched(settings)
     return settings
 
@@ -236,4 +237,6 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2
+    if "min_epochs" in temperature:
+        temperature["min_epochs"] = 1
     return {**config, "objective": objective, "training": training, "temperature": temperature}

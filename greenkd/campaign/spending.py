@@ -129,8 +129,8 @@ class Spending:
         return sum(row.status is TrialStatus.COMPLETE for row in self._last_rows.values())
 
     def interrupted(self) -> list[int]:
-        """Returns the trials that were stopped and go on from a checkpoint."""
-        return [trial for trial, row in self._last_rows.items() if row.status is TrialStatus.INTERRUPTED]
+        """Returns the trials that were stopped, or paused, and go on from a checkpoint."""
+        return [trial for trial, row in self._last_rows.items() if not row.status.has_ended]
 
     def of_trial(self, trial: int) -> Amounts:
         """Returns what training and validation of one trial have taken so far, all attempts."""

@@ -33,6 +33,13 @@ def open_storage(storage: Path | str) -> optuna.storages.RDBStorage:
     return open_database(storage)
 
 
+def open_study(database: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """Opens a study, which is made if it is not there."""
+    return optuna.create_study(
+        storage=database, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
+    )
+
+
 def describe_storage(storage: Path | str) -> str:
     """Returns what messages call a storage: a file's path, or a database's URL without its password.
 
