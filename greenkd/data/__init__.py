@@ -3,6 +3,7 @@
 from greenkd.data.augmentation import Augmentation, Views
 from greenkd.data.base import Dataset, Images
 from greenkd.data.cifar import load_cifar10, load_cifar100
+from greenkd.data.detection import DetectionDataset, DetectionImages
 from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
@@ -15,6 +16,8 @@ __all__ = [
     "Augmentation",
     "Dataset",
     "DatasetOptions",
+    "DetectionDataset",
+    "DetectionImages",
     "GeneratedShape",
     "Images",
     "Views",
