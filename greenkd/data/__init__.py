@@ -4,6 +4,7 @@ from greenkd.data.augmentation import Augmentation, Views
 from greenkd.data.base import Dataset, Images
 from greenkd.data.cifar import load_cifar10, load_cifar100
 from greenkd.data.detection import DetectionDataset, DetectionImages
+from greenkd.data.detection_augmentation import DetectionAugmentation, DetectionViews, MovedBoxes
 from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
@@ -16,10 +17,13 @@ __all__ = [
     "Augmentation",
     "Dataset",
     "DatasetOptions",
+    "DetectionAugmentation",
     "DetectionDataset",
     "DetectionImages",
+    "DetectionViews",
     "GeneratedShape",
     "Images",
+    "MovedBoxes",
     "Views",
     "channel_statistics",
     "check_config",
