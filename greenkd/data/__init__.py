@@ -4,7 +4,7 @@ from greenkd.data.augmentation import Augmentation, Views
 from greenkd.data.base import Dataset, Images
 from greenkd.data.cifar import load_cifar10, load_cifar100
 from greenkd.data.detection import DetectionDataset, DetectionImages
-from greenkd.data.detection_augmentation import DetectionAugmentation, DetectionViews
+from greenkd.data.detection_augmentation import DetectionAugmentation, DetectionViews, MovedBoxes
 from greenkd.data.digit_scenes import load_digit_scenes
 from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
@@ -38,6 +38,7 @@ __all__ = [
     "GeneratedScenes",
     "GeneratedShape",
     "Images",
+    "MovedBoxes",
     "Views",
     "channel_statistics",
     "check_config",

@@ -76,7 +76,7 @@ def picture_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, T
     for number, pictures in zip(classes.tolist(), shows.sum(axis=0).tolist(), strict=True):
         if pictures < 2:
             raise DataError(
-                f"class {number} is in {pictures} training picture; two are the least that can be split, so add pictures"
+                f"class {number} is in {pictures} training picture; two are the least to split; add pictures"
             )
 
     keys = np.random.Philox(stream_seed(seed, "split")).random_raw(len(shown))
