@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROVIDED = ("num_classes", "in_channels", "image_size")
+PROVIDED = ("num_classes", "in_channels", "image_size", "anchors")
 """Arguments of a network that come from the data set and are no part of its option."""
 
 _MODELS = Path(__file__).parent / "models"
@@ -34,8 +34,11 @@ class NetworkCard:
         teacher: A teacher to try the network with as student.
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
+        task: What it learns, `classification` or `detection`.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Length of the logits that they are counted with.
+        num_classes: Classes that they are counted with: the length of the logits; for a detector without the
+            background.
         accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
@@ -48,6 +51,8 @@ class NetworkCard:
     teacher: str
     student: str
     dataset: str = "cifar100"
+    task: str = "classification"
+    anchors: str = ""
     input_shape: tuple[int, int, int] = (3, 32, 32)
     num_classes: int = 100
     accuracy: Mapping[str, float] = field(default_factory=dict)
@@ -73,7 +78,8 @@ class NetworkCard:
 
     def __str__(self) -> str:
         channels, height, width = self.input_shape
-        size = f"{channels}×{height}×{width}, {self.num_classes} classes"
+        anchors = f", anchors {self.anchors}" if self.anchors else ""
+        size = f"{channels}×{height}×{width}, {self.num_classes} classes{anchors}"
         lines = [
             self.name,
             *self.description.splitlines(),
