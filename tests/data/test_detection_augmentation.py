@@ -192,7 +192,7 @@ def test_a_crop_overlaps_a_box_by_what_was_drawn(least: float, monkeypatch: pyte
     images.boxes[:, 0], images.labels[:, 0] = torch.tensor([10.0, 20.0, 70.0, 80.0]), 0
     views = DetectionAugmentation(iou_crop=True).draw(images, 0, 0)
     cropped = (views.crops != torch.tensor([0, 0, 100, 100])).any(dim=1).nonzero().squeeze(1).tolist()
-    assert len(cropped) > 60
+    assert len(cropped) > 25  # of the largest overlap, no crop may be found
     for row in cropped:
         boxes = images.boxes[row][images.labels[row] >= 0]
         assert described(boxes, *views.crops[row].tolist())[1] >= least - 1e-6
