@@ -5,22 +5,37 @@ from greenkd.data.base import Dataset, Images
 from greenkd.data.cifar import load_cifar10, load_cifar100
 from greenkd.data.detection import DetectionDataset, DetectionImages
 from greenkd.data.detection_augmentation import DetectionAugmentation, DetectionViews, MovedBoxes
+from greenkd.data.digit_scenes import load_digit_scenes
 from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
 from greenkd.data.normalisation import channel_statistics, normalise
-from greenkd.data.options import DatasetOptions, GeneratedShape, check_config, load
-from greenkd.data.split import stratified_split
+from greenkd.data.options import (
+    AnyDataset,
+    AnyOptions,
+    DatasetOptions,
+    DetectionOptions,
+    GeneratedScenes,
+    GeneratedShape,
+    check_config,
+    load,
+    task_of,
+)
+from greenkd.data.split import picture_split, stratified_split
 from greenkd.data.tiny_imagenet import load_tiny_imagenet
 
 __all__ = [
+    "AnyDataset",
+    "AnyOptions",
     "Augmentation",
     "Dataset",
     "DatasetOptions",
     "DetectionAugmentation",
     "DetectionDataset",
     "DetectionImages",
+    "DetectionOptions",
     "DetectionViews",
+    "GeneratedScenes",
     "GeneratedShape",
     "Images",
     "MovedBoxes",
@@ -30,10 +45,13 @@ __all__ = [
     "load",
     "load_cifar10",
     "load_cifar100",
+    "load_digit_scenes",
     "load_digits",
     "load_generated",
     "load_image_folder",
     "load_tiny_imagenet",
     "normalise",
+    "picture_split",
     "stratified_split",
+    "task_of",
 ]
