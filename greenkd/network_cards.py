@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROVIDED = ("num_classes", "in_channels", "image_size")
+PROVIDED = ("num_classes", "in_channels", "image_size", "anchors")
 """Arguments of a network that come from the data set and are no part of its option."""
 
+_MEASURES = {"classification": "% on CIFAR-100 alone", "detection": "mAP on VOC 2007 alone"}
 _MODELS = Path(__file__).parent / "models"
 
 
@@ -35,8 +36,11 @@ class NetworkCard:
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Length of the logits that they are counted with.
-        accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        num_classes: Classes that they are counted with.
+        accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
+            CIFAR-100, or mAP on the test part of VOC 2007.
+        task: What the network is for, `classification` or `detection`.
+        anchors: The preset of anchors that parameters and MACs are counted with; empty for classification.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
 
@@ -51,6 +55,8 @@ class NetworkCard:
     input_shape: tuple[int, int, int] = (3, 32, 32)
     num_classes: int = 100
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    task: str = "classification"
+    anchors: str = ""
     differences: str = ""
 
     @property
@@ -80,7 +86,7 @@ class NetworkCard:
             "",
             *self.commands,
             f"{self.parameters:,} parameters, {_megas(self.macs)} MMAC ({size})",
-            *(f"{percent:.2f} % on CIFAR-100 alone ({source})" for source, percent in self.accuracy.items()),
+            *(f"{percent:.2f} {_MEASURES[self.task]} ({source})" for source, percent in self.accuracy.items()),
         ]
 
         if self.differences:
