@@ -189,7 +189,7 @@ def main() -> None:
     if names:
         print("\n\n".join(str(cards[name]) for name in names))
     else:
-        print("\n".join(f"{card.name:20}{card.summary}" for card in cards.values()))
+        print("\n".join(f"{card.name:25}{card.summary}" for card in cards.values()))
 
 
 if __name__ == "__main__":
