@@ -35,12 +35,12 @@ class NetworkCard:
         teacher: A teacher to try the network with as student.
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
+        task: What it learns, `classification` or `detection`.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
         num_classes: Classes that they are counted with.
         accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
             CIFAR-100, or mAP on the test part of VOC 2007.
-        task: What the network is for, `classification` or `detection`.
-        anchors: The preset of anchors that parameters and MACs are counted with; empty for classification.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
 
@@ -52,11 +52,11 @@ class NetworkCard:
     teacher: str
     student: str
     dataset: str = "cifar100"
+    task: str = "classification"
+    anchors: str = ""
     input_shape: tuple[int, int, int] = (3, 32, 32)
     num_classes: int = 100
     accuracy: Mapping[str, float] = field(default_factory=dict)
-    task: str = "classification"
-    anchors: str = ""
     differences: str = ""
 
     @property
@@ -79,7 +79,8 @@ class NetworkCard:
 
     def __str__(self) -> str:
         channels, height, width = self.input_shape
-        size = f"{channels}×{height}×{width}, {self.num_classes} classes"
+        anchors = f", anchors {self.anchors}" if self.anchors else ""
+        size = f"{channels}×{height}×{width}, {self.num_classes} classes{anchors}"
         lines = [
             self.name,
             *self.description.splitlines(),

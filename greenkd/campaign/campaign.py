@@ -243,7 +243,7 @@ class Campaign:
         self._resources.enter_context(monitor)
 
         at_once = 1 if self._takes_turns else training.parallel_trials
-        self._placement = place_trials(at_once, training.parallel_mode, planned, device)
+        self._placement = place_trials(at_once, training.parallel_mode, planned, device, settings.most_in_lockstep)
         self._context = open_context(
             settings,
             self._folder,

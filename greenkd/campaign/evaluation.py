@@ -214,7 +214,11 @@ def _test(
         if score.correct is not None:
             append_row(context.folder.path / CORRECTNESS_FILE, correctness_row(row.trial, score.correct.numpy()))
         tests[row.trial] = TestResult(
-            trial=row.trial, score=score.value, loss=score.loss, calibration_error=score.calibration_error
+            trial=row.trial,
+            score=score.value,
+            loss=score.loss,
+            calibration_error=score.calibration_error,
+            details=None if score.details is None else dict(score.details),
         )
         context.update(tests=tuple(test for _, test in sorted(tests.items())))
     return tests

@@ -1,7 +1,7 @@
 """From a composed configuration to checked settings: everything a user can mistype is refused here, before training."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,15 +9,17 @@ import pydantic
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.task_fit import check_network_task, check_objective_task, settle_training
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, build, check, check_keys, read
-from greenkd.data import check_config
+from greenkd.data import check_config, task_of
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
+from greenkd.training.backend.placement import LOCKSTEP_AUTO
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -136,13 +138,23 @@ class Settings:
         """Returns the group of one of the two networks."""
         return self.teacher if role == "teacher" else self.student
 
+    @property
+    def most_in_lockstep(self) -> int:
+        """How many trials are trained in lockstep where that is left to the program.
+
+        In detection the teacher's pass dominates a step, so all trials that are known beforehand share it; those that a
+        search learns from are as few as elsewhere.
+        """
+        known = len(self.strategy.queue()) if task_of(self.dataset.mapping) == "detection" else 0
+        return max(known, LOCKSTEP_AUTO)
+
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
 
 
 _DERIVED = ("config", "strategy", "campaign_id", "setting_id")
-_ROOT_KEYS = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED)
+_ROOT_KEYS = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in _DERIVED)
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -173,9 +185,12 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     }
     settings = read(Settings, {**config, **components, **parts, **ids}, "")
 
-    names = settings.temperature.name, settings.objective.name
-    check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
-    return settings
+    # What has to go together
+    objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
+    check_objective_task(config, objective)
+    check_fit(settings.strategy, objective, settings.seed, *names)
+    training = settle_training(settings.training, task_of(config["dataset"]), objective)
+    return dataclasses.replace(settings, training=training)
 
 
 def _check_root(config: Mapping[str, Any]) -> None:
@@ -196,9 +211,16 @@ def _check_components(config: Mapping[str, Any]) -> None:
     """Checks what is built only later: the data set, the networks and the meter."""
     check_config(config["dataset"])
 
+    given = (
+        "num_classes",
+        "in_channels",
+        "image_size",
+        *(("anchors",) if task_of(config["dataset"]) == "detection" else ()),
+    )
     for group in ("teacher", "student"):
+        check_network_task(config, group)
         target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
-        check(target, where=group, given=("num_classes", "in_channels", "image_size"))
+        check(target, where=group, given=given)
 
     _, _, meter = read_config(config["energy"], "")
     check(meter, where="energy", given=("watts_per_thread",))

@@ -33,7 +33,7 @@ def build_learner(
     objective = settings.build_objective()
     objective.setup(
         Setup(
-            num_classes=data.dataset.num_classes,
+            num_classes=data.task.num_labels(data.dataset),
             train_labels=data.train.labels,
             student_feature_size=_feature_size(network) if objective.wants_features else None,
             teacher_feature_size=teacher_feature_size,
@@ -45,7 +45,7 @@ def build_learner(
 
     # The rule: the objective's, so that it is trained and checkpointed with it
     if not settings.strategy.shares_tau:
-        objective.rule = _build_rule(settings, data.dataset.num_classes, params or {}, seed)
+        objective.rule = _build_rule(settings, data.task.num_labels(data.dataset), params or {}, seed)
 
     # What a step costs, the objective's own networks and arithmetic included
     student_flops = networks.flops(network)

@@ -5,7 +5,7 @@ An option without a key `task` is of classification. One with `task: detection` 
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -129,7 +129,6 @@ AnyOptions = DatasetOptions | DetectionOptions
 """The options of either task."""
 
 _OPTIONS: dict[str, type[AnyOptions]] = {"classification": DatasetOptions, "detection": DetectionOptions}
-_Options = TypeVar("_Options", DatasetOptions, DetectionOptions)
 
 
 def task_of(config: Mapping[str, Any]) -> str:
@@ -191,7 +190,7 @@ def _parted(config: Mapping[str, Any]) -> tuple[AnyOptions, dict[str, Any]]:
     return options, {key: value for key, value in config.items() if key not in names}
 
 
-def _with_statistics(options: _Options, dataset: AnyDataset) -> _Options:
+def _with_statistics(options: AnyOptions, dataset: AnyDataset) -> AnyOptions:
     """Fills in mean and std where the configuration gives neither; refuses a number that does not fit the channels."""
     if not options.mean and not options.std:
         mean, std = channel_statistics(dataset.train.images)

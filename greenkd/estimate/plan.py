@@ -140,7 +140,9 @@ class Planner:
         self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
     ) -> PlannedCampaign:
         training, trials = settings.training, state.planned - state.ended
-        placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
+        placement = place_trials(
+            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.most_in_lockstep
+        )
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         if settings.setting_id not in self._flops:

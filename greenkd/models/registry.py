@@ -25,11 +25,11 @@ def register_network(
     teacher: str,
     student: str,
     dataset: str = "cifar100",
+    task: str = "classification",
+    anchors: str = "",
     input_shape: tuple[int, int, int] = (3, 32, 32),
     num_classes: int = 100,
     accuracy: Mapping[str, float] = MappingProxyType({}),
-    task: str = "classification",
-    anchors: str = "",
     differences: str = "",
 ) -> Callable[[Constructor], Constructor]:
     """Declares the function below it as a network.
@@ -44,13 +44,13 @@ def register_network(
         teacher: A teacher to try the network with as student.
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
+        task: `classification` or `detection`.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with; it takes an `AnchorGrid` of
+            that name as `anchors`.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
         num_classes: Classes that they are counted with.
         accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
             CIFAR-100, or mAP on the test part of VOC 2007.
-        task: What the network is for, `classification` or `detection`.
-        anchors: The preset of anchors that `parameters` and `macs` are counted with; a network of detection takes an
-            `AnchorGrid` of that name as `anchors`.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
 
     Raises:

@@ -33,7 +33,13 @@ class Placement(NamedTuple):
         return len(self.devices)
 
 
-def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device) -> Placement:
+def place_trials(
+    parallel: ParallelTrials,
+    mode: ParallelMode,
+    trials: int,
+    device: torch.device,
+    most_in_lockstep: int = LOCKSTEP_AUTO,
+) -> Placement:
     """Divides trials: on CPUs among processes, on GPUs in lockstep, with a process for each GPU.
 
     Args:
@@ -41,6 +47,7 @@ def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, devi
         mode: `training.parallel_mode`.
         trials: How many the campaign has.
         device: Where the campaign's own process trains; `cuda` without a number stands for all GPUs there are.
+        most_in_lockstep: What `auto` means in lockstep.
 
     Raises:
         ConfigError: Processes are asked for on a GPU that they would have to share.
@@ -55,7 +62,7 @@ def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, devi
             "take lockstep or auto"
         )
 
-    wanted = max(min(LOCKSTEP_AUTO if parallel == "auto" else parallel, trials), 1)
+    wanted = max(min(most_in_lockstep if parallel == "auto" else parallel, trials), 1)
     several = device.type == "cuda" and device.index is None
     number = min(torch.cuda.device_count(), wanted) if several else 1
     others = tuple(f"cuda:{index}" for index in range(1, number))
