@@ -18,6 +18,7 @@ from pathlib import Path
 PROVIDED = ("num_classes", "in_channels", "image_size", "anchors")
 """Arguments of a network that come from the data set and are no part of its option."""
 
+_MEASURES = {"classification": "% on CIFAR-100 alone", "detection": "mAP on VOC 2007 alone"}
 _MODELS = Path(__file__).parent / "models"
 
 
@@ -37,9 +38,9 @@ class NetworkCard:
         task: What it learns, `classification` or `detection`.
         anchors: The preset that `parameters` and `macs` of a detector are counted with.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Classes that they are counted with: the length of the logits; for a detector without the
-            background.
-        accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        num_classes: Classes that they are counted with.
+        accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
+            CIFAR-100, or mAP on the test part of VOC 2007.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
 
@@ -86,7 +87,7 @@ class NetworkCard:
             "",
             *self.commands,
             f"{self.parameters:,} parameters, {_megas(self.macs)} MMAC ({size})",
-            *(f"{percent:.2f} % on CIFAR-100 alone ({source})" for source, percent in self.accuracy.items()),
+            *(f"{percent:.2f} {_MEASURES[self.task]} ({source})" for source, percent in self.accuracy.items()),
         ]
 
         if self.differences:
@@ -189,7 +190,7 @@ def main() -> None:
     if names:
         print("\n\n".join(str(cards[name]) for name in names))
     else:
-        print("\n".join(f"{card.name:20}{card.summary}" for card in cards.values()))
+        print("\n".join(f"{card.name:25}{card.summary}" for card in cards.values()))
 
 
 if __name__ == "__main__":

@@ -230,7 +230,8 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the same configuration cut down to seconds: two trials of two epochs.
 
     The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
-    epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are.
+    epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are. Backbones start
+    from random weights: nothing is fetched.
     """
     # The rate falls with the batch: at 0.1 and four images resnet152 diverges at once.
     short = {"epochs": 2, "batch_size": 4, "lr": 0.01, "warmup_epochs": 0, "milestones": []}
@@ -249,4 +250,9 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2
-    return {**config, "objective": objective, "training": training, "temperature": temperature}
+    networks = {}
+    for group in ("teacher", "student"):
+        networks[group] = dict(config[group])
+        if "pretrained_backbone" in networks[group]:
+            networks[group] |= {"pretrained_backbone": False, "backbone_weights": None}
+    return {**config, **networks, "objective": objective, "training": training, "temperature": temperature}

@@ -35,8 +35,8 @@ def register_network(
     """Declares the function below it as a network.
 
     The function's name is the network's, its docstring opens with what the network is, and its arguments beyond
-    `num_classes`, `in_channels`, `image_size` and `anchors` become the settings of its option, with their defaults.
-    All values are written out as literals, because `greenkd.network_cards` reads them from the source.
+    `num_classes`, `in_channels`, `image_size` and `anchors` become the settings of its option, with their defaults. All
+    values are written out as literals, because `greenkd.network_cards` reads them from the source.
 
     Args:
         parameters: Trainable numbers at `input_shape` and `num_classes`.
@@ -45,11 +45,12 @@ def register_network(
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
         task: `classification` or `detection`.
-        anchors: The preset that `parameters` and `macs` of a detector are counted with.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with; it takes an `AnchorGrid` of
+            that name as `anchors`.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Classes that they are counted with: the length of the logits; for a detector without the
-            background.
-        accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        num_classes: Classes that they are counted with.
+        accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
+            CIFAR-100, or mAP on the test part of VOC 2007.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
 
     Raises:
@@ -72,11 +73,11 @@ def register_network(
             teacher=teacher,
             student=student,
             dataset=dataset,
-            task=task,
-            anchors=anchors,
             input_shape=input_shape,
             num_classes=num_classes,
             accuracy=dict(accuracy),
+            task=task,
+            anchors=anchors,
             differences=differences,
         )
         return build

@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import RandomIoUCrop
 from torchvision.transforms.v2 import functional as reference
 
 from greenkd.components import build
-from greenkd.data import DetectionAugmentation, DetectionImages, DetectionViews
+from greenkd.data import DetectionAugmentation, DetectionImages, DetectionViews, iou_crop
 from greenkd.data.detection_augmentation import resize
 from greenkd.errors import ConfigError
 
@@ -155,7 +155,7 @@ def test_a_box_stays_around_what_it_was_around() -> None:
 
 
 def test_crops_keep_the_rules_of_the_source_and_are_spread_as_its_are() -> None:
-    images = scenes(400, side=100)
+    images = scenes(250, side=100)
     views = DetectionAugmentation(iou_crop=True).draw(images, 0, 0)
     present = images.labels >= 0
     whole = (views.crops == torch.tensor([0, 0, 100, 100])).all(dim=1)
@@ -183,6 +183,19 @@ def test_crops_keep_the_rules_of_the_source_and_are_spread_as_its_are() -> None:
     error = np.sqrt((a.var(0) + b.var(0)) / len(a))
     assert (np.abs(a.mean(0) - b.mean(0)) < 5 * error).all()
     assert abs((a[:, 2] == 1e4).mean() - (b[:, 2] == 1e4).mean()) < 5 * np.sqrt(0.5 / len(a))
+
+
+@pytest.mark.parametrize("least", [0.1, 0.5, 0.9])
+def test_a_crop_overlaps_a_box_by_what_was_drawn(least: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iou_crop, "_OVERLAPS", np.array([least]))
+    images = scenes(100, side=100)
+    images.boxes[:, 0], images.labels[:, 0] = torch.tensor([10.0, 20.0, 70.0, 80.0]), 0
+    views = DetectionAugmentation(iou_crop=True).draw(images, 0, 0)
+    cropped = (views.crops != torch.tensor([0, 0, 100, 100])).any(dim=1).nonzero().squeeze(1).tolist()
+    assert len(cropped) > 25  # of the largest overlap, no crop may be found
+    for row in cropped:
+        boxes = images.boxes[row][images.labels[row] >= 0]
+        assert described(boxes, *views.crops[row].tolist())[1] >= least - 1e-6
 
 
 def described(boxes: torch.Tensor, left: int, top: int, width: int, height: int) -> tuple[float, ...]:
