@@ -132,7 +132,7 @@ def test_a_data_set_of_boxes_chooses_what_the_command_leaves_open() -> None:
     assert names == {
         "teacher": "small_ssd",
         "student": "tiny_ssd",
-        "objective": "ssd_kd",
+        "objective": "ssd_kl",
         "training": "detection_quick",
     }
     assert composed("dataset=digit_scenes", "objective=ssd")["objective"]["name"] == "ssd"
