@@ -36,7 +36,7 @@ class VocArchive:
         return self.url.rpartition("/")[2]
 
 
-_ADDRESS = "http://host.robots.ox.ac.uk/pascal/VOC"
+_ADDRESS = "https://thor.robots.ox.ac.uk/pascal/VOC"
 ARCHIVES = [
     VocArchive(
         url=f"{_ADDRESS}/voc2007/VOCtrainval_06-Nov-2007.tar",
