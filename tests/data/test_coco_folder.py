@@ -140,8 +140,8 @@ def test_classes_have_to_agree(tmp_path: Path) -> None:
 
 def test_two_classes_of_one_name_are_refused_if_both_have_boxes(tmp_path: Path) -> None:
     write_coco(tmp_path, {7: "dog", 3: "cat", 0: "cat"})
+    change(tmp_path / "train" / "_annotations.coco.json", _set("annotations", 0, "category_id", 3))
     with pytest.raises(DataError, match="two classes are named 'cat'"):
-        change(tmp_path / "train" / "_annotations.coco.json", _set("annotations", 0, "category_id", 3))
         load(tmp_path)
 
 

@@ -163,7 +163,7 @@ def test_refuses_splits_that_make_no_sense(tmp_path: Path, settings: dict[str, o
 
 
 def test_addresses_and_sums_are_those_that_torchvision_checks() -> None:
-    for archive, key in zip(voc_archives.ARCHIVES, ("2007", "2007-test", "2012"), strict=True):
+    for key, archive in voc_archives.ARCHIVES.items():
         published = DATASET_YEAR_DICT[key]
         # The host has changed between versions of torchvision.
         assert archive.url.partition("/pascal/")[2] == published["url"].partition("/pascal/")[2]
@@ -179,16 +179,16 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        for number, archive in enumerate(voc_archives.ARCHIVES):
-            publish(monkeypatch, number, url=f"http://127.0.0.1:{httpd.server_port}/{archive.file_name}")
+        for key, archive in voc_archives.ARCHIVES.items():
+            publish(monkeypatch, key, url=f"http://127.0.0.1:{httpd.server_port}/{archive.file_name}")
         yield folder
         httpd.shutdown()
 
 
-def publish(monkeypatch: pytest.MonkeyPatch, number: int, **changes: str) -> None:
+def publish(monkeypatch: pytest.MonkeyPatch, key: str, **changes: str) -> None:
     """Changes what is known of an archive."""
     archives = voc_archives.ARCHIVES
-    monkeypatch.setitem(archives, number, dataclasses.replace(archives[number], **changes))
+    monkeypatch.setitem(archives, key, dataclasses.replace(archives[key], **changes))
 
 
 def pack(source: Path, target: Path, *extra: tarfile.TarInfo) -> str:
@@ -203,7 +203,7 @@ def pack(source: Path, target: Path, *extra: tarfile.TarInfo) -> str:
 def test_downloads_both_archives_of_a_year_into_one_folder(
     tmp_path: Path, server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainval, test, _ = voc_archives.ARCHIVES
+    trainval, test, _ = voc_archives.ARCHIVES.values()
     write_voc(tmp_path / "x", {"train": every_class("z"), "val": {}, "trainval": every_class("z") | TRAIN})
     write_voc(tmp_path / "y", {"test": TEST})
     root, settings = tmp_path / "data", {"splits": ("2007trainval",), "test_split": "2007test", "download": True}
@@ -215,8 +215,8 @@ def test_downloads_both_archives_of_a_year_into_one_folder(
 
     other = tarfile.TarInfo("VOCdevkit/VOC2007/SegmentationClass/a.png")
     other.size = 5
-    for number, (archive, source) in enumerate(((trainval, "x"), (test, "y"))):
-        publish(monkeypatch, number, md5=pack(tmp_path / source, server / archive.file_name, other))
+    for key, archive, source in (("2007", trainval, "x"), ("2007-test", test, "y")):
+        publish(monkeypatch, key, md5=pack(tmp_path / source, server / archive.file_name, other))
     dataset = load(root, **settings)
     assert [len(dataset.train), len(dataset.test)] == [4, 2]
     assert {path.name for path in (root / "VOCdevkit" / "VOC2007").iterdir()} == {
@@ -247,11 +247,11 @@ def test_downloads_both_archives_of_a_year_into_one_folder(
 def test_an_archive_that_would_lead_elsewhere_is_refused(
     tmp_path: Path, server: Path, kind: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive, root = voc_archives.ARCHIVES[0], tmp_path / "data"
+    archive, root = voc_archives.ARCHIVES["2007"], tmp_path / "data"
     write_voc(tmp_path / "x", {"trainval": every_class("z")})
     harmful = tarfile.TarInfo("VOCdevkit/VOC2007/JPEGImages/z.jpg")
     harmful.type, harmful.linkname = kind, "/etc/passwd"
-    publish(monkeypatch, 0, md5=pack(tmp_path / "x", server / archive.file_name, harmful))
+    publish(monkeypatch, "2007", md5=pack(tmp_path / "x", server / archive.file_name, harmful))
     with pytest.raises(DataError, match="a link, a device or a sparse file"):
         load(root, splits=("2007trainval",), test_split="2007test", download=True)
     assert not (root / "VOCdevkit").exists()
@@ -260,10 +260,10 @@ def test_an_archive_that_would_lead_elsewhere_is_refused(
 def test_an_archive_that_leaves_its_folder_is_refused(
     tmp_path: Path, server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = voc_archives.ARCHIVES[0]
+    archive = voc_archives.ARCHIVES["2007"]
     write_voc(tmp_path / "x", {"trainval": every_class("z")})
     harmful = tarfile.TarInfo("VOCdevkit/VOC2007/JPEGImages/../../../../outside")
-    publish(monkeypatch, 0, md5=pack(tmp_path / "x", server / archive.file_name, harmful))
+    publish(monkeypatch, "2007", md5=pack(tmp_path / "x", server / archive.file_name, harmful))
     with pytest.raises(DataError, match="a path that leaves the archive"):
         load(tmp_path / "data", splits=("2007trainval",), test_split="2007test", download=True)
     assert not (tmp_path / "outside").exists()
