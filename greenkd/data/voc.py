@@ -91,7 +91,7 @@ def _split_file(root: Path, year: str, split: str, *, fetch: bool) -> Path:
         return found
 
     if archive is None:
-        known = [f"{entry.year}{name}" for entry in ARCHIVES for name in entry.splits]
+        known = [f"{entry.year}{name}" for entry in ARCHIVES.values() for name in entry.splits]
         cure = f"published are {', '.join(known)}"
     elif (root / archive.file_name).is_file():
         cure = f"{archive.file_name} is there: dataset.download=true checks and unpacks it, and fetches nothing"
@@ -105,7 +105,7 @@ def _split_file(root: Path, year: str, split: str, *, fetch: bool) -> Path:
 
 def _find(root: Path, year: str, split: str) -> Path | None:
     # Copies that unpack every archive into a folder of its own name are read as well.
-    of_archives = [root / archive.file_name.removesuffix(".tar") / DEVKIT for archive in ARCHIVES]
+    of_archives = [root / archive.file_name.removesuffix(".tar") / DEVKIT for archive in ARCHIVES.values()]
     for devkit in (root / DEVKIT, root, *of_archives):
         file = devkit / f"VOC{year}" / "ImageSets" / "Main" / f"{split}.txt"
         if file.is_file():

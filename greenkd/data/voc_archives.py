@@ -36,32 +36,33 @@ class VocArchive:
         return self.url.rpartition("/")[2]
 
 
-_ADDRESS = "http://host.robots.ox.ac.uk/pascal/VOC"
-ARCHIVES = [
-    VocArchive(
+_ADDRESS = "https://thor.robots.ox.ac.uk/pascal/VOC"
+ARCHIVES = {
+    "2007": VocArchive(
         url=f"{_ADDRESS}/voc2007/VOCtrainval_06-Nov-2007.tar",
         md5="c52e279531787c972589f7e41ab4ae64",
         year="2007",
         splits={"train": 2501, "val": 2510, "trainval": 5011},
     ),
-    VocArchive(
+    "2007-test": VocArchive(
         url=f"{_ADDRESS}/voc2007/VOCtest_06-Nov-2007.tar",
         md5="b6e924de25625d8de591ea690078ad9f",
         year="2007",
         splits={"test": 4952},
     ),
-    VocArchive(
+    "2012": VocArchive(
         url=f"{_ADDRESS}/voc2012/VOCtrainval_11-May-2012.tar",
         md5="6cd6e144f989b92b3379bac3b3de84fd",
         year="2012",
         splits={"train": 5717, "val": 5823, "trainval": 11540},
     ),
-]
+}
+"""By the names that torchvision has for them."""
 
 
 def archive_of(year: str, split: str) -> VocArchive | None:
     """Returns the archive that holds a split; None for a split of one's own."""
-    return next((archive for archive in ARCHIVES if archive.year == year and split in archive.splits), None)
+    return next((archive for archive in ARCHIVES.values() if archive.year == year and split in archive.splits), None)
 
 
 def fetch_and_unpack(archive: VocArchive, root: Path) -> None:
