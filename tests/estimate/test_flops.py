@@ -34,6 +34,7 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
         [(*STOCHASTIC, "objective=dml")],
+        [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
     ],
 )
 def test_flops_are_those_of_the_ledgers(
