@@ -21,6 +21,7 @@ from greenkd.configuration import register_configuration
 from greenkd.data import AnyDataset, AnyOptions, load
 from greenkd.errors import ConfigError
 from greenkd.identity import plain
+from greenkd.models import NETWORK_CARDS
 from greenkd.tasks import make_task
 from greenkd.teacher.seen_validation import seen_validation
 from greenkd.training.backend.device import resolve_device
@@ -49,6 +50,11 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"{output}: is there already; give -o <another file>")
 
     # Everything that can be refused, before the weights are touched
+    card = NETWORK_CARDS.get(options.network)
+    if card is not None and card.task == "detection" and not options.dataset:
+        raise ConfigError(
+            f"--network {options.network}: is a detector; give --dataset, whose anchors and classes it needs"
+        )
     foreign = read_foreign(path)
     config = _compose(options.network, options.dataset, options.overrides)
     data = load(config["dataset"]) if options.dataset else None

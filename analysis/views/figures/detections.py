@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from analysis.frames.reading import Problem
 from analysis.views.figures.setting import Drawing, Setting
+from greenkd.errors import RecordError
 from greenkd.records.examples import Box, ExamplePicture, Examples, read_examples
 
 _SIDE = 1.55  # inches of a picture
@@ -20,7 +22,12 @@ _OVERLAP = 0.5
 def draw_detections(setting: Setting) -> Drawing | None:
     """Draws the examples of the setting's first campaign that has some."""
     for number in setting.campaigns:
-        examples = read_examples(setting.sweep.folders[number])
+        folder = setting.sweep.folders[number]
+        try:
+            examples = read_examples(folder)
+        except RecordError as error:
+            setting.sweep.problems.append(Problem(str(folder), str(error)))
+            continue
         if examples is not None and examples.pictures:
             return _drawing(examples, setting.sweep.records[number].strategy, number)
     return None

@@ -26,7 +26,7 @@ def picture(student: tuple[FoundBox, ...]) -> ExamplePicture:
 
 
 def setting(folder: Path) -> Any:
-    sweep = SimpleNamespace(folders={7: folder}, records={7: SimpleNamespace(strategy="grid")})
+    sweep = SimpleNamespace(folders={7: folder}, records={7: SimpleNamespace(strategy="grid")}, problems=[])
     return cast(Any, SimpleNamespace(campaigns=(7,), sweep=sweep))
 
 
@@ -60,3 +60,7 @@ def test_examples_are_read_back_and_damaged_ones_named(tmp_path: Path) -> None:
     (tmp_path / "examples.json").write_text('{"pictures": 3}')
     with pytest.raises(RecordError, match=r"examples\.json: no examples"):
         read_examples(tmp_path)
+
+    damaged = setting(tmp_path)
+    assert draw_detections(damaged) is None
+    assert [problem.where for problem in damaged.sweep.problems] == [str(tmp_path)], "named in the report"
