@@ -97,7 +97,7 @@ def test_every_other_objective_trains(objective: str, tmp_path: Path) -> None:
     [
         (
             ("dataset=digit_scenes", "objective=kd"),
-            "objective=kd is a loss for classification.*take one of ssd, ssd_kd",
+            "objective=kd is a loss for classification.*take one of ssd, ssd_kl",
         ),
         (
             ("objective=ssd_kd",),
