@@ -13,7 +13,7 @@ from analysis.views.figures.setting import Drawing, Setting
 from greenkd.errors import RecordError
 from greenkd.records.examples import Box, ExamplePicture, Examples, read_examples
 
-_SIDE = 1.55  # inches of a picture
+_SIDE, _COLUMNS = 1.9, 4  # inches of a picture, pictures in a row
 # Colours that people with any colour vision tell apart, on dark and light pictures (Okabe & Ito).
 _RIGHT, _WRONG, _MISSED = "#56B4E9", "#E69F00", "#CC79A7"
 _OVERLAP = 0.5
@@ -34,16 +34,18 @@ def draw_detections(setting: Setting) -> Drawing | None:
 
 
 def _drawing(examples: Examples, strategy: str, number: int) -> Drawing:
-    roles = list(examples.pictures[0].found)
-    columns = len(examples.pictures)
-    figure = Figure(figsize=(_SIDE * columns + 0.4, (_SIDE + 0.1) * len(roles) + 0.6))
+    roles, pictures = list(examples.pictures[0].found), examples.pictures
+    columns = min(len(pictures), _COLUMNS)
+    rows_of_role = -(-len(pictures) // columns)
+    rows = len(roles) * rows_of_role
+    figure = Figure(figsize=(_SIDE * columns + 0.3, (_SIDE + 0.05) * rows + 0.4))
 
     counts = {role: [0, 0, 0] for role in roles}
-    for row, role in enumerate(roles):
-        for column, picture in enumerate(examples.pictures):
-            axes = figure.add_subplot(len(roles), columns, row * columns + column + 1)
+    for order, role in enumerate(roles):
+        for place, picture in enumerate(pictures):
+            axes = figure.add_subplot(rows, columns, order * rows_of_role * columns + place + 1)
             _draw(axes, picture, role, examples.class_names, counts[role])
-            if column == 0:
+            if place % columns == 0:
                 axes.set_ylabel(role)
 
     marks = [
@@ -63,7 +65,7 @@ def _drawing(examples: Examples, strategy: str, number: int) -> Drawing:
             f"are detections of a score from {examples.least_score:g} on; one is right if it overlaps a box of its "
             "class by an IoU above 0.5 that no better one has. Boxes that are marked as difficult count in neither way."
         ),
-        alt=f"In {columns} pictures {said}.",
+        alt=f"In {len(pictures)} pictures {said}.",
         figure=figure,
     )
 
@@ -103,7 +105,7 @@ def _frame(axes: Axes, box: Box, colour: str, style: str, text: str) -> None:
     )
     below = top < 0.12
     axes.text(
-        left, bottom if below else top, text, color="black", fontsize=5.5, va="top" if below else "bottom",
+        left, bottom if below else top, text, color="black", fontsize=6.5, va="top" if below else "bottom",
         bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.6, "alpha": 0.9}, clip_on=True,
     )  # fmt: skip
 
