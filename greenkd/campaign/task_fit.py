@@ -25,7 +25,7 @@ OBJECTIVES = {
         "crd",
         "crd_alone",
     ),
-    "detection": ("ssd", "ssd_kd", "ssd_self", "ssd_dml", "ssd_reg"),
+    "detection": ("ssd", "ssd_kl", "ssd_kd", "ssd_kd_paper", "ssd_self", "ssd_dml", "ssd_reg"),
 }
 """The options of `objective` by task."""
 

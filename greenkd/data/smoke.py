@@ -11,6 +11,7 @@ from greenkd.data.generated import load_generated
 from greenkd.streams import numpy_stream
 
 _CLASSES, _TRAIN_PER_CLASS, _TEST_PER_CLASS = 3, 3, 2
+_TRAIN_SCENES, _TEST_SCENES = 6, 4
 _SIDES = (0.2, 0.6)  # of a box, in shares of the picture
 
 
@@ -49,7 +50,7 @@ def smoke_pictures(num_classes: int, in_channels: int, image_size: int) -> Datas
 
 
 def smoke_scenes(num_classes: int, in_channels: int, anchors: AnchorGrid) -> DetectionDataset:
-    """Makes nine training and six test scenes, each with two smooth patches of up to three of the classes on noise.
+    """Makes six training and four test scenes, each with two smooth patches of up to three of the classes on noise.
 
     Args:
         num_classes: Number of classes that networks tell apart.
@@ -57,8 +58,8 @@ def smoke_scenes(num_classes: int, in_channels: int, anchors: AnchorGrid) -> Det
         anchors: Give the scenes' size.
     """
     shown = min(num_classes, _CLASSES)
-    train = _scenes(shown * _TRAIN_PER_CLASS, shown, in_channels, anchors.image_size, part=1)
-    test = _scenes(shown * _TEST_PER_CLASS, shown, in_channels, anchors.image_size, part=2)
+    train = _scenes(_TRAIN_SCENES, shown, in_channels, anchors.image_size, part=1)
+    test = _scenes(_TEST_SCENES, shown, in_channels, anchors.image_size, part=2)
     return _HandfulOfScenes(train, test, tuple(f"class {number}" for number in range(num_classes)), anchors)
 
 

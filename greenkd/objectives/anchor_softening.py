@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from greenkd.objectives.base import LossInputs
+from greenkd.objectives.multibox import log_probabilities
 from greenkd.softening import Softening
 
 SoftForm = Literal["weighted_ce", "kl", "sigmoid"]
@@ -67,8 +68,8 @@ def soft_terms(
         weight = (target - torch.sigmoid(student.detach())).abs()
         return F.binary_cross_entropy_with_logits(student, target, weight, reduction="none").sum(dim=-1)
 
-    log_p = F.log_softmax(student / softening.tau_student, dim=-1)
-    log_q = F.log_softmax(teacher / softening.tau_teacher, dim=-1)
+    log_p = log_probabilities(student / softening.tau_student)
+    log_q = log_probabilities(teacher / softening.tau_teacher)
     if form == "kl":
         terms = F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=-1)
     else:

@@ -47,7 +47,15 @@ def predicted(outputs: Tensor) -> Prediction:
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     """Returns the cross-entropy of every anchor, [B, A], of logits [B, A, K+1] with labels [B, A]."""
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+    return F.cross_entropy(logits.transpose(1, 2).contiguous(), labels, reduction="none")
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Returns the log-softmax of logits [n, K+1] over the classes.
+
+    PyTorch's kernel is ten times as quick over numbers that lie far apart as over short rows of neighbours.
+    """
+    return F.log_softmax(logits.t().contiguous(), dim=0).t()
 
 
 def choose_anchors(entropies: Tensor, labels: Tensor, negatives: float) -> Anchors:

@@ -5,11 +5,17 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, Setup
 from greenkd.objectives.divergence import Fraction, Weight
-from greenkd.objectives.multibox import Negatives, choose_anchors, localisation, predicted, true_offsets
+from greenkd.objectives.multibox import (
+    Negatives,
+    choose_anchors,
+    localisation,
+    log_probabilities,
+    predicted,
+    true_offsets,
+)
 from greenkd.objectives.tfkd_reg import check_virtual_teacher, virtual_teacher
 
 
@@ -62,7 +68,7 @@ class SSDReg(Objective):
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
         logits, offsets = predicted(batch.student_logits)
-        log_p = F.log_softmax(logits, dim=-1)
+        log_p = log_probabilities(logits.flatten(0, 1)).view_as(logits)
         log_p_label = log_p.gather(-1, batch.labels.unsqueeze(-1)).squeeze(-1)
         positive, chosen = counted = choose_anchors(-log_p_label, batch.labels, self.negatives)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from greenkd.data import AnyDataset, Augmentation, DetectionAugmentation, DetectionImages, Images
 from greenkd.objectives import Objective
+from greenkd.records.examples import Examples
 
 ImagesT = TypeVar("ImagesT", Images, DetectionImages)
 AugmentationT = TypeVar("AugmentationT", Augmentation, DetectionAugmentation)
@@ -82,6 +83,10 @@ class Evaluator(ABC):
     def examine(self, network: nn.Module, precision: Precision) -> DetailedScore:
         """Runs a network over the split as a call does, and looks closer; the score is the same to the last bit."""
         return DetailedScore(*self(network, precision))
+
+    def examples(self, networks: Mapping[str, nn.Module], precision: Precision) -> Examples | None:
+        """Returns what networks, by role, say about a few images of the split, to be looked at; None: there is none."""
+        return None
 
     def use(self, network: nn.Module, precision: Precision) -> None:
         """Does over the split what using a network comes to, whose cost is metered: here, what a call does."""

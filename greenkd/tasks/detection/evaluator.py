@@ -1,7 +1,7 @@
 """Scores detectors on a split: mean average precision of PASCAL VOC, and the MultiBox loss."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,10 @@ from greenkd.data import DetectionImages, normalise
 from greenkd.data.detection import PADDING
 from greenkd.data.detection_augmentation import resize
 from greenkd.objectives import SSD
+from greenkd.records.examples import Examples
 from greenkd.tasks.base import DetailedScore, Evaluator, Precision, Score, Targets
 from greenkd.tasks.detection.average_precision import AveragePrecision, TrueBoxes, average_precision, mean_over_classes
+from greenkd.tasks.detection.examples import PICTURES, make_examples
 from greenkd.tasks.detection.matching import Matcher
 from greenkd.tasks.detection.post_processing import Detections, detect, join
 
@@ -81,11 +83,15 @@ class DetectionEvaluator(Evaluator):
             detect(outputs, self._centres)
 
     @torch.inference_mode()
-    def detections(self, network: nn.Module, precision: Precision) -> Detections:
-        """Returns what the network finds in the split, on the CPU."""
-        batches = self._outputs(network, precision)
-        found = [(detect(outputs, self._centres).cpu(), len(outputs)) for _, outputs in batches]
-        return join([detections for detections, _ in found], [size for _, size in found])
+    def examples(self, networks: Mapping[str, nn.Module], precision: Precision) -> Examples:
+        """Returns what the networks find in the first pictures of the split."""
+        found = {}
+        for name, network in networks.items():
+            network.eval()
+            outputs = self._run(network, precision, slice(0, PICTURES))
+            found[name] = detect(outputs, self._centres).cpu()
+        pictures = self._images.subset(torch.arange(min(PICTURES, len(self)), device=self._device))
+        return make_examples(pictures, self._class_names, found)
 
     def _score(self, network: nn.Module, precision: Precision) -> tuple[AveragePrecision, float]:
         objective = SSD()
@@ -118,8 +124,11 @@ class DetectionEvaluator(Evaluator):
         network.eval()
         for start in range(0, len(self._images), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            pictures = resize(self._images.images[rows], self._anchors.image_size)
-            images = normalise(pictures, self._mean, self._std)
-            with precision.autocast(self._device):
-                outputs: Tensor = network(images.contiguous(memory_format=torch.channels_last))
-            yield rows, outputs.float()
+            yield rows, self._run(network, precision, rows)
+
+    def _run(self, network: nn.Module, precision: Precision, rows: slice) -> Tensor:
+        pictures = resize(self._images.images[rows], self._anchors.image_size)
+        images = normalise(pictures, self._mean, self._std)
+        with precision.autocast(self._device):
+            outputs: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+        return outputs.float()

@@ -52,4 +52,4 @@ class Matcher:
         classes = torch.where(has_box, labels.gather(1, matched) + 1, 0)
         targets = boxes.gather(1, matched.unsqueeze(-1).expand(-1, -1, 4))
         targets = torch.where(has_box.unsqueeze(-1), targets, self._corners)
-        return Targets(classes, encode_boxes(targets, self._centres))
+        return Targets(classes, encode_boxes(targets, self._centres) * has_box.unsqueeze(-1))

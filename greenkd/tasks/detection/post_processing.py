@@ -40,18 +40,19 @@ def detect(outputs: Tensor, anchors: Tensor) -> Detections:
         anchors: [A, 4], centre x, centre y, width, height.
     """
     logits, offsets = predicted(outputs)
-    probabilities = logits.softmax(dim=-1)[..., 1:]
-    boxes = decode_boxes(offsets, anchors).clamp(0, 1)
+    probabilities = logits.transpose(1, 2).contiguous().softmax(dim=1)[:, 1:]  # [B, K, A]
 
     # Candidates: the best of each image and class
-    most = min(_MOST_CANDIDATES, probabilities.shape[1])
-    scores, places = probabilities.topk(most, dim=1)  # [B, most, K]
-    images, ranks, labels = (scores > LEAST_SCORE).nonzero(as_tuple=True)
-    scores = scores[images, ranks, labels]
-    boxes = boxes[images, places[images, ranks, labels]]
+    likely = probabilities > LEAST_SCORE
+    if probabilities.shape[2] > _MOST_CANDIDATES:
+        least = probabilities.topk(_MOST_CANDIDATES, dim=2).values[..., -1:]
+        likely &= probabilities >= least
+    images, labels, places = likely.nonzero(as_tuple=True)
+    scores = probabilities[images, labels, places]
+    boxes = decode_boxes(offsets[images, places], anchors[places]).clamp(0, 1)
 
     # One box for one thing; the result is in order of falling score over all images
-    kept = batched_nms(boxes, scores, images * probabilities.shape[2] + labels, LARGEST_OVERLAP)
+    kept = batched_nms(boxes, scores, images * probabilities.shape[1] + labels, LARGEST_OVERLAP)
     kept = kept[images[kept].argsort(stable=True)]
     kept = kept[_ranks(images[kept]) < MOST_DETECTIONS]
     return Detections(images[kept], boxes[kept], labels[kept], scores[kept])
