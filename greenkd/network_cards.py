@@ -67,7 +67,8 @@ class NetworkCard:
     @property
     def commands(self) -> tuple[str, str]:
         """Two commands to start from: the network as student, and as teacher."""
-        start = f"python run.py dataset={self.dataset}"
+        anchors = f" dataset.anchors={self.anchors}" if self.anchors else ""
+        start = f"python run.py dataset={self.dataset}{anchors}"
         return (
             f"{start} teacher={self.teacher} student={self.name}",
             f"{start} teacher={self.name} student={self.student}",

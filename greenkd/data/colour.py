@@ -71,7 +71,8 @@ def change_colours(pictures: Tensor, factors: Tensor, orders: Tensor) -> Tensor:
     pictures = _change_contrast(pictures, contrast_before)
     if pictures.shape[1] == 3:
         pictures = _blend(pictures, _grey(pictures), saturation)
-        pictures = torch.where(hue == 0, pictures, _turn_hue(pictures, hue))
+        turned = hue.view(-1).nonzero().squeeze(1)  # the slowest step, so for those pictures alone that need it
+        pictures = pictures.index_copy(0, turned, _turn_hue(pictures[turned], hue[turned]))
     pictures = _change_contrast(pictures, contrast_after)
 
     if pictures.shape[1] == 3:
@@ -85,15 +86,15 @@ def _change_contrast(pictures: Tensor, factor: Tensor) -> Tensor:
 
 def _blend(pictures: Tensor, other: Tensor, share: Tensor) -> Tensor:
     """Returns share · pictures + (1 − share) · other, cut to 0 … 1."""
-    return (share * pictures + (1 - share) * other).clamp(0, 1)
+    return torch.lerp(other.expand_as(pictures), pictures, share.expand_as(pictures)).clamp_(0, 1)
 
 
 def _grey(pictures: Tensor) -> Tensor:
     """Returns the luminance, [B, 1, H, W]."""
     if pictures.shape[1] == 1:
         return pictures
-    weights = pictures.new_tensor(_GREY).view(1, 3, 1, 1)
-    return (pictures * weights).sum(dim=1, keepdim=True)
+    red, green, blue = pictures.split(1, dim=1)
+    return _GREY[0] * red + _GREY[1] * green + _GREY[2] * blue
 
 
 def _turn_hue(pictures: Tensor, turns: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class DetectionAugmentation:
 
         crops = np.concatenate([np.zeros_like(corners), sides[:, None], sides[:, None]], axis=1)
         if self.iou_crop:
-            boxes = images.boxes.cpu().double().numpy() + np.tile(corners, 2)[:, None]
+            boxes = images.boxes.cpu().double().numpy() + np.tile(corners, 2)[:, None].astype(np.float64)
             crops = search_crops(rng, boxes, (images.labels != PADDING).cpu().numpy(), sides)
 
         crops[:, :2] -= corners

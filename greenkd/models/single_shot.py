@@ -75,7 +75,7 @@ def fitting_maps(
         ValueError: The anchors lie on cells that the network has no maps for.
     """
     maps = _FITTING.get(anchors.map_sizes)
-    if maps not in takes:
+    if maps is None or maps not in takes:
         names = {"from_stride_8": "ssd300", "from_stride_16": "ssdlite300, ssdlite320"}
         raise ValueError(
             f"{network} has no maps for the anchors {anchors.name!r} (cells {list(anchors.map_sizes)}); "

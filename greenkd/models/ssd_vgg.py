@@ -88,7 +88,7 @@ def _vgg16(in_channels: int) -> nn.Sequential:
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+    _clear_biases(layers)
     return layers
 
 
@@ -122,5 +122,11 @@ def _halving(in_channels: int, between: int, out_channels: int) -> nn.Sequential
     for layer in block:
         if isinstance(layer, nn.Conv2d):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+    _clear_biases(block)
     return block
+
+
+def _clear_biases(layers: nn.Module) -> None:
+    for name, parameter in layers.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)

@@ -106,7 +106,7 @@ def ssdlite300_mobilenet_v2(
     anchors="ssdlite320",
     teacher="ssd300_vgg16",
     student="ssdlite320_mobilenet_v3",
-    dataset="voc dataset.anchors=ssdlite320",
+    dataset="voc",
     input_shape=(3, 320, 320),
     num_classes=20,
 )

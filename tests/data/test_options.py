@@ -8,6 +8,7 @@ from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.data import (
     Augmentation,
     DatasetOptions,
+    DetectionAugmentation,
     DetectionOptions,
     GeneratedShape,
     channel_statistics,
@@ -155,9 +156,8 @@ def test_default_augmentations(conf_dataset) -> None:
         return DatasetOptions(name=name, augmentation=conf_dataset(name)["augmentation"]).augmentation
 
     for name in ("voc", "coco_folder", "yolo_folder"):
-        assert conf_dataset(name)["augmentation"] == dict.fromkeys(
-            ("photometric", "zoom_out", "iou_crop", "flip"), True
-        )
+        everything = DetectionAugmentation(photometric=True, zoom_out=True, iou_crop=True, flip=True)
+        assert DetectionOptions(name=name, augmentation=conf_dataset(name)["augmentation"]).augmentation == everything
     assert of("digits") == Augmentation(1, False, 0.0)
     assert of("cifar10") == of("cifar100") == Augmentation(4, True, 0.0)
     assert of("tiny_imagenet") == Augmentation(8, True, 0.0)
