@@ -34,6 +34,13 @@ _SETTING_TEXT = {
     "setting_id": "hash of everything but strategy and seed: rows that share it may be compared",
 }
 
+# What else the test of the chosen trial says.
+_ENDPOINTS = {
+    "test_loss": "its loss on the test set; cross-entropy in nats for classification",
+    "test_calibration_error": "its expected calibration error there, 15 bins, fraction; NaN where a task has none",
+}
+TEST_MEASURES = ("test_score", *_ENDPOINTS)
+
 CAMPAIGNS = {
     "campaign": "number of the campaign in this load; the key of the other frames",
     "folder": "the campaign's folder",
@@ -42,7 +49,7 @@ CAMPAIGNS = {
     "status": "running, done, partial or failed",
     **_SETTING_TEXT,
     "strategy": "the option chosen by temperature=…",
-    "kind": "fixed, grid, search, stochastic, adaptive (any with a rule) or custom",
+    "kind": "fixed, grid, search, transfer, stochastic, adaptive (any with a rule) or custom",
     "temperature": "the resolved `temperature` group as JSON text, empty where config.yaml is missing",
     "seed": "the seed",
     "planned_trials": "trials the strategy asks for",
@@ -50,10 +57,13 @@ CAMPAIGNS = {
     "attempts": "attempts on record, killed ones included",
     "chosen_trial": "trial with the best validation score at its last epoch (tie: lower loss, lower number)",
     "chosen_tau": "its τ, NaN where τ is not one number",
-    "chosen_params": "its schedule parameters",
+    "chosen_params": "its schedule parameters, and its values of the searched settings",
+    "searched": "settings that were searched besides τ, with the values that the configuration gives them",
+    "tau_source": "the earlier search that τ was taken from, and what it cost; None where it was not",
     "metric": "what every score of the campaign is: accuracy for classification, mAP for detection",
     "val_score": "its validation score, fraction",
     "test_score": "its test score, fraction; NaN until the test set was opened",
+    **_ENDPOINTS,
     "student_parameters": "number of the student's parameters",
     "student_forward_flops_per_image": "forward FLOPs of the student per image",
     "teacher_key": "content hash of the teacher",
@@ -82,13 +92,15 @@ TRIALS = {
     "attempt": "0 for the first try",
     "status": "complete, pruned, failed, interrupted; killed: on the ledger but never finished",
     "tau": "τ of the trial, NaN where it is not one number",
-    "params": "the schedule's parameters",
+    "params": "the schedule's parameters, and the values of searched settings",
+    "as_configured": "True: settings searched besides τ have the values that the configuration gives them",
     "epochs": "epochs trained, earlier attempts included",
     "val_score": "at the last epoch, fraction",
     "val_loss": "cross-entropy at the last epoch",
     "train_loss": "at the last epoch",
     "test_score": "of complete trials, opened after the choice; fraction",
-    "test_loss": "of complete trials, likewise; cross-entropy for classification, MultiBox for detection",
+    "test_loss": "of complete trials, likewise; cross-entropy in nats for classification, MultiBox for detection",
+    "test_calibration_error": "of complete trials, likewise; expected calibration error, 15 bins, fraction",
     **_COSTS,
     "started_at": "ISO 8601, UTC",
     "cause": "why it failed, was pruned or interrupted",
@@ -149,7 +161,7 @@ LEDGER = {
 RUNS = {
     **_SETTING_TEXT,
     "strategy": "the strategy's label in tables, its variant included",
-    "kind": "fixed, grid, search, stochastic, adaptive (any with a rule) or custom",
+    "kind": "fixed, grid, search, transfer, stochastic, adaptive (any with a rule) or custom",
     "origin": "campaign; swept (a grid of fixed campaigns); from grid (one trial of a grid)",
     "seed": "the seed",
     "campaigns": "numbers of the campaigns behind this row",
@@ -161,9 +173,12 @@ RUNS = {
     "complete": "True: all planned trials and the test are there",
     "chosen_tau": "τ of the picked trial",
     "chosen_params": "its parameters",
+    "searched": "settings that were searched besides τ, with the values that the configuration gives them",
+    "tau_source": "the earlier search that τ was taken from, and what it cost; None where it was not",
     "metric": "what the scores are: accuracy for classification, mAP for detection",
     "val_score": "its validation score, fraction",
     "test_score": "its test score, fraction",
+    **_ENDPOINTS,
     **_prefixed("tuning", "choosing τ by this strategy"),
     **_prefixed("startup", "starting the processes that did it (no part of tuning)"),
     **_prefixed("final", "the one training that was picked"),

@@ -24,6 +24,16 @@ def tau_of(params: dict[str, Any] | None) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+def is_as_configured(params: dict[str, Any] | None, searched: dict[str, Any]) -> bool:
+    """Tells whether searched settings have the configuration's own values: trainings of others differ in τ alone.
+
+    Args:
+        params: A trial's parameters; None where they are not known.
+        searched: The settings that its campaign searched besides τ, with their values in the configuration.
+    """
+    return all((params or {}).get(key) == value for key, value in searched.items())
+
+
 def trial_costs(ledger: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Returns the costs of training and validating trials, summed over `by`; a sum with a missing part is NaN."""
     of_trials = ledger[ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)]
@@ -38,7 +48,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
         campaign_records: The records of the campaigns, by number; their tests are read.
         ledger: The ledger frame.
     """
-    frame = rows.assign(status=[str(status) for status in rows["status"]], tau=[tau_of(p) for p in rows["params"]])
+    status = pd.Series([str(status) for status in rows["status"]], rows.index, dtype="object")
+    frame = rows.assign(status=status, tau=[tau_of(params) for params in rows["params"]])
 
     # The ledger alone says what was spent: the costs that a row of trials.jsonl repeats are not read.
     frame = frame.drop(columns=[name for name in columns.COST_COLUMNS if name in frame])
@@ -46,20 +57,25 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     was_killed = frame["status"].isna()
     frame.loc[was_killed, "status"] = KILLED
 
-    for name in ("score", "loss"):
-        frame[f"test_{name}"] = _of_tests(name, frame, campaign_records)
+    for name in columns.TEST_MEASURES:
+        frame[name] = _of_tests(name.removeprefix("test_"), frame, campaign_records)
     frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
+    frame["as_configured"] = [
+        is_as_configured(params, campaign_records[campaign].searched)
+        for campaign, params in zip(frame["campaign"], frame["params"], strict=True)
+    ]
 
     frame = frame.astype({"trial": "int64", "attempt": "int64"}).sort_values(_KEYS, ignore_index=True)
     return frame.reindex(columns=list(columns.TRIALS))
 
 
 def _of_tests(name: str, frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
-    """Returns the test score or loss of each attempt. The weights of a trial are those of its complete attempt."""
+    """Returns one measure of the test of each attempt. The weights of a trial are those of its complete attempt."""
     values = {
-        (campaign, test.trial): float(getattr(test, name))
+        (campaign, test.trial): float(value)
         for campaign, record in campaign_records.items()
         for test in record.tests
+        if (value := getattr(test, name)) is not None
     }
     return [
         values.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan

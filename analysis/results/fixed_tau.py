@@ -69,7 +69,8 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
 
     # What would be chosen, had the members been trials of one campaign.
     choice: dict[str, Any] = {"trial": math.nan, "chosen_tau": math.nan, "chosen_params": None}
-    choice |= {"val_score": math.nan, "test_score": math.nan, **final_costs(costs, math.nan, math.nan)}
+    choice |= dict.fromkeys(("val_score", *columns.TEST_MEASURES), math.nan)
+    choice |= final_costs(costs, math.nan, math.nan)
     best = select_trial(attempts)
     if best is not None:
         campaign = members.set_index("campaign").loc[best["campaign"]]
@@ -78,7 +79,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
             "chosen_tau": float(best["tau"]),
             "chosen_params": best["params"],
             "val_score": float(best["val_score"]),
-            "test_score": float(campaign["test_score"]),
+            **{name: float(campaign[name]) for name in columns.TEST_MEASURES},
             **final_costs(costs, best["campaign"], best["trial"]),
         }
 
@@ -101,6 +102,8 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
         "attempts": int(members["attempts"].sum()),
         "killed": int((attempts["status"] == KILLED).sum()),
         "complete": bool((members["status"] == CampaignStatus.DONE).all()),
+        "searched": {},
+        "tau_source": None,
         **choice,
         **tuning,
         **{f"startup_{name}": float(members[f"startup_{name}"].sum(skipna=False)) for name in columns.COST_COLUMNS},
@@ -135,6 +138,7 @@ def control_runs(
 ) -> Iterator[dict[str, Any]]:
     """Yields the fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone.
 
+    Of a grid that searches other settings too it is the trial in which these have the configuration's own values.
     That includes the overhead of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
     would look cheaper than the same training under another name. A grid without τ = 4 holds no control.
 
@@ -145,7 +149,8 @@ def control_runs(
         overhead: What `overhead_of_one_trial` returned for the setting.
     """
     is_of_grid = trials["campaign"].isin(grids["campaign"])
-    at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & (trials["tau"] == CONTROL_TAU)]
+    is_control = (trials["tau"] == CONTROL_TAU) & trials["as_configured"]
+    at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & is_control]
 
     seeds: set[int] = set()
     for campaign in rows_of(grids):
@@ -183,8 +188,10 @@ def _control_run(
         "complete": not math.isnan(trial["test_score"]),
         "chosen_tau": trial["tau"],
         "chosen_params": trial["params"],
+        "searched": {},
+        "tau_source": None,
         "val_score": trial["val_score"],
-        "test_score": trial["test_score"],
+        **{name: trial[name] for name in columns.TEST_MEASURES},
         **{f"tuning_{name}": final[f"final_{name}"] + logits[name] + overhead[name] for name in columns.COST_COLUMNS},
         **startup_costs(campaign),
         **final,

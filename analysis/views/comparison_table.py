@@ -55,14 +55,17 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
     basis = spending_basis(runs["meter"], table, prefix="tuning_", of_all=False) or ""
 
     # What was compared and chosen, and what it got.
+    searched = sorted({key for row in rows for key in row["searched"]})
     more = [name for name in columns.SETTING if name not in names and table[name].nunique() > 1]
     shown = [
         Column("strategy", [row["strategy"] for row in rows], words=True),
         *(Column(name.replace("setting_id", "setting"), [row[name] for row in rows], words=True) for name in more),
         Column("trials", [_trials(row) for row in rows], leaves=7),
         Column("chosen τ", [_taus(row) for row in rows]),
+        *(Column(f"chosen\n{key}", [_values(row, key) for row in rows], words=True) for key in searched),
         Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=5),
         Column(f"test {words.header}", _mean_sd(rows, "test_score", words)),
+        *_endpoint_columns(rows, words),
     ]
 
     # What was paid: costs, then multiples of other strategies' costs. Start-up stands by itself and in no multiple.
@@ -83,6 +86,19 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         notes=_notes(comparison, runs, basis, sweep.pricing.price),
         anchors=[_folders(sweep, runs, row) for row in rows],
     )
+
+
+def _endpoint_columns(rows: list[dict[str, Any]], words: MetricWords) -> list[Column]:
+    """Returns what else the test says, where it is on record: the loss, and how well confidence fits accuracy."""
+    shown = []
+    for name, header, scale, digits in (
+        ("test_loss", f"test {words.loss_header}", 1.0, 3),
+        ("test_calibration_error", "ECE %", 100.0, 2),
+    ):
+        values = [(scale * row[f"{name}_mean"], scale * row[f"{name}_sd"]) for row in rows]
+        if not all(math.isnan(mean) for mean, _ in values):
+            shown.append(Column(header, [units.mean_sd(mean, sd, digits) for mean, sd in values], leaves=5))
+    return shown
 
 
 def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int]) -> list[Column]:
@@ -158,6 +174,13 @@ def _taus(row: dict[str, Any]) -> str:
     return f"rule, {listed}" if row["kind"] == StrategyKind.ADAPTIVE else listed
 
 
+def _values(row: dict[str, Any], key: str) -> str:
+    """Returns what was chosen for a searched setting: one value, or the list over seeds."""
+    chosen = [params[key] for params in row["chosen_params"] if params and key in params]
+    texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in chosen]
+    return ",".join(texts[:1] if len(set(texts)) == 1 else texts) or units.MISSING
+
+
 def _listed(taus: list[float]) -> str:
     if len(set(taus)) == 1:
         return f"{taus[0]:.3g}"
@@ -179,6 +202,11 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
         "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple",
         f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs",
     ]
+
+    if runs["test_calibration_error"].notna().any():
+        notes.append(
+            "ECE: expected calibration error of the test set (Guo et al. 2017), 15 bins of equal width; lower is better"
+        )
 
     teachers = _teachers(runs)
     if teachers:

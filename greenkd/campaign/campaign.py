@@ -12,10 +12,14 @@ import torch
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import close_campaign
-from greenkd.campaign.folder import CampaignFolder, record_refusal
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.open_context import open_context
+from greenkd.campaign.refusal import record_refusal
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.student import try_student
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
+from greenkd.campaign.threads_check import check_threads
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
@@ -123,9 +127,11 @@ class Campaign:
         Raises:
             GreenkdError: As for `run_campaign`.
         """
+        self._settings = with_tau_source(self._settings, self._path)
         # A campaign that has ended stays as it is, unless it is asked to go on.
         self._folder = CampaignFolder(self._path, self._settings)
         existing = self._folder.record()
+        check_threads(self._path, existing, self._settings)
         reopen = existing is not None and self._may_reopen(existing)
         if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopen:
             self._folder.tidy()
@@ -243,7 +249,9 @@ class Campaign:
         self._resources.enter_context(monitor)
 
         at_once = 1 if self._takes_turns else training.parallel_trials
-        self._placement = place_trials(at_once, training.parallel_mode, planned, device, settings.most_in_lockstep)
+        self._placement = place_trials(
+            at_once, training.parallel_mode, planned, device, settings.threads, settings.most_in_lockstep
+        )
         self._context = open_context(
             settings,
             self._folder,
@@ -263,20 +271,16 @@ class Campaign:
         """
         context, settings = self._context, self._settings
 
-        # A network that does not fit is refused before a teacher is trained for it.
-        training = context.training
-        student = training.networks.build(settings.student.mapping, "student", settings.seed)
-        context.update(student_network=network_record(training, student, settings.student.name))
+        # A network or an objective that does not fit is refused before a teacher is trained for it.
+        student, objective = try_student(settings, context.training)
+        context.update(student_network=network_record(context.training, student, settings.student.name))
 
         self._teacher = prepare_teacher(context)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
-        learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
-        if learner.objective.flops() is None:
-            self._reporter.note(
-                f"  objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no "
-                "count; give it a method flops(), see docs/objectives.md"
-            )
+        if objective.flops() is None:
+            unstated = f"objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no"
+            self._reporter.note(f"  {unstated} count; give it a method flops(), see docs/objectives.md")
 
         self._queue = TrialQueue(context, self._runner, self._placement.together)
         if settings.retry == "failed":

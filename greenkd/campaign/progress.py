@@ -7,7 +7,7 @@ from pathlib import Path
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import DamagedRecordError
-from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows, searching_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     """Looks up how far a campaign is."""
     pair = f"{settings.teacher.name} → {settings.student.name}"
     labels = (
-        settings.temperature.name,
+        searching_name(settings.temperature.name, settings.strategy.searched),
         settings.dataset.name,
         pair,
         settings.objective.name,

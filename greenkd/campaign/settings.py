@@ -9,6 +9,7 @@ import pydantic
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.searched_settings import check_searched
 from greenkd.campaign.task_fit import check_network_task, check_objective_task, settle_training
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, build, check, check_keys, read
@@ -17,8 +18,10 @@ from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
+from greenkd.records import TauSource
 from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
+from greenkd.temperature.search_space import read_search_space
 from greenkd.training.backend.placement import LOCKSTEP_AUTO
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
@@ -106,6 +109,7 @@ class Settings:
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.
         setting_id: The same without strategy and seed.
+        tau_source: The earlier search that `strategy` takes its τ from, once its records have been read.
     """
 
     dataset: ComponentConfig
@@ -133,6 +137,7 @@ class Settings:
     strategy: Strategy
     campaign_id: str
     setting_id: str
+    tau_source: TauSource | None = None
 
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""
@@ -153,7 +158,7 @@ class Settings:
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
 
 
-_DERIVED = ("config", "strategy", "campaign_id", "setting_id")
+_DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
 _ROOT_KEYS = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in _DERIVED)
 
 
@@ -189,6 +194,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
     check_objective_task(config, objective)
     check_fit(settings.strategy, objective, settings.seed, *names)
+    check_searched(settings)
     training = settle_training(settings.training, task_of(config["dataset"]), objective)
     return dataclasses.replace(settings, training=training)
 
@@ -227,7 +233,7 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the same configuration cut down to seconds: two trials of two epochs.
+    """Returns the same configuration cut down to seconds: two trials of two epochs, two values of what is searched.
 
     The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
     epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are. Backbones start
@@ -247,6 +253,9 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
+        others = read_search_space(temperature.get("search"))
+        if others:
+            temperature["search"] = {key: list(domain.samples()[:2]) for key, domain in others.items()}
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2

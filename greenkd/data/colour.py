@@ -93,7 +93,7 @@ def _grey(pictures: Tensor) -> Tensor:
     """Returns the luminance, [B, 1, H, W]."""
     if pictures.shape[1] == 1:
         return pictures
-    red, green, blue = pictures.split(1, dim=1)
+    red, green, blue = (channel.unsqueeze(1) for channel in pictures.unbind(1))
     return _GREY[0] * red + _GREY[1] * green + _GREY[2] * blue
 
 

@@ -18,7 +18,7 @@ from greenkd.data.detection import DetectionDataset
 from greenkd.data.detection_augmentation import DetectionAugmentation
 from greenkd.data.normalisation import channel_statistics
 from greenkd.data.smoke import smoke_pictures, smoke_scenes
-from greenkd.errors import ConfigError, DataError
+from greenkd.errors import ConfigError, DataError, GreenkdError
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -164,6 +164,11 @@ def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[AnyOptions,
         dataset = options.smoke() if smoke else build(target, where="dataset", expect=expected, given=options.given())
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; check dataset.root and who may read it") from error
+    except Exception as error:
+        if isinstance(error, GreenkdError) or target["_target_"].startswith("greenkd."):
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        raise DataError(f"dataset: {target['_target_']} breaks off with {type(error).__name__}: {first}") from error
 
     return _with_statistics(options, dataset), dataset
 

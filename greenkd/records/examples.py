@@ -6,7 +6,7 @@ from pathlib import Path
 import pydantic
 
 from greenkd.errors import RecordError
-from greenkd.records.files import write_json
+from greenkd.records.documents import write_json
 from greenkd.records.schema import SCHEMA_VERSION
 
 FILE = "examples.json"

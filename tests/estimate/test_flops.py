@@ -15,9 +15,15 @@ from greenkd.records import LedgerRow, Phase, read_rows
 from greenkd.training.stop_signals import StopFlag
 from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
 
+RESTARTS = ("temperature=restarts", "temperature.restarts=3")
+
 # The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
 CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
 CACHED = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
+
+
+# A search whose combinations differ in their FLOPs
+NEGATIVES = "temperature.search={objective.negatives: [16, 64]}"
 
 
 def in_ledgers(root: Path) -> float:
@@ -32,9 +38,11 @@ def in_ledgers(root: Path) -> float:
     [
         [(*GRID, "seed=0"), (*STOCHASTIC, "seed=0"), (*STOCHASTIC, "seed=1")],
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
-        [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
+        [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep", NEGATIVES)],
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
+        [RESTARTS, (*STOCHASTIC, "seed=0")],
+        [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
     ],
 )
 def test_flops_are_those_of_the_ledgers(

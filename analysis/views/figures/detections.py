@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
 from analysis.views.figures.setting import Drawing, Setting
 from greenkd.errors import RecordError
 from greenkd.records.examples import Box, ExamplePicture, Examples, read_examples

@@ -89,7 +89,12 @@ def run_worker(
         device = resolve_device(settings.device)
         training, planned = settings.training, settings.strategy.planned_trials()
         placement = place_trials(
-            training.parallel_trials, training.parallel_mode, planned, device, settings.most_in_lockstep
+            training.parallel_trials,
+            training.parallel_mode,
+            planned,
+            device,
+            settings.threads,
+            settings.most_in_lockstep,
         )
         context = open_context(
             settings,

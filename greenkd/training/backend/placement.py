@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from greenkd.errors import ConfigError
-from greenkd.training.backend.threads import available_threads
+from greenkd.training.backend.threads import Threads, available_threads
 
 ParallelTrials = int | Literal["auto"]
 ParallelMode = Literal["auto", "processes", "lockstep"]
@@ -38,6 +38,7 @@ def place_trials(
     mode: ParallelMode,
     trials: int,
     device: torch.device,
+    threads: Threads = "auto",
     most_in_lockstep: int = LOCKSTEP_AUTO,
 ) -> Placement:
     """Divides trials: on CPUs among processes, on GPUs in lockstep, with a process for each GPU.
@@ -47,13 +48,15 @@ def place_trials(
         mode: `training.parallel_mode`.
         trials: How many the campaign has.
         device: Where the campaign's own process trains; `cuda` without a number stands for all GPUs there are.
+        threads: Of each training; `auto` may turn out as more than the one that is reckoned with here.
         most_in_lockstep: What `auto` means in lockstep.
 
     Raises:
         ConfigError: Processes are asked for on a GPU that they would have to share.
     """
     if device.type == "cpu" and mode != "lockstep":
-        processes = min(available_threads() if parallel == "auto" else parallel, trials)
+        fitting = available_threads() // (1 if threads == "auto" else threads)
+        processes = min(fitting if parallel == "auto" else parallel, trials)
         return Placement(("cpu",) * max(processes, 1), 1)
 
     if mode == "processes" and parallel != 1:
