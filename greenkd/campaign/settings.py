@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
+import torch
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
@@ -22,7 +23,7 @@ from greenkd.records import TauSource
 from greenkd.records.place import address_problem
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.temperature.search_space import read_search_space
-from greenkd.training.backend.placement import LOCKSTEP_AUTO
+from greenkd.training.backend.placement import LOCKSTEP_AUTO, Placement, place_trials
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -143,15 +144,22 @@ class Settings:
         """Returns the group of one of the two networks."""
         return self.teacher if role == "teacher" else self.student
 
-    @property
-    def most_in_lockstep(self) -> int:
-        """How many trials are trained in lockstep where that is left to the program.
+    def place_trials(self, trials: int, device: torch.device, *, one_at_a_time: bool = False) -> Placement:
+        """Divides the campaign's trials among processes and devices.
 
-        In detection the teacher's pass dominates a step, so all trials that are known beforehand share it; those that a
-        search learns from are as few as elsewhere.
+        In detection the teacher's pass dominates a step, so in lockstep all trials that are known beforehand share it;
+        those that a search learns from are as few as elsewhere.
+
+        Args:
+            trials: How many there are.
+            device: Where the campaign's own process trains.
+            one_at_a_time: Whatever the settings say.
         """
+        training = self.training
         known = len(self.strategy.queue()) if task_of(self.dataset.mapping) == "detection" else 0
-        return max(known, LOCKSTEP_AUTO)
+        at_once = 1 if one_at_a_time else training.parallel_trials
+        most_in_lockstep = max(known, LOCKSTEP_AUTO)
+        return place_trials(at_once, training.parallel_mode, trials, device, self.threads, most_in_lockstep)
 
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
