@@ -147,8 +147,9 @@ def test_every_objective_is_of_one_task() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_detection_runs_under_every_strategy(strategy: str, cache: Path, tmp_path: Path) -> None:
-    settings = smoke(cache, *SCENES, f"temperature={strategy}")
+def test_detection_runs_under_every_strategy(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
+    own = (f"temperature.source={source}",) if strategy == "transfer" else ()
+    settings = smoke(cache, *SCENES, f"temperature={strategy}", *own)
     assert settings.training.parallel_mode == "lockstep"
     assert run(settings, tmp_path).teacher_result is not None
 
