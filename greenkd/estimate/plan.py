@@ -23,7 +23,6 @@ from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.records import Environment, LedgerRow, TrialRow, TrialStatus, read_rows
 from greenkd.teacher.cache import teacher_key
-from greenkd.training.backend.placement import place_trials
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
@@ -145,10 +144,8 @@ class Planner:
     def _planned(
         self, settings: Settings, state: CampaignState, trial_seeds: tuple[int, ...], rates: Rates
     ) -> PlannedCampaign:
-        training, context = settings.training, self._context(settings)
-        placement = place_trials(
-            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
-        )
+        context = self._context(settings)
+        placement = settings.place_trials(state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         if settings.setting_id not in self._flops:

@@ -20,6 +20,7 @@ class TestResult:
     score: float
     loss: float
     calibration_error: float | None = None  # expected calibration error, 15 bins; None: no such task, or not recorded
+    details: dict[str, float] | None = None  # other figures of the task, by name: average precision of each class
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,7 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep", NEGATIVES)],
         [(*STOCHASTIC, "objective=dml")],
+        [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
         [RESTARTS, (*STOCHASTIC, "seed=0")],
         [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
     ],
