@@ -21,8 +21,8 @@ SHORT = (
     "student.width=4",
     "teacher.width=8",
 )
-# Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own, detection.
+# Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory
+# banks of the objective's own, detection.
 CAMPAIGNS = {
     "stochastic": ("temperature=stochastic",),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
@@ -32,6 +32,7 @@ CAMPAIGNS = {
         "training.parallel_mode=lockstep",
         "training.parallel_trials=2",
     ),
+    "halving": ("temperature=halving", "temperature.taus=[2,4,8]", "temperature.reduction_factor=2"),
     "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
     "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
     "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),

@@ -201,7 +201,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     # What has to go together
     objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
     check_objective_task(config, objective)
-    check_fit(settings.strategy, objective, settings.seed, *names)
+    check_fit(settings.strategy, objective, settings.seed, settings.training.recipe.epochs, *names)
     check_searched(settings)
     training = settle_training(settings.training, task_of(config["dataset"]), objective)
     return dataclasses.replace(settings, training=training)
@@ -267,6 +267,9 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2
+    if "min_epochs" in temperature:
+        temperature["min_epochs"] = 1
+
     networks = {}
     for group in ("teacher", "student"):
         networks[group] = dict(config[group])

@@ -95,6 +95,9 @@ class Environment:
     device: str
     git_commit: str | None
     command: str
+    host: str | None = None  # the machine's name, and the start of its boot's identifier
+    scheduler: str | None = None  # slurm, pbs, lsf; None: no job of a scheduler
+    job_id: str | None = None  # the scheduler's number of the job that began the campaign
 
 
 def searching_name(strategy: str, searched: Iterable[str]) -> str:
@@ -147,6 +150,7 @@ class CampaignRecord:
     broken_off_by: str | None = None  # where it is refused: "refusal", "teacher" (it failed), "unforeseen" (a bug)
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
+    tau_class: str = ""  # how τ comes about: fixed, search, random, scheduled, adaptive, joined by +; empty: not said
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
     searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
     tau_source: TauSource | None = None  # of temperature=transfer

@@ -35,6 +35,7 @@ class TrainingResult(NamedTuple):
     val_loss: float
     val_score: float
     stopped_early: bool
+    paused: bool  # before its last epoch, with a checkpoint that another attempt goes on from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Training:
             training early.
         before_epoch: Called before the first step of every epoch; may raise a `TrainingInterruptedError`.
         before_step: Called before every step; returns False to end the training there, without a validation.
+        pause_after: Epochs after which it pauses: it is validated, and its checkpoint written. All that depends on the
+            length of the training stays as it is. None: it runs to its end.
         position: Where the training stands; set by `begin`.
     """
 
@@ -98,6 +101,7 @@ class Training:
     on_epoch: Callable[[EpochRow, StepsRow | None], bool]
     before_epoch: Callable[[], None] = _do_nothing
     before_step: Callable[[], bool] = _go_on
+    pause_after: int | None = None
     position: Position = dataclasses.field(init=False)
     _temperatures: Temperatures = dataclasses.field(init=False)
     _taus: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = dataclasses.field(init=False)  # of student and teacher
@@ -111,7 +115,7 @@ class Training:
 
         loaded = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.context.device)
         self.position = loaded or self._start_of(epoch=0)
-        return self.result() if self.position.epoch >= self.recipe.epochs else None
+        return self.result() if self.position.epoch >= self._until else None
 
     def begin_steps(self) -> None:
         """Makes ready for the remaining steps of the epoch."""
@@ -179,9 +183,12 @@ class Training:
         self.position = self._start_of(epoch=position.epoch + 1, last=last)
         if end_early:
             return self.result(stopped_early=True)
-        if self.checkpointer.due():
+
+        reached = self.position.epoch >= self._until
+        pauses = reached and self._until < self.recipe.epochs
+        if pauses or self.checkpointer.due():
             self.save()
-        return self.result() if self.position.epoch >= self.recipe.epochs else None
+        return self.result() if reached else None
 
     def save(self) -> None:
         """Writes a checkpoint, and before it to the ledger what the steps in it cost."""
@@ -190,7 +197,14 @@ class Training:
 
     def result(self, *, stopped_early: bool = False) -> TrainingResult:
         """Returns how far the training has come."""
-        return TrainingResult(self.position.epoch, *self.position.last, stopped_early=stopped_early)
+        epoch = self.position.epoch
+        paused = not stopped_early and epoch < self.recipe.epochs
+        return TrainingResult(epoch, *self.position.last, stopped_early=stopped_early, paused=paused)
+
+    @property
+    def _until(self) -> int:
+        """Epochs that the training is to have when it ends, or pauses."""
+        return self.recipe.epochs if self.pause_after is None else self.pause_after
 
     def phase(self, phase: Phase) -> AbstractContextManager[PhaseHandle]:
         """Records a block under this training's tag, as the given phase."""
@@ -227,7 +241,7 @@ class Training:
 
     def _validate(self) -> Score | None:
         finished = self.position.epoch + 1
-        if finished % self.recipe.validate_every and finished < self.recipe.epochs:
+        if finished % self.recipe.validate_every and finished < self._until:
             return None
 
         # The teacher's own validation is part of its training; a student's is a phase of its own.

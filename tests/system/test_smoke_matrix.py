@@ -28,6 +28,7 @@ from greenkd.records import (
     read_rows,
 )
 from greenkd.records import TrialRow as Trial
+from greenkd.temperature import total_epochs
 from greenkd.temperature.rules import RULES
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import ROOT, composed
@@ -39,8 +40,16 @@ SCENES = ("dataset=digit_scenes", "student=tiny_ssd", "teacher=small_ssd")
 TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
 TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_self")
 HAS_ALPHA = ("dkd", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
-# The rule of each strategy that has one; every other rule is tried with `temperature=fixed`.
-RULE_OF = {"ctkd": "learned", "dtkd": "dynamic", "dts": "loss_gap", "lskd": "standardised"}
+# The rule of each strategy that has one; there is one for each rule.
+RULE_OF = {
+    "ats": "per_class",
+    "ctkd": "learned",
+    "dtkd": "dynamic",
+    "dts": "loss_gap",
+    "lskd": "standardised",
+    "lskd_grid": "standardised",
+    "stochastic_per_sample": "per_sample_random",
+}
 WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
 
 
@@ -84,17 +93,21 @@ def run(settings: Settings, root: Path) -> CampaignRecord:
     ledger = read_rows(folder / "ledger.jsonl", LedgerRow).rows
     planned = settings.strategy.planned_trials()
     assert record.status is CampaignStatus.DONE, record.message
-    assert [row.status for row in trials] == [TrialStatus.COMPLETE] * planned
-    assert len(epochs) == planned * EPOCHS
+    rungs = settings.strategy.rungs(EPOCHS)
+    assert [row.status for row in trials if row.status.has_ended] == [
+        *[TrialStatus.PRUNED] * (planned - rungs[-1].trials),
+        *[TrialStatus.COMPLETE] * rungs[-1].trials,
+    ]
+    assert len(epochs) == total_epochs(rungs)
     trained = sum(row.images for row in ledger if row.phase is Phase.STUDENT_TRAINING)
     if record.metric == "accuracy":
         assert record.test_score in [hits / TEST_IMAGES for hits in range(TEST_IMAGES + 1)]
-        assert trained == planned * EPOCHS * TRAINING_IMAGES
+        assert trained == total_epochs(rungs) * TRAINING_IMAGES
     else:
         assert record.metric == "mAP"
         assert record.test_score is not None
         assert 0 <= record.test_score <= 1
-        assert trained in [planned * EPOCHS * scenes for scenes in TRAINING_SCENES]
+        assert trained in [total_epochs(rungs) * scenes for scenes in TRAINING_SCENES]
     assert all(tensor.isfinite().all() for tensor in load_file(folder / "student.safetensors").values())
     assert record.student_inference is not None
     assert record.student_inference.images == (TEST_IMAGES if record.metric == "accuracy" else TEST_SCENES)
@@ -119,7 +132,7 @@ def test_every_objective_runs_under_every_strategy(
         choice += (f"temperature.source={source}",)
     searches = trains_more_than_once(strategy)
     if strategy in RULE_OF and objective not in TAKES_RULES:
-        with pytest.raises(ConfigError, match="takes no rule"):
+        with pytest.raises(ConfigError, match=r"takes no rule|has no temperature, so \w+ would train"):
             smoke(cache, *choice)
         return
     if searches and strategy != "restarts" and objective not in TEMPERED:
@@ -141,14 +154,18 @@ def test_every_objective_runs_under_every_strategy(
         assert all(row.tau_sds is None for row in steps)
     assert record.kind is (StrategyKind.ADAPTIVE if strategy in RULE_OF else settings.strategy.kind)
 
+    epochs = read_rows(tmp_path / campaign_folder(settings.config) / "epochs.jsonl", EpochRow).rows
+    assert all((row.tau_mean is not None and row.tau_sd is not None) is (strategy in RULE_OF) for row in epochs)
+
 
 def test_every_objective_is_of_one_task() -> None:
     assert sorted(name for names in OBJECTIVES_OF_TASK.values() for name in names) == options("objective")
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_detection_runs_under_every_strategy(strategy: str, cache: Path, tmp_path: Path) -> None:
-    settings = smoke(cache, *SCENES, f"temperature={strategy}")
+def test_detection_runs_under_every_strategy(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
+    own = (f"temperature.source={source}",) if strategy == "transfer" else ()
+    settings = smoke(cache, *SCENES, f"temperature={strategy}", *own)
     assert settings.training.parallel_mode == "lockstep"
     assert run(settings, tmp_path).teacher_result is not None
 
@@ -159,27 +176,8 @@ def test_every_objective_of_detection_runs(objective: str, cache: Path, tmp_path
     assert (record.teacher_result is None) == (objective in ("ssd", "ssd_dml", "ssd_reg"))
 
 
-@pytest.mark.parametrize("rule", sorted(RULES.keys() - RULE_OF.values() - {"shared"}))
-def test_every_other_rule_runs_in_detection(rule: str, cache: Path, tmp_path: Path) -> None:
-    choice = ("objective=ssd_kd", "temperature=fixed", f"temperature.rule={rule}")
-    assert run(smoke(cache, *SCENES, *choice), tmp_path).kind is StrategyKind.ADAPTIVE
-
-
-@pytest.mark.parametrize("rule", sorted(RULES.keys() - RULE_OF.values() - {"shared"}))
-@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "kd_paper"])
-def test_every_other_rule_runs_under_every_objective_that_takes_it(
-    objective: str, rule: str, cache: Path, tmp_path: Path
-) -> None:
-    choice = (f"objective={objective}", "temperature=fixed", f"temperature.rule={rule}", "student=tiny_cnn")
-    if objective not in TAKES_RULES:
-        with pytest.raises(ConfigError, match="takes no rule"):
-            smoke(cache, *choice)
-        return
-
-    settings = smoke(cache, *choice, "teacher=small_cnn")
-    assert run(settings, tmp_path).kind is StrategyKind.ADAPTIVE
-    epochs = read_rows(tmp_path / campaign_folder(settings.config) / "epochs.jsonl", EpochRow).rows
-    assert all(row.tau_mean is not None and row.tau_sd is not None for row in epochs)
+def test_a_strategy_is_shipped_for_every_rule() -> None:
+    assert {*RULE_OF.values(), "shared"} == RULES.keys()
 
 
 @pytest.mark.parametrize(
