@@ -21,7 +21,7 @@ TFKD_BATCH = {
     "resnext29": (64, 64),
     "shufflenet_v2": (128, 128),
 }
-LITERATURE = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("literature_*.yaml"))
+LITERATURE = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("literature_cifar100_*_*.yaml"))
 PAGES = [*sorted((ROOT / "conf").glob("*/*.yaml")), ROOT / "docs" / "reproducing.md"]
 
 
