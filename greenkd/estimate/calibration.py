@@ -21,8 +21,8 @@ from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
-from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
 from greenkd.objectives.teacher_anchors import kept_shape
+from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
 from greenkd.tasks import Evaluator
 from greenkd.teacher.live import LiveTeacher
 from greenkd.temperature import Constant, StrategyStudy

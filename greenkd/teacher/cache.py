@@ -202,20 +202,20 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     flops = context.networks.flops(network)
     checkpointer = _checkpointer(folder, context.checkpoint_every_s)
     training = Training(
-            context=context,
-            learner=Learner(network, task.supervised(), task, recipe, flops, flops.forward, request.seed, loader.steps),
-            loader=loader,
-            recipe=recipe,
-            schedule=Constant(tau=1.0),
-            teacher=None,
-            validation=context.data.validation,
-            seed=request.seed,
-            tag=PhaseTag(Phase.TEACHER_TRAINING, attempt=attempt, ledger=ledger),
-            checkpointer=checkpointer,
-            on_epoch=on_epoch,
-            before_epoch=request.before_epoch,
-            before_step=request.before_step,
-        )
+        context=context,
+        learner=Learner(network, task.supervised(), task, recipe, flops, flops.forward, request.seed, loader.steps),
+        loader=loader,
+        recipe=recipe,
+        schedule=Constant(tau=1.0),
+        teacher=None,
+        validation=context.data.validation,
+        seed=request.seed,
+        tag=PhaseTag(Phase.TEACHER_TRAINING, attempt=attempt, ledger=ledger),
+        checkpointer=checkpointer,
+        on_epoch=on_epoch,
+        before_epoch=request.before_epoch,
+        before_step=request.before_step,
+    )
     result = train_one(training)
 
     # Test, weights, record

@@ -13,7 +13,16 @@ from greenkd.objectives import SSD, SSDDML, SSDKD, Objective, SSDReg, SSDSelf
 from greenkd.objectives.multibox import choose_anchors
 from greenkd.objectives.teacher_anchors import at_anchors, keep_anchors, kept_outputs, kept_shape
 from greenkd.temperature.rules import PerSampleRandom, RuleSetup, Standardised
-from tests.objectives.anchor_batches import ANCHORS, CLASSES, IMAGES, OUTPUTS, Expected, make_anchor_batch, set_up, softmax
+from tests.objectives.anchor_batches import (
+    ANCHORS,
+    CLASSES,
+    IMAGES,
+    OUTPUTS,
+    Expected,
+    make_anchor_batch,
+    set_up,
+    softmax,
+)
 from tests.objectives.batches import array
 from tests.objectives.test_every_objective import Unread
 
