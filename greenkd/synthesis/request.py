@@ -1,0 +1,86 @@
+"""Which pool of images is wanted, and what it is a function of."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from greenkd.synthesis.base import Transfer
+from greenkd.training.data_module import DataModule
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolSize:
+    """How many images a pool has.
+
+    Attributes:
+        images: For training.
+        held_out: Beside them.
+    """
+
+    images: int
+    held_out: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.images + self.held_out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PoolRequest:
+    """Which pool is wanted.
+
+    Attributes:
+        transfer: The options.
+        config: The same, as the group `transfer` says them.
+        teacher: The trained teacher, on the device; it is copied, not changed.
+        teacher_key: Its key.
+        teacher_flops: FLOPs of its forward pass.
+        campaign_id: The campaign that pays if the pool has to be made.
+        before_round: Called before every round; may raise a `TrainingInterruptedError`.
+        before_step: Called before every step, likewise; returns True.
+        on_round: Told of every round that is done, and of how many there are.
+    """
+
+    transfer: Transfer
+    config: Mapping[str, Any]
+    teacher: nn.Module
+    teacher_key: str
+    teacher_flops: float
+    campaign_id: str
+    before_round: Callable[[], None]
+    before_step: Callable[[], bool]
+    on_round: Callable[[int, int], None]
+
+
+def pool_size(transfer: Transfer, data: DataModule) -> PoolSize:
+    """Returns how many images are wanted; where the options do not say, as many as the data set's splits have."""
+    return PoolSize(transfer.images or len(data.train), transfer.held_out or len(data.validation))
+
+
+def pool_key(transfer: Transfer, config: Mapping[str, Any], data: DataModule, teacher_key: str, size: PoolSize) -> str:
+    """Hashes everything a pool is a function of; names its folder.
+
+    Args:
+        transfer: The options.
+        config: The same, as the group `transfer` says them; the name is no part of the key.
+        data: What the teacher was trained on.
+        teacher_key: The teacher's.
+        size: How many images.
+    """
+    options, dataset = data.options, data.dataset
+    content = {
+        "transfer": dict(config) | {"name": None, "images": None, "held_out": None, "seed": transfer.seed},
+        "size": dataclasses.asdict(size),
+        "source": transfer.source_fingerprint(),
+        "teacher": teacher_key,
+        "augmentation": dataclasses.asdict(options.augmentation),
+        "normalisation": (options.mean, options.std),
+        "shape": (dataset.num_classes, dataset.in_channels, dataset.image_size),
+        "device": data.device.type,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
