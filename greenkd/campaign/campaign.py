@@ -17,6 +17,7 @@ from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
 from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.transfer import check_transfer, prepare_pool
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workers.pool import WorkerPool
@@ -263,12 +264,14 @@ class Campaign:
         """
         context, settings = self._context, self._settings
 
-        # A network that does not fit is refused before a teacher is trained for it.
+        # A network or a teacher that does not fit is refused before a teacher is trained for it.
         training = context.training
         student = training.networks.build(settings.student.mapping, "student", settings.seed)
         context.update(student_network=network_record(training, student, settings.student.name))
+        check_transfer(settings, training.data.task, training.networks)
 
         self._teacher = prepare_teacher(context)
+        prepare_pool(context, self._teacher)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
         learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it

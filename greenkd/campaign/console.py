@@ -12,6 +12,7 @@ from greenkd.records import (
     CampaignStatus,
     Costs,
     EpochRow,
+    PoolRecord,
     TeacherRecord,
     TrialRow,
     TrialStatus,
@@ -147,6 +148,31 @@ class Reporter:
             how,
         )
 
+    def synthesis_started(self, name: str) -> None:
+        """Shows that a pool of images is loaded or made."""
+        self._show(f"images: {name}", 1)
+
+    def round_finished(self, number: int, rounds: int) -> None:
+        """Shows that a round of images is done."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=number + 1, total=rounds, state=f"round {number + 1}")
+
+    def pool_ready(self, record: PoolRecord, paid: Costs | None, selection: str) -> None:
+        """Says which images students see, who labels them, and what τ is chosen by."""
+        how = f"made: {kwh(paid.energy_kwh)}, {paid.duration_s:.1f} s" if paid else "from the cache"
+        absent = sum(count == 0 for count in record.class_counts)
+        log.info(
+            "  images of transfer=%s: %d, %d held out; %s%s",
+            record.transfer,
+            record.images,
+            record.held_out,
+            how,
+            f"; the teacher sees {absent} of {len(record.class_counts)} classes in none of them" if absent else "",
+        )
+        log.info("  their labels are the teacher's, for whatever of the objective uses labels")
+        if selection == "validation":
+            log.info("  selection=validation chooses among trials on real images: not data-free where there are several")
+
     def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
         """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
@@ -231,4 +257,4 @@ def _cure(record: CampaignRecord) -> str:
 
 def _title(record: CampaignRecord) -> str:
     pair = f"{record.teacher} → {record.student}"
-    return f"{record.strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"
+    return f"{record.strategy} · {record.data_label} · {pair} · {record.objective} · seed {record.seed}"

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _KEPT_WHEN_IT_GOES_ON = (
     "created_at",
     "teacher_result",
+    "pool",
     "chosen_trial",
     "chosen_params",
     "val_score",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import DamagedRecordError
+from greenkd.identity import REAL
 from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows
 
 
@@ -32,7 +33,7 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     pair = f"{settings.teacher.name} → {settings.student.name}"
     labels = (
         settings.temperature.name,
-        settings.dataset.name,
+        settings.dataset.name if settings.transfer.name == REAL else f"{settings.dataset.name}+{settings.transfer.name}",
         pair,
         settings.objective.name,
         f"seed {settings.seed}",

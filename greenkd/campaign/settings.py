@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
 from greenkd.campaign.temperature_fit import check_fit
+from greenkd.campaign.transfer_fit import check_transfer_fits, read_transfer, shrunk_transfer
 from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config
 from greenkd.energy import read_config
@@ -17,11 +18,12 @@ from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.records.place import address_problem
+from greenkd.synthesis import Transfer
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
-_COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
+_COMPONENTS = ("dataset", "transfer", "teacher", "student", "objective", "temperature", "energy")
 _GROUPS = (*_COMPONENTS, "training")
 
 
@@ -65,6 +67,10 @@ _Url = Annotated[
 _Retry = Annotated[
     Literal["none", "failed"], _unchanged_if(lambda value: value in ("none", "failed"), "give none or failed")
 ]
+_Selection = Annotated[
+    Literal["validation", "agreement"],
+    _unchanged_if(lambda value: value in ("validation", "agreement"), "give validation or agreement"),
+]
 _Order = Annotated[
     Literal["auto", "sequential", "interleaved"],
     _unchanged_if(lambda value: value in ("auto", "sequential", "interleaved"), "give auto, sequential or interleaved"),
@@ -100,6 +106,8 @@ class Settings:
         order: Whether the campaigns of a command run one after the other, or take turns; `auto` lets several strategies
             of one setting and seed take turns (`greenkd.sweep.order`).
         interleaving: What is measured of the machine where they take turns.
+        selection: What τ is chosen by: the validation split, or agreement with the teacher on held-out images of the
+            pool.
         config: The resolved configuration in plain containers, as `config.yaml` keeps it.
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.
@@ -107,6 +115,7 @@ class Settings:
     """
 
     dataset: ComponentConfig
+    transfer: ComponentConfig
     teacher: ComponentConfig
     student: ComponentConfig
     objective: ComponentConfig
@@ -115,6 +124,7 @@ class Settings:
     energy: ComponentConfig
     sweep: _Text
     seed: _Seed
+    selection: _Selection
     device: _Text
     threads: _Threads
     data_dir: _Place
@@ -135,6 +145,10 @@ class Settings:
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""
         return self.teacher if role == "teacher" else self.student
+
+    def build_transfer(self) -> Transfer | None:
+        """Builds what says which images students see; None: the data set's."""
+        return read_transfer(self.transfer)
 
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
@@ -175,6 +189,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
     names = settings.temperature.name, settings.objective.name
     check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
+    check_transfer_fits(settings.transfer, settings.selection, settings.build_objective(), settings.objective.name)
     return settings
 
 
@@ -227,4 +242,5 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2
-    return {**config, "objective": objective, "training": training, "temperature": temperature}
+    changed = {"objective": objective, "training": training, "temperature": temperature}
+    return {**config, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}

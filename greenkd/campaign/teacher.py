@@ -85,7 +85,7 @@ def stream_key(settings: Settings, data: DataModule, teacher: str, seed: int | N
     recipe, options = settings.training.recipe, data.options
     parts = (
         teacher,
-        data.dataset.fingerprint,
+        data.fingerprint,
         dataclasses.asdict(options.augmentation),
         (options.mean, options.std, options.validation_fraction, options.split_seed),
         (recipe.batch_size, recipe.precision, settings.seed if seed is None else seed, data.device.type),

@@ -16,6 +16,7 @@ A sweep's folder, above its campaigns', may hold
 
     estimate.json      EstimateRecord: what `estimate=true` said, and how good it was
     calibration.jsonl  LedgerRow: what estimates, idle windows and calibrations between blocks took
+    pools/<key>.png    a contact sheet of each pool of images that students saw in the data set's place
     blocks.jsonl       BlockRow, one line per block of `order=interleaved`
     processes.jsonl    ProcessRow, one line per command: its whole window, and how much of it is in ledgers
 
@@ -30,6 +31,7 @@ from greenkd.records.campaign import (
     Environment,
     InferenceRecord,
     NetworkRecord,
+    Selected,
     TeacherRecord,
     TestResult,
 )
@@ -62,6 +64,7 @@ from greenkd.records.ledger import (
     scale_costs,
     sum_costs,
 )
+from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
 from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
@@ -87,9 +90,11 @@ __all__ = [
     "Machine",
     "NetworkRecord",
     "Phase",
+    "PoolRecord",
     "ProcessRow",
     "RecordError",
     "SecondaryReading",
+    "Selected",
     "Source",
     "StepsRow",
     "StrategyKind",

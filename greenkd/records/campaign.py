@@ -4,10 +4,21 @@ import dataclasses
 
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
+from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
+
+REAL = "real"  # the transfer of students that see the data set's own images
 
 # What earlier versions of greenkd held fixed in every campaign.
 HELD_FIXED = ("split", "teacher")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selected:
+    """What a trial's last epoch gets on images that τ can be chosen by; measured after the choice was recorded."""
+
+    score: float
+    loss: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +29,7 @@ class TestResult:
     score: float
     loss: float
     calibration_error: float | None = None  # expected calibration error, 15 bins; None: no such task, or not recorded
+    selections: dict[str, Selected] | None = None  # by each that τ can be chosen by; None: there is but one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,4 +126,15 @@ class CampaignRecord:
     refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
+    transfer: str = REAL  # which images students see; any other than the data set's are of `pool`
+    selection: str = "validation"  # what τ is chosen by: the real validation split, or agreement on synthetic images
+    pool: PoolRecord | None = None  # None: students see the data set's images, or the pool is not made yet
+    synthesis_costs: Costs | None = None  # the pool as this campaign would have paid alone, in terms of its own meter
+    synthesis_paid: Costs | None = None  # the part of it that this campaign paid
+    synthesis_metered_by: tuple[str, ...] | None = None  # whose readings synthesis_costs rest on
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def data_label(self) -> str:
+        """The data set, and what students see of it where that is not its own images."""
+        return self.dataset if self.transfer == REAL else f"{self.dataset}, transfer={self.transfer}"

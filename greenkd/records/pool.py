@@ -1,13 +1,6 @@
 """What is on record about a pool of images that students are trained on in the data set's place."""
 
 import dataclasses
-import json
-from pathlib import Path
-
-import pydantic
-
-from greenkd.errors import DamagedRecordError, RecordError
-from greenkd.records.files import write_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,26 +15,3 @@ class PoolRecord:
     work_images: int  # images times steps, and once more for their labels: what a pool takes if nothing goes wrong
     class_counts: tuple[int, ...]  # of the images that students are trained on, by the teacher's label
     made_by: str  # campaign_id that paid for the last round
-
-
-_ADAPTER = pydantic.TypeAdapter(PoolRecord)
-
-
-def write_pool(path: Path, record: PoolRecord) -> None:
-    """Replaces `pool.json` as a whole."""
-    write_json(path, dataclasses.asdict(record))
-
-
-def read_pool(path: Path) -> PoolRecord:
-    """Reads `pool.json`.
-
-    Raises:
-        DamagedRecordError: It is no JSON.
-        RecordError: It is no record of a pool.
-    """
-    try:
-        return _ADAPTER.validate_python(json.loads(path.read_text(encoding="utf-8")))
-    except pydantic.ValidationError as error:
-        raise RecordError(f"{path}: {error.errors()[0]['msg']}") from error
-    except ValueError as error:
-        raise DamagedRecordError(f"{path}: not JSON ({error})") from error

@@ -181,8 +181,9 @@ class CMISynthesiser(Synthesiser):
         # New images first, then some of the bank
         negatives = self._bank.draw(self._options.negatives, random)
         both = torch.cat((features, negatives)) if len(negatives) else features
-        embeddings = [F.normalize(self._head(part), dim=1) for part in both.chunk(2, dim=1)]
-        return contrast_loss(*embeddings, new=len(images), tau=self._options.contrast_tau), features
+        local_embeddings, whole_embeddings = (F.normalize(self._head(part), dim=1) for part in both.chunk(2, dim=1))
+        loss = contrast_loss(local_embeddings, whole_embeddings, len(images), self._options.contrast_tau)
+        return loss, features
 
 
 def _with_contrast(flops: Flops, options: CMI, features: int, negatives: int) -> Flops:

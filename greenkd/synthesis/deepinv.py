@@ -103,7 +103,7 @@ class DeepInversionSynthesiser(Synthesiser):
             best.take(loss, pixels)
 
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             with torch.no_grad():
                 pixels.copy_(torch.maximum(torch.minimum(pixels, white), black))

@@ -109,7 +109,7 @@ class FastSynthesiser(Synthesiser):
 
         clone = copy.deepcopy(self._meta)
         optimizer = torch.optim.Adam(
-            [{"params": clone.parameters()}, {"params": [latents], "lr": options.lr_latent}],
+            [{"params": list(clone.parameters())}, {"params": [latents], "lr": options.lr_latent}],
             lr=options.lr_generator,
             betas=BETAS,
         )

@@ -14,7 +14,8 @@ from greenkd.energy import PhaseHandle
 from greenkd.energy.flops import Flops
 from greenkd.errors import TrainingInterruptedError
 from greenkd.records import LedgerRow, Phase, read_rows
-from greenkd.records.pool import PoolRecord, write_pool
+from greenkd.records.pool import PoolRecord
+from greenkd.records.pool_file import write_pool
 from greenkd.streams import stream_seed
 from greenkd.synthesis.base import Synthesiser, SynthesisSetup
 from greenkd.synthesis.contact_sheet import write_contact_sheet
@@ -162,7 +163,8 @@ def _labels(context: TrainingContext, request: PoolRequest, images: Tensor, hand
     options, teacher = context.data.options, request.teacher.eval()
 
     labels = []
-    for part in images.split(_LABELLED_AT_ONCE):
+    for start in range(0, len(images), _LABELLED_AT_ONCE):
+        part = images[start : start + _LABELLED_AT_ONCE]
         batch = normalise(part.to(context.device), options.mean, options.std)
         logits: Tensor = teacher(batch.contiguous(memory_format=torch.channels_last))
         labels.append(logits.argmax(1).cpu())

@@ -13,7 +13,8 @@ from filelock import FileLock
 
 from greenkd.data import Images
 from greenkd.errors import DataError, StorageError
-from greenkd.records.pool import PoolRecord, read_pool
+from greenkd.records.pool import PoolRecord
+from greenkd.records.pool_file import read_pool
 from greenkd.synthesis.making import IMAGES, RECORD, ROUNDS, make_pool
 from greenkd.synthesis.request import PoolRequest, pool_key, pool_size
 from greenkd.synthesis.rounds import KeptRounds
@@ -93,12 +94,10 @@ def load_pool(folder: Path) -> Pool | None:
         return None
 
     KeptRounds(folder / ROUNDS).remove()  # of a process that was killed when all but this was done
-    parts = [
-        Images(images, labels)
-        for images, labels in zip(
-            everything.images.split([record.images, record.held_out]),
-            everything.labels.split([record.images, record.held_out]),
-            strict=True,
-        )
-    ]
-    return Pool(parts[0], parts[1], record, folder)
+    count = record.images
+    return Pool(
+        images=Images(everything.images[:count], everything.labels[:count]),
+        held_out=Images(everything.images[count:], everything.labels[count:]),
+        record=record,
+        folder=folder,
+    )

@@ -11,6 +11,9 @@ from torch import nn
 from greenkd.synthesis.base import Transfer
 from greenkd.training.data_module import DataModule
 
+# Settings of the group that stand elsewhere in a pool's key, or are no part of it.
+_NOT_CONTENT = ("name", "images", "held_out", "seed", "loader", "arguments")
+
 
 @dataclasses.dataclass(frozen=True)
 class PoolSize:
@@ -74,7 +77,8 @@ def pool_key(transfer: Transfer, config: Mapping[str, Any], data: DataModule, te
     """
     options, dataset = data.options, data.dataset
     content = {
-        "transfer": dict(config) | {"name": None, "images": None, "held_out": None, "seed": transfer.seed},
+        "transfer": {key: value for key, value in config.items() if key not in _NOT_CONTENT},
+        "seed": transfer.seed,
         "size": dataclasses.asdict(size),
         "source": transfer.source_fingerprint(),
         "teacher": teacher_key,

@@ -38,6 +38,16 @@ class DataModule:
         """The training split, on the CPU."""
         return self._parts[0]
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the data set that students are trained on."""
+        return self.dataset.fingerprint
+
+    @property
+    def selections(self) -> dict[str, Evaluator]:
+        """What τ can be chosen by besides the validation split; nothing where students see the data set's images."""
+        return {}
+
     @cached_property
     def validation(self) -> Evaluator:
         """Evaluates on the validation split, cut from the training data; it selects τ."""
