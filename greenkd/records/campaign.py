@@ -138,3 +138,11 @@ class CampaignRecord:
     def data_label(self) -> str:
         """The data set, and what students see of it where that is not its own images."""
         return self.dataset if self.transfer == REAL else f"{self.dataset}, transfer={self.transfer}"
+
+    @property
+    def setting_label(self) -> str:
+        """The same for tables, which say beside it how τ is chosen where students see no real images."""
+        if self.transfer == REAL:
+            return self.dataset
+        mark = " (not data-free)" if self.selection == "validation" else ""
+        return f"{self.data_label}, selection={self.selection}{mark}"

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import torch
@@ -108,11 +108,9 @@ class FastSynthesiser(Synthesiser):
         targets = setup.targets(self.batch_size, random)
 
         clone = copy.deepcopy(self._meta)
-        optimizer = torch.optim.Adam(
-            [{"params": list(clone.parameters())}, {"params": [latents], "lr": options.lr_latent}],
-            lr=options.lr_generator,
-            betas=BETAS,
-        )
+        learned: list[dict[str, Any]] = [{"params": clone.parameters()}]
+        learned.append({"params": [latents], "lr": options.lr_latent})
+        optimizer = torch.optim.Adam(learned, lr=options.lr_generator, betas=BETAS)
         best = BestStep()
         self._optimizer.zero_grad(set_to_none=True)
 
