@@ -13,7 +13,11 @@ from greenkd.errors import GreenkdError
 from greenkd.output_encoding import make_output_readable
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
-_COMMANDS = {"weights": "greenkd.weights.command", "energy-check": "greenkd.energy.cross_check", "pool": "greenkd.synthesis.look"}
+_COMMANDS = {
+    "weights": "greenkd.weights.command",
+    "energy-check": "greenkd.energy.cross_check",
+    "pool": "greenkd.synthesis.look",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

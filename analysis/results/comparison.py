@@ -144,9 +144,7 @@ def _multiples(runs: list[Run], reference_runs: dict[str, list[Run]], *, mix_met
     return multiples
 
 
-def _multiple(
-    runs: list[Run], others: list[Run], name: str, *, mix_meters: bool, less: str | None = None
-) -> float:
+def _multiple(runs: list[Run], others: list[Run], name: str, *, mix_meters: bool, less: str | None = None) -> float:
     """Returns the ratio of mean tuning costs over the seeds in common; `less` is a part that both are without."""
     other_of_seed = {run["seed"]: run for run in others}
     pairs = [(run, other_of_seed[run["seed"]]) for run in runs if run["seed"] in other_of_seed]
@@ -154,7 +152,6 @@ def _multiple(
     comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in _MUST_AGREE.get(name, ()))
     if not comparable and not mix_meters:
         return math.nan
-
 
     def cost(run: Run) -> float:
         total: float = run[f"tuning_{name}"]

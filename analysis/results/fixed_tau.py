@@ -112,7 +112,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
 
 
 def overhead_of_one_trial(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
-    """Returns what a campaign of one trial pays besides its training, logits and images, on average over those at hand."""
+    """Returns what a campaign of one trial pays besides training, logits and images, on average over those at hand."""
     is_alone = (setting["planned_trials"] == 1) & (setting["status"] == CampaignStatus.DONE.value)
     campaigns = rows_of(setting[is_alone])
     if not campaigns:

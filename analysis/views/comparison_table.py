@@ -197,8 +197,8 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
 
     if (runs["synthesis_duration_s"] > 0).any():
         notes.append(
-            "images: making what the students see, once for each strategy as if it had been run alone; in the costs and "
-            "multiples but for the last, which is without it"
+            "images: making what the students see, once for each strategy as if it had been run alone; in all costs "
+            "and multiples but the last, which is without it"
         )
 
     teachers = _teachers(runs)

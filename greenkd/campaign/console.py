@@ -171,7 +171,7 @@ class Reporter:
         )
         log.info("  their labels are the teacher's, for whatever of the objective uses labels")
         if selection == "validation":
-            log.info("  selection=validation chooses among trials on real images: not data-free where there are several")
+            log.info("  selection=validation chooses on real images: with several trials that is not data-free")
 
     def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
         """Shows that a trial begins, or goes on."""

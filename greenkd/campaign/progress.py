@@ -30,10 +30,10 @@ class CampaignState:
 
 def read_state(settings: Settings, folder: Path) -> CampaignState:
     """Looks up how far a campaign is."""
-    pair = f"{settings.teacher.name} → {settings.student.name}"
+    pair, transfer = f"{settings.teacher.name} → {settings.student.name}", settings.transfer.name
     labels = (
         settings.temperature.name,
-        settings.dataset.name if settings.transfer.name == REAL else f"{settings.dataset.name}+{settings.transfer.name}",
+        settings.dataset.name if transfer == REAL else f"{settings.dataset.name}+{transfer}",
         pair,
         settings.objective.name,
         f"seed {settings.seed}",

@@ -35,7 +35,7 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory) -> 
         return
     if task.name != "classification":
         raise ConfigError(
-            f"transfer={settings.transfer.name}: images are made for classes, and {settings.dataset.name} is a data set "
+            f"transfer={settings.transfer.name}: images are made for classes, and dataset={settings.dataset.name} is "
             f"for {task.name}; take transfer=real"
         )
 

@@ -66,6 +66,7 @@ def from_records(settings: Settings, context: TrainingContext, multirun: Path, h
         end=_mean(ends),
         teacher=_known(None if teacher is None else teacher.costs for teacher in teachers),
         logits=_known(record.logits_costs for _, record in campaigns),
+        synthesis=_known(record.synthesis_costs for _, record in campaigns),
         low=low,
         high=high,
         wall=wall_range(trials, threads_of(settings, context)),

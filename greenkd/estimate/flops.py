@@ -9,6 +9,7 @@ import dataclasses
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
+from greenkd.estimate.synthesis import stand_in_data, synthesis_flops
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import bank_size_bytes
 from greenkd.training.context import TrainingContext
@@ -24,12 +25,14 @@ class PlannedFlops:
         live_teacher: The teacher's passes over one training; once for all that are trained in lockstep. 0 with a bank.
         teacher: The teacher's training with its validations.
         logits: All the logits of one seed's bank.
+        synthesis: All the images of the pool; 0 where students see the data set's.
     """
 
     trial: float
     live_teacher: float
     teacher: float
     logits: float
+    synthesis: float = 0.0
 
     def trials(self, number: int, together: int) -> float:
         """Returns the FLOPs of some trials, of which so many are trained in lockstep."""
@@ -47,11 +50,13 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
     Raises:
         ConfigError: A network or the objective does not fit.
     """
-    networks, data, recipe = context.networks, context.data, settings.training.recipe
+    networks, recipe = context.networks, settings.training.recipe
+    students = dataclasses.replace(context, data=stand_in_data(settings, context.data))
+    data = students.data
     samples = data.loader(settings.seed, recipe.batch_size).samples
 
     # The teacher, and whether its logits are stored
-    teacher = logits = live = 0.0
+    teacher = logits = live = synthesis = 0.0
     feature_size = None
     source = settings.build_objective().teacher
     if source is not None:
@@ -62,21 +67,25 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
         ).feature_size
 
         teacher_recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
-        teacher_samples = data.loader(seed, teacher_recipe.batch_size).samples
+        teacher_samples = context.data.loader(seed, teacher_recipe.batch_size).samples
         teacher = teacher_recipe.epochs * teacher_samples * flops.training
-        teacher += _validations(teacher_recipe) * len(data.validation) * flops.forward
+        teacher += _validations(teacher_recipe) * len(context.data.validation) * flops.forward
+
+        transfer = settings.build_transfer()
+        if transfer is not None:
+            synthesis = synthesis_flops(transfer, context, network, flops.forward)
 
         passes = recipe.epochs * samples * flops.forward
-        if feature_size is None and _fits_bank(settings, context, samples):
+        if feature_size is None and _fits_bank(settings, students, samples):
             logits = passes
         else:
             live = passes
 
     # The student
-    learner = build_learner(settings, context, feature_size)
-    evaluated = _validations(recipe) * len(data.validation) + len(data.test)
+    learner = build_learner(settings, students, feature_size)
+    evaluated = _validations(recipe) * len(data.validation) + len(data.test) + sum(map(len, data.selections.values()))
     trial = recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops
-    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits)
+    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits, synthesis=synthesis)
 
 
 def _validations(recipe: Recipe) -> int:

@@ -21,6 +21,7 @@ from greenkd.estimate.earlier_campaigns import from_records
 from greenkd.estimate.flops import PlannedFlops, planned_flops
 from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
+from greenkd.estimate.synthesis import planned_pool, stand_in_data
 from greenkd.records import Environment, LedgerRow, read_rows
 from greenkd.teacher.cache import teacher_key
 from greenkd.training.backend.placement import place_trials
@@ -42,6 +43,7 @@ class PlannedCampaign:
         processes: How many run its trials at the same time.
         together: Trials that each of them trains in lockstep.
         teacher: Key of its teacher, if that is still to be trained.
+        pool: Key of the images that its students see, if they are still to be made.
         logits: Name of the folder of its teacher's stored logits, and the share of them that is missing; None where
             none are stored.
     """
@@ -53,6 +55,7 @@ class PlannedCampaign:
     processes: int
     together: int
     teacher: str | None
+    pool: str | None
     logits: tuple[str, float] | None
 
 
@@ -143,6 +146,7 @@ class Planner:
         placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
+        pool = planned_pool(settings, context, teacher)
         if settings.setting_id not in self._flops:
             self._flops[settings.setting_id] = planned_flops(settings, context)
 
@@ -154,7 +158,8 @@ class Planner:
             processes=1 if in_turns else max(1, min(placement.processes, trials)),
             together=1 if in_turns else placement.together,
             teacher=None if teacher is None or _is_trained(settings, teacher) else teacher,
-            logits=_logits(settings, context, teacher),
+            pool=None if pool is None or not pool[1] else pool[0],
+            logits=_logits(settings, context, teacher, pool[0] if pool else None),
         )
 
 
@@ -180,12 +185,15 @@ def _is_trained(settings: Settings, key: str) -> bool:
     return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
 
 
-def _logits(settings: Settings, context: TrainingContext, teacher: str | None) -> tuple[str, float] | None:
+def _logits(
+    settings: Settings, context: TrainingContext, teacher: str | None, pool: str | None
+) -> tuple[str, float] | None:
     """Returns the name of the folder of a campaign's stored logits, and the share of their epochs that is missing."""
     if settings.build_objective().teacher is None or not settings.training.bank:
         return None
 
-    key = stream_key(settings, context.data, teacher or f"given {settings.teacher.mapping.get('weights')}")
+    data = context.data if pool is None else stand_in_data(settings, context.data, pool)
+    key = stream_key(settings, data, teacher or f"given {settings.teacher.mapping.get('weights')}")
     epochs = settings.training.recipe.epochs
     files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
     stored = len({file.name.split("_")[1][:4] for file in files})

@@ -1,7 +1,7 @@
 """Shows what a pool holds: its record in words, and a contact sheet as PNG.
 
-    greenkd pool cache/pools/0123456789abcdef
-    greenkd pool cache/pools/0123456789abcdef -o sheet.png
+greenkd pool cache/pools/0123456789abcdef
+greenkd pool cache/pools/0123456789abcdef -o sheet.png
 """
 
 import argparse

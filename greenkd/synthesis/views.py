@@ -1,6 +1,7 @@
 """Views of images in the making, differentiable: what the teacher is shown of them."""
 
 import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F

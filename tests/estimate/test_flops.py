@@ -17,7 +17,16 @@ from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
 
 # The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
 CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
-CACHED = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
+CACHED = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
+# Two rounds and a part of a third, of which the later compare with 64 and 96 remembered images.
+CMI = (
+    "transfer=cmi",
+    "transfer.steps=2",
+    "transfer.batch_size=64",
+    "transfer.negatives=96",
+    "transfer.images=100",
+    "transfer.held_out=50",
+)
 
 
 def in_ledgers(root: Path) -> float:
@@ -34,6 +43,7 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
         [(*STOCHASTIC, "objective=dml")],
+        [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
     ],
 )
 def test_flops_are_those_of_the_ledgers(
