@@ -144,6 +144,29 @@ def test_settings_that_combine_run(choice: tuple[str, ...], cache: Path, tmp_pat
     run(smoke(cache, *choice, "student=tiny_cnn", "teacher=small_cnn"), tmp_path)
 
 
+@pytest.mark.parametrize("selection", ["validation", "agreement"])
+@pytest.mark.parametrize("transfer", [name for name in options("transfer") if name != "real"])
+def test_every_transfer_runs(transfer: str, selection: str, cache: Path, tmp_path: Path) -> None:
+    settings = smoke(cache, f"transfer={transfer}", f"selection={selection}", "temperature=grid_coarse")
+    record = run(settings, tmp_path)
+    assert record.pool is not None
+    assert (record.pool.images, record.pool.held_out) == (TRAINING_IMAGES, 3)
+    assert record.synthesis_costs is not None
+    assert (record.transfer, record.selection) == (settings.transfer.name, selection)
+
+
+@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name not in WITHOUT_TEACHER])
+def test_every_objective_with_a_teacher_learns_from_synthetic_images(
+    objective: str, cache: Path, tmp_path: Path
+) -> None:
+    run(smoke(cache, "transfer=fast", f"objective={objective}", "temperature=fixed"), tmp_path)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_learns_from_synthetic_images(strategy: str, cache: Path, tmp_path: Path) -> None:
+    run(smoke(cache, "transfer=fast", f"temperature={strategy}"), tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_path: Path) -> None:
@@ -176,7 +199,7 @@ def test_the_papers_other_methods_run_on_its_experiments(
 
 @pytest.mark.parametrize(
     ("group", "option"),
-    [(group, option) for group in ("dataset", "teacher", "student", "training", "energy") for option in options(group)],
+    [(group, option) for group in ("dataset", "transfer", "teacher", "student", "training", "energy") for option in options(group)],
 )
 def test_every_option_is_accepted_as_it_is(group: str, option: str) -> None:
     own = ("energy.recording=/nowhere.jsonl",) if option == "replay" else ()
