@@ -23,7 +23,7 @@ from greenkd.synthesis.base import (
 )
 from greenkd.synthesis.best import BestStep
 from greenkd.synthesis.fast import BETAS
-from greenkd.synthesis.flops import step_flops
+from greenkd.synthesis.flops import feature_flops, step_flops
 from greenkd.synthesis.generator import Generator, draw_weights
 from greenkd.synthesis.losses import contrast_loss
 from greenkd.synthesis.memory_bank import MemoryBank
@@ -95,8 +95,9 @@ class CMISynthesiser(Synthesiser):
 
         self._generator = Generator(options.latent_size, options.width, setup.channels, setup.image_size)
         self._generator.to(setup.device).train()
-        views = 2 if self._contrasts else 1
-        self._flops = step_flops(setup, self._generator, options.latent_size, views=views)
+        self._flops = step_flops(setup, self._generator, options.latent_size)
+        if self._contrasts:
+            self._local_flops = feature_flops(setup)
         self._loss = TeacherLoss(setup, options.bn_weight, options.class_weight, reads_features=self._contrasts)
         if not self._contrasts:
             return
@@ -117,7 +118,8 @@ class CMISynthesiser(Synthesiser):
             return self._flops
         assert self._loss.statistics is not None
         remembered = min(self._options.bank_size, number * self.batch_size, self._options.negatives)
-        return _with_contrast(self._flops, self._options, self._loss.statistics.feature_size, remembered)
+        size = self._loss.statistics.feature_size
+        return _with_contrast(self._flops, self._local_flops, self._options, size, remembered)
 
     def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
         """Makes the images of one round."""
@@ -186,8 +188,8 @@ class CMISynthesiser(Synthesiser):
         return loss, features
 
 
-def _with_contrast(flops: Flops, options: CMI, features: int, negatives: int) -> Flops:
-    """Adds the head and the similarities to what one image takes.
+def _with_contrast(flops: Flops, local: Flops, options: CMI, features: int, negatives: int) -> Flops:
+    """Adds the local view, the head and the similarities to what one image takes.
 
     Both views of each image, new or remembered, go through the head, and all local views are compared with all global
     ones. Backward, the global views are detached: what is left is the local views' way through the head, to weights and
@@ -198,4 +200,7 @@ def _with_contrast(flops: Flops, options: CMI, features: int, negatives: int) ->
     similarities = 2 * options.embedding_size * (options.batch_size + negatives)
 
     forward = backward = rows * (2 * head + similarities)
-    return Flops(forward=flops.forward + forward, training=flops.training + forward + backward)
+    return Flops(
+        forward=flops.forward + local.forward + forward,
+        training=flops.training + local.training + forward + backward,
+    )

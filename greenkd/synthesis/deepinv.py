@@ -76,7 +76,7 @@ class DeepInversionSynthesiser(Synthesiser):
     def __init__(self, options: DeepInversion, setup: SynthesisSetup) -> None:
         self._options, self._setup = options, setup
         self.steps, self.batch_size = options.steps, options.batch_size
-        self._flops = step_flops(setup, None, 0, views=1)
+        self._flops = step_flops(setup, None, 0)
         self._loss = TeacherLoss(setup, options.bn_weight, options.class_weight)
 
     def flops(self, number: int) -> Flops:

@@ -93,7 +93,7 @@ class FastSynthesiser(Synthesiser):
         draw_weights(generator, setup.random(-1))
         self._meta = generator.to(setup.device).train()
         self._optimizer = torch.optim.Adam(self._meta.parameters(), options.lr_generator * options.steps, betas=BETAS)
-        self._flops = step_flops(setup, self._meta, options.latent_size, views=1)
+        self._flops = step_flops(setup, self._meta, options.latent_size)
         self._loss = TeacherLoss(setup, options.bn_weight, options.class_weight, options.bn_momentum)
 
     def flops(self, number: int) -> Flops:
