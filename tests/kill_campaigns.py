@@ -22,8 +22,18 @@ SHORT = (
     "teacher.width=8",
 )
 # Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own.
+# the objective's own; and images that are made out of the teacher, whose makers have a head and a memory bank.
 CAMPAIGNS = {
+    "pool": (
+        "temperature=grid",
+        "temperature.taus=[2,8]",
+        "transfer=cmi",
+        "transfer.batch_size=96",
+        "transfer.steps=4",
+        "transfer.images=700",
+        "transfer.width=4",
+        "objective=kd_alone",
+    ),
     "stochastic": ("temperature=stochastic",),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
     "lockstep": (
