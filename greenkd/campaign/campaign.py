@@ -268,7 +268,7 @@ class Campaign:
         training = context.training
         student = training.networks.build(settings.student.mapping, "student", settings.seed)
         context.update(student_network=network_record(training, student, settings.student.name))
-        check_transfer(settings, training.data.task, training.networks)
+        check_transfer(settings, training.data.task, training.networks, self._placement.together)
 
         self._teacher = prepare_teacher(context)
         prepare_pool(context, self._teacher)

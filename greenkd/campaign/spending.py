@@ -24,7 +24,7 @@ LEDGER_FIELDS = {
 Amounts = dict[str, float]
 
 _SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
-_STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.VALIDATION)
+_STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION)
 
 # What is held back in time and energy for the campaign's end is multiplied by this: first passes take longer. FLOPs are
 # known, but for the number of passes in a window: a validation, which says how long one takes, is slower than they are.

@@ -214,6 +214,9 @@ def _may_be_stored(context: CampaignContext, live: LiveTeacher) -> bool:
     """Tells whether a bank is wanted and can hold all that the objective needs; features it does not hold."""
     if not context.settings.training.bank:
         return False
+    if context.growth is not None:
+        context.reporter.note("  every trial sees images of its own, of which no bank is kept: the teacher runs on all")
+        return False
     if live.feature_size is None:
         return True
 

@@ -8,6 +8,7 @@ from greenkd.errors import ConfigError
 from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, read_rows
 from greenkd.records.metering import own_terms
+from greenkd.synthesis.growing import pool_growth
 from greenkd.synthesis.pool import Pool, load_or_make
 from greenkd.synthesis.request import PoolRequest
 from greenkd.synthesis.sheet_copy import copy_sheet
@@ -19,16 +20,18 @@ from greenkd.training.network_factory import NetworkFactory
 from greenkd.training.student_data import StudentData
 
 
-def check_transfer(settings: Settings, task: Task, networks: NetworkFactory) -> None:
+def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, together: int) -> None:
     """Refuses, before it is trained, a teacher that images cannot be made from.
 
     Args:
         settings: The campaign's.
         task: Its data set's.
         networks: Builds the teacher, untrained.
+        together: Trials that are trained in lockstep.
 
     Raises:
-        ConfigError: The teacher has no batch norm, or the task is not classification.
+        ConfigError: The teacher has no batch norm, the task is not classification, or trials that see images of their
+            own are to go in lockstep.
     """
     transfer, source = settings.build_transfer(), settings.build_objective().teacher
     if transfer is None or source is None:
@@ -37,6 +40,12 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory) -> 
         raise ConfigError(
             f"transfer={settings.transfer.name}: images are made for classes, and dataset={settings.dataset.name} is "
             f"for {task.name}; take transfer=real"
+        )
+
+    if transfer.is_adversarial and together > 1:
+        raise ConfigError(
+            "transfer.adversarial: every trial sees images of its own, so trials have no batch to share in lockstep; "
+            "take training.parallel_trials=1, or training.parallel_mode=processes"
         )
 
     network = settings.network(source)
@@ -83,6 +92,8 @@ def use_pool(context: CampaignContext, teacher: Teacher | None) -> Pool | None:
         on_round=on_round,
     )
     pool = load_or_make(context.training, request, settings.cache_dir)
+    if transfer.is_adversarial:
+        context.growth = pool_growth(context.training, transfer, teacher.network, pool, request.teacher_flops)
     context.training = dataclasses.replace(context.training, data=student_data(settings, context.training, pool))
     return pool
 

@@ -39,7 +39,8 @@ def check_transfer_fits(group: ComponentConfig, selection: str, objective: Objec
     Raises:
         ConfigError: They do not go together, or a setting of the group is refused.
     """
-    if read_transfer(group) is None:
+    transfer = read_transfer(group)
+    if transfer is None:
         if selection == "agreement":
             raise ConfigError(
                 "selection=agreement needs images beside the data set's, on which student and teacher are held against "
@@ -51,6 +52,11 @@ def check_transfer_fits(group: ComponentConfig, selection: str, objective: Objec
         raise ConfigError(
             f"transfer={group.name}: objective={objective_name} has no teacher, and only a teacher says what these "
             "images show; choose an objective with one (kd, dkd, crd, …), or transfer=real"
+        )
+    if transfer.is_adversarial and objective.wants_features:
+        raise ConfigError(
+            f"transfer.adversarial: objective={objective_name} remembers every image that it is trained on, and more "
+            "are to come; choose another objective, or transfer.adversarial=0"
         )
 
 

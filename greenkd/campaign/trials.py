@@ -117,11 +117,18 @@ class TrialRunner:
         settings, training = self.context.settings, self.context.training
         recipe, params = settings.training.recipe, attempt.proposal.params
         seed = settings.strategy.trial_seed(settings.seed, params)
+        learner, loader = self.learner(params), training.data.loader(seed, recipe.batch_size)
+
+        # Images of the trial's own come to those that all trials see.
+        growth = None
+        if self.context.growth is not None:
+            loader = growing = training.data.growing_loader(seed, recipe.batch_size)
+            growth = self.context.growth.begin(growing, learner.network, self.context.budget.before_step)
 
         return Training(
             context=training,
-            learner=self.learner(params),
-            loader=training.data.loader(seed, recipe.batch_size),
+            learner=learner,
+            loader=loader,
             recipe=recipe,
             schedule=settings.strategy.schedule(params),
             teacher=self.teacher.source(seed),
@@ -132,4 +139,5 @@ class TrialRunner:
             on_epoch=partial(attempt.epoch_finished, self._folder),
             before_epoch=self.context.budget.before_epoch,
             before_step=self.context.budget.before_step,
+            growth=growth,
         )

@@ -29,7 +29,13 @@ from greenkd.records import (
 from greenkd.training.context import TrainingContext
 
 # A finished trial's rows in the ledger are of these phases; its test is recorded under it too.
-_PHASES_OF_A_FINISHED_TRIAL = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST, Phase.OVERHEAD)
+_PHASES_OF_A_FINISHED_TRIAL = (
+    Phase.STUDENT_TRAINING,
+    Phase.SYNTHESIS,
+    Phase.VALIDATION,
+    Phase.TEST,
+    Phase.OVERHEAD,
+)
 
 
 def from_records(settings: Settings, context: TrainingContext, multirun: Path, here: Environment) -> Rates | None:

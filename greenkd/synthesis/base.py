@@ -103,12 +103,14 @@ class Synthesiser(ABC):
     batch_size: int
 
     @abstractmethod
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Makes the images of one round.
 
         Args:
             number: The round's, from 0; rounds follow each other.
             before_step: Called before every step; may raise a `TrainingInterruptedError`.
+            student: In evaluation mode, frozen; images on which it differs from the teacher are sought. None: no
+                student is looked at.
 
         Returns:
             uint8 [batch_size, C, H, W], on the device.
@@ -149,6 +151,16 @@ class Transfer(ABC):
         """Whether images are made from the statistics of the teacher's batch norms."""
         return False
 
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether more images are made within each trial, with an eye on its student."""
+        return False
+
+    @property
+    def rounds_per_epoch(self) -> int:
+        """How many rounds of images each epoch of a trial brings."""
+        return 0
+
     @abstractmethod
     def synthesiser(self, setup: SynthesisSetup) -> Synthesiser:
         """Returns what makes the images."""
@@ -172,6 +184,29 @@ class Transfer(ABC):
                 f"teacher={name} has no batch norm with running statistics, which the images are made from; take a "
                 "teacher with batch norms (resnet18, wrn_40_2, vgg13, …), or transfer=unlabelled or noise"
             )
+
+
+@pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=OPTIONS)
+class AdversarialTransfer(Transfer):
+    """The options of ways that can go on within a trial: after the pool is made, each epoch brings more images.
+
+    Attributes:
+        adversarial: Weight of the student's difference from the teacher; 0: the pool is all there is.
+        adversarial_rounds: Rounds of images before each epoch.
+    """
+
+    adversarial: Weight = 0.0
+    adversarial_rounds: Whole = 1
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the student's difference from the teacher has a weight."""
+        return self.adversarial > 0
+
+    @property
+    def rounds_per_epoch(self) -> int:
+        """How many rounds of images each epoch of a trial brings."""
+        return self.adversarial_rounds if self.is_adversarial else 0
 
 
 def to_bytes(images: Tensor) -> Tensor:

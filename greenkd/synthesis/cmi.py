@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from greenkd.energy.flops import Flops
 from greenkd.synthesis.base import (
     OPTIONS,
+    AdversarialTransfer,
     BatchSize,
     Rate,
     Synthesiser,
     SynthesisSetup,
-    Transfer,
     Weight,
     Whole,
     to_bytes,
@@ -33,7 +33,7 @@ from greenkd.synthesis.views import local_views
 
 
 @pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=OPTIONS)
-class CMI(Transfer):
+class CMI(AdversarialTransfer):
     """The images of contrastive model inversion.
 
     Each round draws a new generator and latent vectors, and makes Adam steps on both. Besides statistics and classes, a
@@ -98,7 +98,13 @@ class CMISynthesiser(Synthesiser):
         self._flops = step_flops(setup, self._generator, options.latent_size)
         if self._contrasts:
             self._local_flops = feature_flops(setup)
-        self._loss = TeacherLoss(setup, options.bn_weight, options.class_weight, reads_features=self._contrasts)
+        self._loss = TeacherLoss(
+            setup,
+            options.bn_weight,
+            options.class_weight,
+            adversarial=options.adversarial,
+            reads_features=self._contrasts,
+        )
         if not self._contrasts:
             return
 
@@ -121,7 +127,7 @@ class CMISynthesiser(Synthesiser):
         size = self._loss.statistics.feature_size
         return _with_contrast(self._flops, self._local_flops, self._options, size, remembered)
 
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Makes the images of one round."""
         options, setup = self._options, self._setup
         random = setup.random(number)
@@ -134,7 +140,7 @@ class CMISynthesiser(Synthesiser):
         for step in range(self.steps):
             before_step()
             images = self._generator(latents)
-            loss = self._loss(setup.view(images, number, step), targets)
+            loss = self._loss(setup.view(images, number, step), targets, student)
             kept = [images]
             if self._contrasts:
                 contrast, features = self._contrast(images, random)

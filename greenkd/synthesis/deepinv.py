@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pydantic
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from greenkd.energy.flops import Flops
 from greenkd.synthesis.base import (
@@ -83,7 +83,7 @@ class DeepInversionSynthesiser(Synthesiser):
         """Returns the FLOPs of one image in one step: the teacher's passes."""
         return self._flops
 
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Makes the images of one round."""
         options, setup = self._options, self._setup
         random = setup.random(number)

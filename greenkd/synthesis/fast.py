@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from greenkd.energy.flops import Flops
 from greenkd.synthesis.base import (
     OPTIONS,
+    AdversarialTransfer,
     BatchSize,
     Rate,
     Synthesiser,
     SynthesisSetup,
-    Transfer,
     Weight,
     Whole,
     to_bytes,
@@ -34,7 +34,7 @@ _REPTILE_FACTOR = 67.0
 
 
 @pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=OPTIONS)
-class Fast(Transfer):
+class Fast(AdversarialTransfer):
     """FastDFKD's images.
 
     Each round clones the generator, makes some Adam steps on the clone and on fresh latent vectors, and lets the
@@ -94,13 +94,19 @@ class FastSynthesiser(Synthesiser):
         self._meta = generator.to(setup.device).train()
         self._optimizer = torch.optim.Adam(self._meta.parameters(), options.lr_generator * options.steps, betas=BETAS)
         self._flops = step_flops(setup, self._meta, options.latent_size)
-        self._loss = TeacherLoss(setup, options.bn_weight, options.class_weight, options.bn_momentum)
+        self._loss = TeacherLoss(
+            setup,
+            options.bn_weight,
+            options.class_weight,
+            options.bn_momentum,
+            adversarial=options.adversarial,
+        )
 
     def flops(self, number: int) -> Flops:
         """Returns the FLOPs of one image in one step: the clone's training, the teacher's passes."""
         return self._flops
 
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Makes the images of one round."""
         options, setup = self._options, self._setup
         random = setup.random(number)
@@ -117,7 +123,7 @@ class FastSynthesiser(Synthesiser):
         for step in range(self.steps):
             before_step()
             images = clone(latents)
-            loss = self._loss(setup.view(images, number, step), targets)
+            loss = self._loss(setup.view(images, number, step), targets, student)
             best.take(loss, images)
 
             optimizer.zero_grad(set_to_none=True)

@@ -23,6 +23,23 @@ def total_variation(images: Tensor) -> Tensor:
     return torch.stack([difference.norm() for difference in differences]).sum()
 
 
+def likeness(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Returns how little a student differs from the teacher where both see the same class, 0-dim, at most 0.
+
+    −mean(1[argmax z = argmax t] · KL(softmax(t) ‖ softmax(z))): images are sought that the student calls what the
+    teacher does, but with another distribution (Fang et al., IJCAI 2021, equation 8, and its code).
+
+    Args:
+        student_logits: z, [B, K].
+        teacher_logits: t, [B, K].
+    """
+    divergence = F.kl_div(
+        student_logits.log_softmax(1), teacher_logits.log_softmax(1), reduction="none", log_target=True
+    )
+    agree = student_logits.argmax(1) == teacher_logits.argmax(1)
+    return -(divergence.sum(1) * agree).mean()
+
+
 def contrast_loss(local: Tensor, whole: Tensor, new: int, tau: float) -> Tensor:
     """Returns how badly the two views of an image are told from the views of other images, 0-dim.
 

@@ -30,6 +30,7 @@ IMAGES = "images.safetensors"
 RECORD = "pool.json"
 SHEET = "pool.png"
 ROUNDS = "rounds"
+MAKER = "maker.safetensors"
 
 _LABELLED_AT_ONCE = 500
 
@@ -94,6 +95,7 @@ def make_pool(context: TrainingContext, request: PoolRequest, folder: Path, size
 
     # The record comes last: without it there is no pool.
     save_tensors(folder / IMAGES, {"images": images, "labels": labels}, {})
+    kept.save_state(folder / MAKER)
     write_contact_sheet(folder / SHEET, images[: size.images].numpy(), labels[: size.images].numpy())
     write_pool(folder / RECORD, _record(request, folder, size, synthesiser, labels, context.data.dataset.num_classes))
     kept.remove()

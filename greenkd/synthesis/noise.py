@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pydantic
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from greenkd.synthesis.base import OPTIONS, BatchSize, Synthesiser, SynthesisSetup, Transfer
 
@@ -38,7 +38,7 @@ class NoiseSynthesiser(Synthesiser):
         self.batch_size = batch_size
         self._setup = setup
 
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Draws the images of one round."""
         before_step()
         shape = (self.batch_size, *self._setup.image_shape)

@@ -12,7 +12,7 @@ from greenkd.synthesis.base import Transfer
 from greenkd.training.data_module import DataModule
 
 # Settings of the group that stand elsewhere in a pool's key, or are no part of it.
-_NOT_CONTENT = ("name", "images", "held_out", "seed", "loader", "arguments")
+_NOT_CONTENT = ("name", "images", "held_out", "seed", "loader", "arguments", "adversarial", "adversarial_rounds")
 
 
 @dataclasses.dataclass(frozen=True)

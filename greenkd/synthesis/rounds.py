@@ -62,10 +62,16 @@ class KeptRounds:
         numbered = {f"{self._kept + offset:06d}": images for offset, images in enumerate(new)}
         save_tensors(self._folder / name, numbered, {})
         self._parts.append(name)
-        # A file without tensors is none: rounds that know nothing of each other have an empty one.
-        state = self.state or {"nothing": torch.zeros(0)}
-        save_tensors(self._state_path, state, {"parts": self._parts})
+        self._write_state(self._state_path)
         self._kept = len(self.images)
+
+    def save_state(self, path: Path) -> None:
+        """Writes what a round after the last would depend on to another place."""
+        self._write_state(path)
+
+    def _write_state(self, path: Path) -> None:
+        # A file without tensors is none: rounds that know nothing of each other have an empty one.
+        save_tensors(path, self.state or {"nothing": torch.zeros(0)}, {"parts": self._parts})
 
     def remove(self) -> None:
         """Deletes what was kept."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from greenkd.components import build, check
@@ -79,7 +79,7 @@ class UnlabelledSynthesiser(Synthesiser):
         self._setup = setup
         self._order = torch.randperm(len(pictures), generator=setup.random(-1))
 
-    def make(self, number: int, before_step: Callable[[], None]) -> Tensor:
+    def make(self, number: int, before_step: Callable[[], None], student: nn.Module | None = None) -> Tensor:
         """Takes the pictures of one round."""
         before_step()
         places = torch.arange(number * self.batch_size, (number + 1) * self.batch_size) % len(self._order)

@@ -7,6 +7,7 @@ import torch
 from greenkd.data import Dataset, DatasetOptions, Images
 from greenkd.tasks import Evaluator, Task
 from greenkd.training.batches import BatchLoader
+from greenkd.training.growth import GrowingLoader
 
 
 class DataModule:
@@ -70,6 +71,13 @@ class DataModule:
                 self._train_on_device, options.augmentation, options.mean, options.std, batch_size, seed, self.device
             )
         return self._loaders[seed, batch_size]
+
+    def growing_loader(self, seed: int, batch_size: int) -> GrowingLoader:
+        """Returns the batches of one training whose images grow; a new object for each."""
+        options = self.options
+        return GrowingLoader(
+            self._train_on_device, options.augmentation, options.mean, options.std, batch_size, seed, self.device
+        )
 
     @cached_property
     def _train_on_device(self) -> Images:

@@ -21,6 +21,7 @@ from greenkd.training.backend.threads import use_threads
 from greenkd.training.batches import Batch, BatchLoader
 from greenkd.training.checkpoint import Checkpointer, Position
 from greenkd.training.context import TrainingContext
+from greenkd.training.growth import Growth
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.recipe import Recipe
 from greenkd.training.step_readings import StepReadings, read_steps
@@ -82,6 +83,7 @@ class Training:
             training early.
         before_epoch: Called before the first step of every epoch; may raise a `TrainingInterruptedError`.
         before_step: Called before every step; returns False to end the training there, without a validation.
+        growth: Makes more images before each epoch; None: those of the loader are all there are.
         position: Where the training stands; set by `begin`.
     """
 
@@ -98,6 +100,7 @@ class Training:
     on_epoch: Callable[[EpochRow, StepsRow | None], bool]
     before_epoch: Callable[[], None] = _do_nothing
     before_step: Callable[[], bool] = _go_on
+    growth: Growth | None = None
     position: Position = dataclasses.field(init=False)
     _temperatures: Temperatures = dataclasses.field(init=False)
     _taus: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = dataclasses.field(init=False)  # of student and teacher
@@ -112,7 +115,16 @@ class Training:
 
         loaded = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.context.device)
         self.position = loaded or self._start_of(epoch=0)
+        if self.growth is not None:
+            self.growth.load_state(self.position.growth)
         return self.result() if self.position.epoch >= self.recipe.epochs else None
+
+    def grow(self) -> None:
+        """Makes the images that the epoch brings, unless it has begun."""
+        if self.growth is None or self.position.step:
+            return
+        with self.phase(Phase.SYNTHESIS) as handle:
+            self.growth.grow(self.position.epoch, self.learner.network, handle)
 
     def begin_steps(self) -> None:
         """Makes ready for the remaining steps of the epoch."""
@@ -187,6 +199,7 @@ class Training:
     def save(self) -> None:
         """Writes a checkpoint, and before it to the ledger what the steps in it cost."""
         self.context.monitor.flush()
+        self.position.growth = {} if self.growth is None else self.growth.state()
         self.checkpointer.save(self.learner.modules, self.learner.optimizer, self.position)
 
     def result(self, *, stopped_early: bool = False) -> TrainingResult:

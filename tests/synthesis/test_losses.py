@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from greenkd.errors import ConfigError
-from greenkd.synthesis.losses import contrast_loss, total_variation
+from greenkd.synthesis.losses import contrast_loss, likeness, total_variation
 from greenkd.synthesis.statistics import BatchNormStatistics
 from greenkd.synthesis.teacher_loss import TeacherLoss
 from tests.synthesis.setups import setup
@@ -110,6 +110,21 @@ def test_contrast() -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     assert tensors[0].grad is not None
     assert tensors[1].grad is None, "the global views are what the local ones are drawn to"
+
+
+def test_likeness_counts_where_both_see_the_same_class() -> None:
+    student, teacher = np.random.default_rng(2).normal(size=(2, 9, 4))
+
+    def shares(logits: Array) -> Array:
+        result: Array = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        return result
+
+    p, q = shares(teacher), shares(student)
+    divergence = (p * (np.log(p) - np.log(q))).sum(1)
+    agree = teacher.argmax(1) == student.argmax(1)
+    assert 0 < agree.sum() < 9
+    expected = -divergence[agree].sum() / 9
+    assert likeness(torch.from_numpy(student), torch.from_numpy(teacher)).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_teachers_loss_weighs_both() -> None:

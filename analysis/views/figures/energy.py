@@ -80,7 +80,9 @@ def _spent_by_phase(setting: Setting, basis: str) -> dict[str, dict[str, float]]
         ledger = setting.ledger[setting.ledger["campaign"].isin(campaigns)]
         per_seed = ledger.groupby("phase")[basis].sum() / len(group)
         spent[plain(label)] = {str(phase): float(value) for phase, value in per_seed.items()}
-        spent[plain(label)][Phase.SYNTHESIS.value] = float(group[f"synthesis_{basis}"].mean())
+        # The pool's synthesis is in its own ledger; what a trial makes is in the campaign's.
+        within = spent[plain(label)].get(Phase.SYNTHESIS.value, 0.0)
+        spent[plain(label)][Phase.SYNTHESIS.value] = within + float(group[f"synthesis_{basis}"].mean())
     return spent
 
 
