@@ -22,7 +22,8 @@ SHORT = (
     "teacher.width=8",
 )
 # Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own; and images that are made out of the teacher, whose makers have a head and a memory bank.
+# the objective's own; and images out of the teacher, whose makers have a head and a memory bank, made before the
+# trials and within them.
 CAMPAIGNS = {
     "pool": (
         "temperature=grid",
@@ -35,6 +36,15 @@ CAMPAIGNS = {
         "objective=kd_alone",
     ),
     "stochastic": ("temperature=stochastic",),
+    "adversarial": (
+        "temperature=stochastic",
+        "transfer=fast",
+        "transfer.adversarial=1",
+        "transfer.steps=4",
+        "transfer.images=700",
+        "transfer.width=4",
+        "objective=kd_alone",
+    ),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
     "lockstep": (
         "temperature=grid",

@@ -157,21 +157,20 @@ class Reporter:
         if self._progress is not None:
             self._progress.update(self._task, completed=number + 1, total=rounds, state=f"round {number + 1}")
 
-    def pool_ready(self, record: PoolRecord, paid: Costs | None, selection: str) -> None:
-        """Says which images students see, who labels them, and what τ is chosen by."""
+    def pool_ready(self, record: PoolRecord, paid: Costs | None, *, chosen_on_real: bool) -> None:
+        """Says which images students see, who labels them, and whether τ is chosen on others."""
         how = f"made: {kwh(paid.energy_kwh)}, {paid.duration_s:.1f} s" if paid else "from the cache"
         absent = sum(count == 0 for count in record.class_counts)
         log.info(
-            "  images of transfer=%s: %d, %d held out; %s%s",
+            "  images of transfer=%s: %d, %d held out, with the teacher's labels; %s%s",
             record.transfer,
             record.images,
             record.held_out,
             how,
             f"; the teacher sees {absent} of {len(record.class_counts)} classes in none of them" if absent else "",
         )
-        log.info("  their labels are the teacher's, for whatever of the objective uses labels")
-        if selection == "validation":
-            log.info("  selection=validation chooses on real images: with several trials that is not data-free")
+        if chosen_on_real:
+            log.info("  selection=validation chooses τ on real images, which is not data-free")
 
     def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
         """Shows that a trial begins, or goes on."""

@@ -150,6 +150,12 @@ class Settings:
         """Builds what says which images students see; None: the data set's."""
         return read_transfer(self.transfer)
 
+    @property
+    def images_grow(self) -> bool:
+        """Whether every trial sees images of its own, which come while it trains."""
+        transfer = self.build_transfer()
+        return transfer is not None and transfer.is_adversarial
+
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]

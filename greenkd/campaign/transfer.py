@@ -124,7 +124,8 @@ def prepare_pool(context: CampaignContext, teacher: Teacher | None) -> None:
     context.update(pool=pool.record)
     context.update(**synthesis_costs(context))
     copy_sheet(pool, sweep_folder(context.folder.path))
-    context.reporter.pool_ready(pool.record, context.record.synthesis_paid, context.settings.selection)
+    chosen_on_real = context.settings.selection == "validation" and context.record.planned_trials > 1
+    context.reporter.pool_ready(pool.record, context.record.synthesis_paid, chosen_on_real=chosen_on_real)
 
 
 def synthesis_costs(context: CampaignContext) -> dict[str, object]:

@@ -125,7 +125,8 @@ class Calibrator:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
                 if live is not None and outputs is not live:
                     logits = self._logits(live, students.data)
-                synthesis = time_synthesis(settings, context, teacher)
+                synthesis, within_trial = time_synthesis(settings, context, teacher)
+                trial.append(within_trial)
                 teacher_pace = self._teacher_pace(teacher)
 
         return Calibration(
@@ -161,7 +162,7 @@ class Calibrator:
 
         flops = self._context.networks.flops(teacher).forward
         live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
-        if not self._settings.training.bank or live.feature_size is not None:
+        if not self._settings.training.bank or self._settings.images_grow or live.feature_size is not None:
             return live, live
 
         loader = data.loader(self._settings.seed, self._recipe.batch_size)

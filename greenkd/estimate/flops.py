@@ -9,7 +9,7 @@ import dataclasses
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
-from greenkd.estimate.synthesis import stand_in_data, synthesis_flops
+from greenkd.estimate.synthesis import SynthesisFlops, stand_in_data, synthesis_flops
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import bank_size_bytes
 from greenkd.training.context import TrainingContext
@@ -56,7 +56,8 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
     samples = data.loader(settings.seed, recipe.batch_size).samples
 
     # The teacher, and whether its logits are stored
-    teacher = logits = live = synthesis = 0.0
+    teacher = logits = live = 0.0
+    synthesis = SynthesisFlops(pool=0.0, trial=0.0)
     feature_size = None
     source = settings.build_objective().teacher
     if source is not None:
@@ -71,12 +72,11 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
         teacher = teacher_recipe.epochs * teacher_samples * flops.training
         teacher += _validations(teacher_recipe) * len(context.data.validation) * flops.forward
 
-        transfer = settings.build_transfer()
-        if transfer is not None:
-            synthesis = synthesis_flops(transfer, context, network, flops.forward)
+        student = networks.build(settings.student.mapping, "student", settings.seed)
+        synthesis = synthesis_flops(settings, context, network, student)
 
         passes = recipe.epochs * samples * flops.forward
-        if feature_size is None and _fits_bank(settings, students, samples):
+        if feature_size is None and not synthesis.trial and _fits_bank(settings, students, samples):
             logits = passes
         else:
             live = passes
@@ -84,8 +84,8 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
     # The student
     learner = build_learner(settings, students, feature_size)
     evaluated = _validations(recipe) * len(data.validation) + len(data.test) + sum(map(len, data.selections.values()))
-    trial = recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops
-    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits, synthesis=synthesis)
+    trial = synthesis.trial + recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops
+    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits, synthesis=synthesis.pool)
 
 
 def _validations(recipe: Recipe) -> int:

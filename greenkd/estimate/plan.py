@@ -189,7 +189,7 @@ def _logits(
     settings: Settings, context: TrainingContext, teacher: str | None, pool: str | None
 ) -> tuple[str, float] | None:
     """Returns the name of the folder of a campaign's stored logits, and the share of their epochs that is missing."""
-    if settings.build_objective().teacher is None or not settings.training.bank:
+    if settings.build_objective().teacher is None or not settings.training.bank or settings.images_grow:
         return None
 
     data = context.data if pool is None else stand_in_data(settings, context.data, pool)

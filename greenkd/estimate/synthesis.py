@@ -1,5 +1,7 @@
 """What making the images of a pool will take: some steps are timed, the FLOPs are known beforehand."""
 
+import dataclasses
+import math
 import time
 
 import torch
@@ -7,9 +9,9 @@ from torch import nn
 
 from greenkd.campaign.settings import Settings
 from greenkd.data import Images
+from greenkd.energy.flops import count_flops_to_images
 from greenkd.estimate import stopwatch
 from greenkd.estimate.stopwatch import NO_WORK, Work
-from greenkd.synthesis import Transfer
 from greenkd.synthesis.making import planned_flops, rounds_of, synthesis_setup
 from greenkd.synthesis.request import pool_key, pool_size
 from greenkd.teacher.given_weights import given_key
@@ -65,21 +67,54 @@ def planned_pool(settings: Settings, context: TrainingContext, teacher: str | No
     return key, not (settings.cache_dir / "pools" / key / "pool.json").exists()
 
 
-def synthesis_flops(transfer: Transfer, context: TrainingContext, teacher: nn.Module, forward_flops: float) -> float:
-    """Returns the FLOPs of a whole pool.
+@dataclasses.dataclass(frozen=True)
+class SynthesisFlops:
+    """FLOPs of making images.
+
+    Attributes:
+        pool: The whole pool.
+        trial: What comes to it within one trial; 0 where the pool is all there is.
+    """
+
+    pool: float
+    trial: float
+
+
+def synthesis_flops(
+    settings: Settings, context: TrainingContext, teacher: nn.Module, student: nn.Module
+) -> SynthesisFlops:
+    """Counts the FLOPs of making images.
 
     Args:
-        transfer: Which images.
+        settings: The campaign's.
         context: The data set.
         teacher: Trained or not.
-        forward_flops: Of its forward pass.
+        student: Likewise.
     """
-    synthesiser = transfer.synthesiser(synthesis_setup(context, teacher, transfer.seed))
-    return planned_flops(synthesiser, pool_size(transfer, context.data), forward_flops)
+    transfer = settings.build_transfer()
+    if transfer is None:
+        return SynthesisFlops(pool=0.0, trial=0.0)
+
+    setup = synthesis_setup(context, teacher, transfer.seed)
+    label = context.networks.flops(teacher).forward
+    synthesiser, size = transfer.synthesiser(setup), pool_size(transfer, context.data)
+    looked_at = count_flops_to_images(student, setup.image_shape).training
+
+    # Rounds within a trial go on where those of the pool ended.
+    first, count = rounds_of(synthesiser, size), settings.training.recipe.epochs * transfer.rounds_per_epoch
+    per_image = [
+        synthesiser.steps * (synthesiser.flops(number).training + looked_at) + label
+        for number in range(first, first + count)
+    ]
+    return SynthesisFlops(
+        pool=planned_flops(synthesiser, size, label), trial=synthesiser.batch_size * math.fsum(per_image)
+    )
 
 
-def time_synthesis(settings: Settings, context: TrainingContext, teacher: nn.Module) -> Work:
-    """Times some steps; returns what all steps of a pool take, without its labels.
+def time_synthesis(settings: Settings, context: TrainingContext, teacher: nn.Module) -> tuple[Work, Work]:
+    """Times some steps; returns what all steps of the pool take, and those within one trial, without the labels.
+
+    Within a trial the student's passes, which are short beside the teacher's, are left out.
 
     Args:
         settings: The campaign's.
@@ -88,7 +123,7 @@ def time_synthesis(settings: Settings, context: TrainingContext, teacher: nn.Mod
     """
     transfer = settings.build_transfer()
     if transfer is None:
-        return NO_WORK
+        return NO_WORK, NO_WORK
 
     synthesiser = transfer.synthesiser(synthesis_setup(context, teacher, transfer.seed))
     use_threads(context.threads, synthesiser.flops(0).training * synthesiser.batch_size)
@@ -113,4 +148,5 @@ def time_synthesis(settings: Settings, context: TrainingContext, teacher: nn.Mod
     # A round's own overhead is within its steps. Where there are few of them, warm-up counts too.
     first = min(_WARM_UP_STEPS, len(readings) - 2)
     per_step = stopwatch.between(readings[first], readings[-1]).times(1 / (len(readings) - 1 - first))
-    return per_step.times(rounds * synthesiser.steps)
+    within = settings.training.recipe.epochs * transfer.rounds_per_epoch
+    return per_step.times(rounds * synthesiser.steps), per_step.times(within * synthesiser.steps)

@@ -121,6 +121,20 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(questions: int, grid: Campa
     assert outcome(Campaign(tmp_path, *FAST, *GRID)) == outcome(grid)
 
 
+def test_a_budget_stops_the_synthesis_and_a_larger_one_goes_on(grid: Campaign, tmp_path: Path) -> None:
+    (trained,) = grid.settings.cache_dir.glob("teachers/*/ledger.jsonl")
+    before = sum(row.flops or 0.0 for row in read_rows(trained, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING)
+    assert grid.record.synthesis_costs is not None
+    assert grid.record.synthesis_costs.flops is not None
+    half = f"budget.gflops={(before + grid.record.synthesis_costs.flops / 2) / 1e9}"
+
+    stopped = Campaign(tmp_path, *FAST, *GRID, half)
+    assert stopped.record.budget_stopped
+    assert stopped.record.message == "stopped by budget after 0 of 2"
+    assert not list(tmp_path.glob("cache/pools/*/pool.json"))
+    assert outcome(Campaign(tmp_path, *FAST, *GRID, "budget.gflops=1000")) == outcome(grid)
+
+
 def test_a_larger_teacher_of_the_same_name_is_another_pool(root: Path, grid: Campaign) -> None:
     other = Campaign(root, *FAST, "temperature=fixed", "teacher.width=6")
     assert other.record.pool is not None

@@ -16,7 +16,7 @@ from greenkd.training.stop_signals import StopFlag
 from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
 
 # The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
-CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
+CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION, Phase.TEST)
 CACHED = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
 # Two rounds and a part of a third, of which the later compare with 64 and 96 remembered images.
 CMI = (
@@ -44,6 +44,7 @@ def in_ledgers(root: Path) -> float:
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
+        [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],
     ],
 )
 def test_flops_are_those_of_the_ledgers(
