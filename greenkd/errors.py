@@ -5,6 +5,7 @@ GreenkdError
 │   └── NoTemperatureError      a search over τ for an objective that has none
 ├── DataError                   a data set is missing, damaged, or not what its name says
 ├── StorageError                something cannot be written or read
+│   ├── DatabaseLostError       a shared database is away, or refuses the connection
 │   └── RecordError             a record file is of another schema
 │       └── DamagedRecordError  a record file is no JSON
 ├── AnalysisError               a folder holds nothing that could be analysed, or an option does not fit it
@@ -33,6 +34,10 @@ class DataError(GreenkdError):
 
 class StorageError(GreenkdError):
     """A folder, checkpoint, cache entry or study file cannot be written or read."""
+
+
+class DatabaseLostError(StorageError):
+    """A shared database is away, or refuses the connection; it may come back."""
 
 
 class RecordError(StorageError, ValueError):

@@ -29,6 +29,7 @@ from greenkd.records import (
     write_text,
 )
 from greenkd.records.timestamps import now
+from greenkd.temperature.storage import describe_storage
 from greenkd.training.safetensors_io import set_aside
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,10 @@ class CampaignFolder:
         return FileLock(self.path / ".locks" / f"{name}.lock")
 
     def keep_config(self) -> None:
-        """Writes `config.yaml`."""
-        text = yaml.safe_dump(dict(self._settings.config), sort_keys=False, allow_unicode=True)
+        """Writes `config.yaml`, without the password of a shared database."""
+        storage = self._settings.storage
+        config = dict(self._settings.config) | {"storage": None if storage is None else describe_storage(storage)}
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         with self.lock("record"):
             write_text(self.path / "config.yaml", text)
 

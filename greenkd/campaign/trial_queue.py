@@ -1,5 +1,6 @@
 """The trials of a campaign as one process takes them: proposed by the study, claimed by locks, trained, told back."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,9 +11,14 @@ from filelock import BaseFileLock, Timeout
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import finish_plan
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.trials import TrialRunner
+from greenkd.errors import DatabaseLostError
+from greenkd.identity import campaign_folder
 from greenkd.records import EpochRow, TrialRow, TrialStatus
 from greenkd.temperature import Proposal, StrategyStudy
+
+log = logging.getLogger(__name__)
 
 # Seconds between two looks at the trials that other processes run.
 _LOOK_S = 0.3
@@ -41,10 +47,10 @@ class TrialQueue:
             self.study = StrategyStudy(
                 settings.strategy,
                 settings.storage or folder.path / "study.db",
-                # In a shared database sweeps of other names may hold the same campaign.
-                f"{settings.sweep}/{settings.campaign_id}" if settings.storage else settings.campaign_id,
+                _study_name(settings),
                 settings.seed,
                 settings.training.recipe.epochs,
+                earlier_name=_earlier_study_name(settings),
             )
             self.study.reconcile(folder.rows)
 
@@ -126,11 +132,23 @@ class TrialQueue:
         try:
             with self.locked():
                 self.study.reconcile(self._context.folder.rows)
-                proposed = [self.study.propose(partial(claim, locks)) for _ in range(count())]
+                proposed = [self._propose(partial(claim, locks)) for _ in range(count())]
             yield [proposal for proposal in proposed if proposal is not None]
         finally:
             for lock in locks.values():
                 lock.release()
+
+    def _propose(self, claim: Callable[[int], bool]) -> Proposal | None:
+        """Asks for a trial; what is claimed stays claimed where the study asks again, its database having been away."""
+        claimed: set[int] = set()
+
+        def claim_once(trial: int) -> bool:
+            if trial not in claimed and not claim(trial):
+                return False
+            claimed.add(trial)
+            return True
+
+        return self.study.propose(claim_once)
 
     def _affordable(self) -> int:
         """Returns how many trials may begin in lockstep: as many as are left, and as the budget allows.
@@ -173,7 +191,14 @@ class TrialQueue:
         def judge(proposal: Proposal, row: EpochRow) -> bool:
             context.reporter.epoch_finished(row)
             context.budget.epoch_finished(epochs - row.epoch - 1)
-            return row.val_score is not None and self.study.should_stop(proposal, row.epoch, row.val_score)
+            if row.val_score is None:
+                return False
+            try:
+                return self.study.should_stop(proposal, row.epoch, row.val_score)
+            except DatabaseLostError as error:
+                log.error("%s", error)
+                context.training.stop.set("the loss of the database")  # at the next step, with a checkpoint
+                return False
 
         attempts = [
             Attempt(
@@ -190,3 +215,14 @@ class TrialQueue:
         for row in self._runner.run(attempts):
             self.study.tell(proposal_of[row.trial], row.status, row.val_score)
             context.reporter.trial_finished(row)
+
+
+def _study_name(settings: Settings) -> str:
+    """Returns what dashboards show; in a shared database sweeps of other names may hold the same campaign."""
+    name = campaign_folder(settings.config).with_name(f"seed{settings.seed}-{settings.campaign_id}")
+    return f"{settings.sweep}/{name}" if settings.storage else str(name)
+
+
+def _earlier_study_name(settings: Settings) -> str:
+    """Returns the name that greenkd 0.1 gave the study."""
+    return f"{settings.sweep}/{settings.campaign_id}" if settings.storage else settings.campaign_id

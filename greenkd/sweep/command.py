@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.jobs import compose_jobs
+from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class SweepCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
+        _refuse_passwords([config])
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
         _start(_typed_line()).begin([config], lambda _: folder)
 
@@ -78,12 +81,14 @@ class SweepCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
+        _refuse_passwords([config])
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
 
         began_s = time.process_time()
         jobs = compose_jobs(config)
         composing_cpu_s = time.process_time() - began_s
+        _refuse_passwords(jobs)
         _start(_typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
@@ -119,6 +124,14 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
 
     _current = Command(line, os.getpid(), launched, repeats or set())
     return _current
+
+
+def _refuse_passwords(configs: Sequence[DictConfig]) -> None:
+    """Ends the process where a password would be written to a file, before Hydra writes any."""
+    for config in configs:
+        problem = password_problem(config)
+        if problem is not None:
+            refuse(problem)
 
 
 def _local_folder(setting: str, place: str) -> Path:

@@ -6,10 +6,11 @@ sample is softened by.
 
 from greenkd.temperature.configuration import read_strategy
 from greenkd.temperature.optuna_search import OptunaSearch
+from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
 from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
-from greenkd.temperature.study import Proposal, StrategyStudy
+from greenkd.temperature.study import StrategyStudy
 
 __all__ = [
     "Annealed",

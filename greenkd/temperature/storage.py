@@ -10,10 +10,10 @@ from pathlib import Path
 
 import optuna
 import sqlalchemy
-import sqlalchemy.engine
 import sqlalchemy.exc
 
-from greenkd.errors import StorageError
+from greenkd.errors import DatabaseLostError, StorageError
+from greenkd.temperature.database import describe_url, is_lost, open_database, read_url
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def open_storage(storage: Path | str) -> optuna.storages.RDBStorage:
     if isinstance(storage, Path):
         waiting = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         return optuna.storages.RDBStorage(f"sqlite:///{storage}", engine_kwargs=waiting)
-    return optuna.storages.RDBStorage(storage)
+    return open_database(storage)
 
 
 def describe_storage(storage: Path | str) -> str:
@@ -39,13 +39,7 @@ def describe_storage(storage: Path | str) -> str:
     Raises:
         StorageError: A text is no URL of a database.
     """
-    if isinstance(storage, Path):
-        return str(storage)
-
-    try:
-        return sqlalchemy.engine.make_url(storage).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise StorageError(f"storage: is no URL of a database ({error}); give postgresql://user@host/name") from error
+    return str(storage) if isinstance(storage, Path) else describe_url(storage)
 
 
 def check_shared_database(url: str) -> None:
@@ -79,7 +73,7 @@ def schema_problem(storage: Path | str) -> str | None:
         waiting = {"timeout": LOCK_TIMEOUT_S}
         engine = sqlalchemy.create_engine(f"sqlite:///{storage}", connect_args=waiting)
     else:
-        engine = sqlalchemy.create_engine(storage)
+        engine = sqlalchemy.create_engine(read_url(storage))
 
     try:
         if not sqlalchemy.inspect(engine).has_table("alembic_version"):
@@ -118,12 +112,22 @@ def explain_storage_errors(description: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise StorageError(f"storage={description}: its driver is not installed ({error})") from error
-    except _STORAGE_ERRORS as error:
-        first_line = str(error).splitlines()[0]
         raise StorageError(
-            f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "
-            "or close the program that holds it, and run the same command again: no finished trial is lost"
+            f"storage={description}: its driver is not installed ({error}); "
+            "for PostgreSQL: pip install 'greenkd[postgresql]'"
+        ) from error
+    except _STORAGE_ERRORS as error:
+        first_line = str(error.__cause__ or error).splitlines()[0]
+        if "://" not in description:
+            raise StorageError(
+                f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "
+                "or close the program that holds it, and run the same command again: no finished trial is lost"
+            ) from error
+
+        kind = DatabaseLostError if is_lost(error) else StorageError
+        raise kind(
+            f"storage={description}: the database cannot be used ({first_line}); see that its server runs, and that "
+            "host, user, password and database are right, and run the same command again: no finished trial is lost"
         ) from error
 
 

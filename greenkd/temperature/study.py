@@ -17,7 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature.cmaes import SafeCmaEsSampler
+from greenkd.temperature.database import patient
 from greenkd.temperature.optuna_search import PADDING
+from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.storage import (
     check_shared_database,
     describe_storage,
@@ -40,21 +42,6 @@ _NUMBER = "trial"  # user attribute: our number of the trial
 _AFTER = "after_attempt"  # user attribute of a trial that is queued again: the recorded attempt that it comes after
 
 
-@dataclasses.dataclass(frozen=True)
-class Proposal:
-    """A trial to run.
-
-    Attributes:
-        trial: Our number, from 0.
-        params: What the strategy's schedule is made from, such as {"tau": 4.0}.
-        handle: Optuna's side of it.
-    """
-
-    trial: int
-    params: Params
-    handle: optuna.Trial
-
-
 class StrategyStudy:
     """One strategy's study.
 
@@ -67,12 +54,22 @@ class StrategyStudy:
         name: The study's name in that storage.
         seed: The campaign's seed.
         epochs: Epochs of a whole training, the pruner's largest resource.
+        earlier_name: What an earlier version would have called it; a study of that name is gone on with.
 
     Raises:
         StorageError: The storage cannot be opened.
     """
 
-    def __init__(self, strategy: Strategy, storage: Path | str, name: str, seed: int, epochs: int) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        storage: Path | str,
+        name: str,
+        seed: int,
+        epochs: int,
+        *,
+        earlier_name: str | None = None,
+    ) -> None:
         self._strategy = strategy
         self._seed = seed
         self._storage = describe_storage(storage)
@@ -92,16 +89,18 @@ class StrategyStudy:
         else:
             check_shared_database(storage)
         with explain_storage_errors(self._storage):
-            database = open_storage(storage)
-            self._study = _open_study(database, name, pruner)
+            self._database = open_storage(storage)
+            if earlier_name in optuna.get_all_study_names(self._database):
+                name = str(earlier_name)
+            self._study = _open_study(self._database, name, pruner)
 
             # A sampler's state that cannot be gone on from; that of a shared database is named when it is asked for.
             problem = self._state_problem() if isinstance(storage, Path) else None
             if isinstance(storage, Path) and problem is not None:
-                database.remove_session()
-                database.engine.dispose()
+                self.forget_connections()
                 set_aside(storage, problem)
-                self._study = _open_study(open_storage(storage), name, pruner)
+                self._database = open_storage(storage)
+                self._study = _open_study(self._database, name, pruner)
 
             self._study.set_metric_names(["validation accuracy"])
             queue = strategy.queue()
@@ -109,11 +108,17 @@ class StrategyStudy:
                 if number not in self._latest_tries():
                     self._enqueue(number, queue[number])
 
+    def forget_connections(self) -> None:
+        """Closes all connections to the storage; the next use opens new ones."""
+        self._database.remove_session()
+        self._database.engine.dispose()
+
+    @patient
     def propose(self, claim: Callable[[int], bool]) -> Proposal | None:
         """Hands out the next trial, or None when all are finished or held by others.
 
         Args:
-            claim: Tries to take a trial for this process; False if another process holds it.
+            claim: Tries to take a trial for this process; True if this process has it, False if another does.
         """
         with explain_storage_errors(self._storage):
             # A trial that is running, and that can be claimed, was left behind by a process that was killed.
@@ -137,6 +142,7 @@ class StrategyStudy:
             number = handle.user_attrs[_NUMBER]
             return _proposal(number, handle) if claim(number) else None
 
+    @patient
     def should_stop(self, proposal: Proposal, epoch: int, val_score: float) -> bool:
         """Reports one epoch's validation score; True if the pruner wants the training stopped."""
         # A report is a transaction on disk, too expensive for a number that nobody asks for.
@@ -144,9 +150,11 @@ class StrategyStudy:
             return False
 
         with explain_storage_errors(self._storage):
-            proposal.handle.report(val_score, epoch)
+            if epoch not in proposal.reported:
+                proposal.handle.report(val_score, epoch)
             return bool(proposal.handle.should_prune())
 
+    @patient
     def tell(self, proposal: Proposal, status: TrialStatus, val_score: float | None) -> None:
         """Ends a trial in the study.
 
@@ -158,12 +166,14 @@ class StrategyStudy:
         with explain_storage_errors(self._storage):
             self._end(proposal.handle, val_score, _STATES[status])
 
+    @patient
     def running(self) -> list[int]:
         """Returns the trials that have begun and not ended, those of killed processes included."""
         with explain_storage_errors(self._storage):
             tries = self._latest_tries()
         return [number for number, trial in tries.items() if trial.state == TrialState.RUNNING]
 
+    @patient
     def finished(self) -> bool:
         """Tells whether every planned trial has ended, whoever ran it."""
         with explain_storage_errors(self._storage):
@@ -176,6 +186,7 @@ class StrategyStudy:
             if row.status is TrialStatus.FAILED:
                 self.again(row)
 
+    @patient
     def again(self, row: TrialRow) -> None:
         """Queues a recorded trial again, under its old number, unless it is queued or running already."""
         with explain_storage_errors(self._storage):
@@ -183,6 +194,7 @@ class StrategyStudy:
             if latest.state.is_finished():
                 self._enqueue(row.trial, latest.params, after=row.attempt)
 
+    @patient
     def reconcile(self, records: Callable[[], Iterable[TrialRow]]) -> None:
         """Brings the study in line with our records, which are the truth.
 
@@ -265,7 +277,7 @@ class StrategyStudy:
 
         for name, distribution in self._space.items():
             handle._suggest(name, distribution)
-        return _proposal(number, handle)
+        return dataclasses.replace(_proposal(number, handle), reported=frozenset(trial.intermediate_values))
 
     def _end(self, trial: optuna.Trial | int, val_score: float | None, state: TrialState) -> None:
         """Tells the study how a trial ended; another process may tell it the same at the same moment."""

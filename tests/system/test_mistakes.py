@@ -32,6 +32,10 @@ MISTAKES = {
         ["temperature.taus", "hint:", "one after the other"],
     ),
     "no such device": (["device=cuda:99"], ["device=cuda:99", "cpu"]),
+    "a password in the open": (
+        ["storage=postgresql://me:hidden@host/studies"],
+        ["${oc.env:GREENKD_STORAGE}", "PGPASSWORD"],
+    ),
     "no such country": (["energy.country=XYZ"], ["XYZ"]),
     "epochs in words": (["training.epochs=ten"], ["training.epochs", "ten", "integer"]),
     "negative seed": (["seed=-1"], ["seed=-1", "from 0 on"]),

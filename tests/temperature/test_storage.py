@@ -1,4 +1,5 @@
 import contextlib
+import re
 import sqlite3
 from pathlib import Path
 
@@ -31,14 +32,30 @@ def test_a_damaged_file_is_set_aside_and_what_belongs_to_it_removed(tmp_path: Pa
 
 def test_messages_name_a_database_without_its_password(tmp_path: Path) -> None:
     assert describe_storage(tmp_path / "study.db") == str(tmp_path / "study.db")
-    assert describe_storage("postgresql://me:secret@host/studies") == "postgresql://me:***@host/studies"
+    assert describe_storage("postgresql://me:secret@host/studies") == "postgresql+psycopg://me:***@host/studies"
+
+
+def test_a_folder_with_an_at_sign_is_no_password(tmp_path: Path) -> None:
+    (tmp_path / "me@home").mkdir()
+    StrategyStudy(Fixed(tau=4), f"sqlite:///{tmp_path}/me@home/studies.db", "campaign", 0, 3)
+    assert (tmp_path / "me@home" / "studies.db").exists()
+
+
+@pytest.mark.parametrize("password", ["qx@kz", "qx:kz", "qx/jj:kz", "qxx@jj/kz:9", "qx%kz@"])
+def test_a_password_that_is_not_encoded_is_answered_with_the_cure_and_not_repeated(password: str) -> None:
+    try:
+        said = describe_storage(f"postgresql://me:{password}@host/studies")
+    except StorageError as refused:
+        said = str(refused)
+        assert "percent-encode" in said
+    assert not [part for part in re.split(r"[@:/%]", password) if len(part) > 1 and part in said]
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         ("postgresql://me:secret@localhost:1/studies", "driver|cannot be used"),
-        ("nonsense://host/studies", "cannot be used"),
+        ("nonsense://me:secret@host/studies", "nonsense"),
         ("no url", "is no URL"),
     ],
 )
