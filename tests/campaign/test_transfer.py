@@ -135,6 +135,13 @@ def test_a_budget_stops_the_synthesis_and_a_larger_one_goes_on(grid: Campaign, t
     assert outcome(Campaign(tmp_path, *FAST, *GRID, "budget.gflops=1000")) == outcome(grid)
 
 
+def test_logits_are_of_the_pool_they_were_computed_on(root: Path, fixed: Campaign, tmp_path: Path) -> None:
+    other = (*FAST, "temperature=fixed", "transfer.seed=1")
+    beside = Campaign(root, *other)
+    assert outcome(beside) != outcome(fixed)
+    assert outcome(beside) == outcome(Campaign(tmp_path, *other, "training.bank=false"))
+
+
 def test_a_larger_teacher_of_the_same_name_is_another_pool(root: Path, grid: Campaign) -> None:
     other = Campaign(root, *FAST, "temperature=fixed", "teacher.width=6")
     assert other.record.pool is not None
