@@ -21,7 +21,7 @@ from greenkd.training.student_data import StudentData
 
 
 def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, together: int) -> None:
-    """Refuses, before it is trained, a teacher that images cannot be made from.
+    """Refuses, before a teacher is trained, one that images cannot be made from, and images that are not there.
 
     Args:
         settings: The campaign's.
@@ -32,6 +32,7 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, tog
     Raises:
         ConfigError: The teacher has no batch norm, the task is not classification, or trials that see images of their
             own are to go in lockstep.
+        DataError: The data set that images are taken from is missing or damaged.
     """
     transfer, source = settings.build_transfer(), settings.build_objective().teacher
     if transfer is None or source is None:
@@ -47,6 +48,8 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, tog
             "transfer.adversarial: every trial sees images of its own, so trials have no batch to share in lockstep; "
             "take training.parallel_trials=1, or training.parallel_mode=processes"
         )
+
+    transfer.source_fingerprint()  # a data set that is missing is named now
 
     network = settings.network(source)
     if transfer.needs_batch_norm:

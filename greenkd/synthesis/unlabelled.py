@@ -58,6 +58,8 @@ def _loaded(config: str) -> Dataset:
     target: Mapping[str, Any] = json.loads(config)
     try:
         return build(target, where=_WHERE, expect=Dataset)
+    except DataError as error:  # it speaks of the group `dataset`, which is another one
+        raise DataError(str(error).replace("dataset.", f"{_WHERE}.")) from error
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; check transfer.arguments and who may read it") from error
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from greenkd.errors import ConfigError
+from greenkd.errors import ConfigError, DataError
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.models import tiny_cnn
 from greenkd.records import CampaignStatus, LedgerRow, Phase, choose_trial, read_rows, sum_costs
@@ -171,6 +171,12 @@ def test_a_teacher_without_batch_norm_is_refused_before_it_is_trained(tmp_path: 
     plain = (f"teacher._target_={__name__}.plain_network", "temperature=fixed")
     with pytest.raises(ConfigError, match=r"has no batch norm with running statistics.*transfer=unlabelled or noise"):
         Campaign(tmp_path, *FAST, *plain)
+    assert not (tmp_path / "cache" / "teachers").exists()
+
+
+def test_another_data_set_that_is_missing_is_named_before_a_teacher_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"give transfer\.arguments\.root="):
+        Campaign(tmp_path, "transfer=unlabelled", "temperature=fixed", f"data_dir={tmp_path}")
     assert not (tmp_path / "cache" / "teachers").exists()
 
 
