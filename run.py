@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 from greenkd.collector import collect_rarely
 from greenkd.configuration import register_configuration
 from greenkd.output_encoding import make_output_readable
-from greenkd.sweep import exit_code, hints, run_job
+from greenkd.stops import stopping_in_one_line
+from greenkd.sweep import exit_code, hints, refusing_failed_writes, run_job, typed_line
 
 register_configuration()
 
@@ -27,6 +28,6 @@ def main(config: DictConfig) -> str:
 if __name__ == "__main__":
     make_output_readable()
     collect_rarely()
-    with hints():
+    with hints(), refusing_failed_writes(), stopping_in_one_line(typed_line()):
         main()
     sys.exit(exit_code())

@@ -2,7 +2,8 @@
 
 from analysis.frames.load import Sweep, load
 from analysis.frames.pricing import Pricing, make_pricing
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
+from analysis.frames.verification import Verification, verify
 from analysis.results.comparison import Comparison, compare
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.equal_energy import equal_energy
@@ -21,6 +22,7 @@ __all__ = [
     "SettingResponse",
     "Sweep",
     "Verdict",
+    "Verification",
     "compare",
     "comparison_tables",
     "cost_to_reach",
@@ -33,6 +35,7 @@ __all__ = [
     "responses",
     "strategy_runs",
     "verdicts",
+    "verify",
     "write_comparison",
     "write_looks",
     "write_verdicts",

@@ -1,13 +1,16 @@
 """The command line: `python -m analysis multirun/<sweep>`, also installed as `greenkd-analysis`."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import analysis
-from greenkd.output_encoding import make_output_readable
+from greenkd.errors import StorageError
+from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
+from greenkd.stops import stopping_in_one_line
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -26,9 +29,12 @@ examples
   python -m analysis multirun/default --country FRA --pue 1.2 --price 0.25
                                                            the same joules in France, in a data centre, at 0.25 per kWh
   python -m analysis multirun/default --intensity 56       any other carbon intensity, g CO2eq per kWh
+  python -m analysis multirun/default --verify             are all files what was written? no tables
 
 exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
-option is wrong."""
+option is wrong; 3 where --verify finds a file that is not what was written; 130 where it was stopped."""
+
+_CHANGED = 3
 
 _FORMATS = ("none", "terminal", "md", "latex", "csv", "html")
 _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
@@ -77,6 +83,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--mix-meters", action="store_true", help="set energies of different meters or methods in one ratio"
     )
 
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="hold every file against its checksums, those of the teachers' cache too, and name each that was changed "
+        "since it was written; nothing else is done",
+    )
+
     pricing = parser.add_argument_group("re-pricing: grams and money anew, from the joules on record")
     pricing.add_argument("--country", metavar="ISO", help="carbon intensity of a country: FRA, DEU, BGD, …")
     pricing.add_argument("--intensity", type=float, metavar="G", help="carbon intensity, g CO₂eq per kWh")
@@ -116,19 +129,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the analysis; returns the exit code."""
     make_output_readable()
     options = make_parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
 
     try:
-        _run(options)
-    except analysis.AnalysisError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with stopping_in_one_line(shlex.join(["python", "-m", "analysis", *typed])):
+            return _verify(options.folders) if options.verify else _run(options)
+    except (analysis.AnalysisError, StorageError) as error:
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}; choose another folder with --out", file=sys.stderr)
+        print(
+            printable(f"error: {error.filename}: {error.strerror}; choose another folder with --out"), file=sys.stderr
+        )
         return 2
-    return 0
 
 
-def _run(options: argparse.Namespace) -> None:
+def _verify(folders: Sequence[Path]) -> int:
+    """Prints what is not as it was written, a line each, and how much was looked at; returns the exit code."""
+    found = analysis.verify(folders)
+    for problem in found.problems:
+        print(printable(f"{problem.where}: {problem.what}"))
+
+    unchecked = f", {found.unchecked} of them without checksums (an earlier version's)" if found.unchecked else ""
+    outcome = f"{len(found.problems)} not as written" if found.problems else "all as written"
+    campaigns = "1 campaign" if found.campaigns == 1 else f"{found.campaigns} campaigns"
+    print(f"verified: {campaigns}, {found.files} files{unchecked}: {outcome}")
+    return _CHANGED if found.problems else 0
+
+
+def _run(options: argparse.Namespace) -> int:
     # Frames: what is on record.
     pricing = analysis.make_pricing(
         country=options.country, intensity=options.intensity, pue=options.pue, price=options.price
@@ -155,4 +184,5 @@ def _run(options: argparse.Namespace) -> None:
             )
         )
 
-    print(f"written: {', '.join(str(path) for path in written)}", file=sys.stderr)
+    print(printable(f"written: {', '.join(map(str, written))}"), file=sys.stderr)
+    return 0

@@ -173,6 +173,7 @@ def _row(name: str, options: argparse.Namespace, rate: float) -> str:
                 "temperature=grid",
                 f"temperature.taus={list(TAUS)}".replace(" ", ""),
                 f"training.parallel_trials={options.processes}",
+                "threads=1",
             )
         ours.append(run.grid)
         fixed_cpu.append(run.fixed_cpu)

@@ -6,11 +6,13 @@ greenkd pool FOLDER                               shows the images that a studen
 """
 
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 
 from greenkd.errors import GreenkdError
-from greenkd.output_encoding import make_output_readable
+from greenkd.output_encoding import make_output_readable, printable
+from greenkd.stops import stopping_in_one_line
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
 _COMMANDS = {
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the first argument names.
 
     Returns:
-        The exit code: 0, or 2 where the command was not understood or could not be done.
+        The exit code: 0, or 2 where the command was not understood or could not be done. A stop exits with 130.
     """
     make_output_readable()
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
@@ -36,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
     try:
-        importlib.import_module(_COMMANDS[name]).main(rest)
+        with stopping_in_one_line(shlex.join(["greenkd", name, *rest])):
+            importlib.import_module(_COMMANDS[name]).main(rest)
     except GreenkdError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
     return 0
 

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import re
 import typing
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,9 @@ def _whole_or_explained(value: Any, validate: pydantic.ValidatorFunctionWrapHand
 
 OwnSeed = Annotated[int, pydantic.WrapValidator(_whole_or_explained)]
 """A seed besides the campaign's. `greenkd.identity.with_seeds` has put a number in the place of `per_seed`."""
+
+# Text that would mean something else if it were not text.
+_NO_TEXT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false|null|\[.*\]|\{.*\}", re.IGNORECASE | re.DOTALL)
 
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
@@ -154,6 +158,8 @@ def explain(error: pydantic.ValidationError, where: str) -> str:
             continue
 
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("valid tuple", "list")
+        if isinstance(item["input"], str) and _NO_TEXT.fullmatch(item["input"]):
+            message += "; this is text: leave its quotes out, or read it by ${oc.decode:...}"
         shown = "" if item["type"] == "value_error" and not key else f"={item['input']!r}"
         lines.append(f"{name}{shown}: {message}")
     return "\n".join(dict.fromkeys(lines))

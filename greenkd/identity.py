@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from greenkd.environment_values import read_environment_values
 from greenkd.errors import ConfigError
 
 # Settings that cannot change a result, only where and how it is made: two configurations that differ in these alone
@@ -17,7 +18,6 @@ from greenkd.errors import ConfigError
 NOT_IDENTITY = (
     "sweep",
     "device",
-    "threads",
     "cache_dir",
     "data_dir",
     "storage",
@@ -46,12 +46,14 @@ NOT_IDENTITY = (
 # of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where
 # the key is that target's own.
 ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
+    ("threads", None): "auto",
     ("training.teacher.batch_size", None): None,
     ("student.init", None): "torchvision",
     ("teacher.init", None): "torchvision",
     ("transfer", None): {"name": "real"},
     ("selection", None): "validation",
     ("temperature.rule", None): "shared",
+    ("temperature.search", None): None,
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
     ("temperature.schedule.cycles", "greenkd.temperature.Annealed"): 4,
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
@@ -75,11 +77,14 @@ NOT_SETTING = ("temperature", "seed")
 def plain(config: DictConfig) -> dict[str, Any]:
     """Returns the resolved configuration as plain containers, Hydra's own node left out.
 
+    What comes from the environment is read as if it had been typed.
+
     Raises:
         ConfigError: A value is missing (`???`) or an interpolation leads nowhere.
     """
     ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
+        read_environment_values(ours)
         container = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
@@ -216,6 +221,8 @@ def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[st
         plainer = without_new_defaults(value, f"{key}.") if isinstance(value, Mapping) else value
         if key == "temperature.rule" and isinstance(plainer, Mapping) and plainer.keys() == {"name"}:
             plainer = plainer["name"]  # a rule's name alone says the same
+        if key == "threads" and plainer == 1:
+            plainer = "auto"  # as earlier versions named both; `greenkd.campaign.threads_check` keeps them apart
 
         entries = [entry for entry in ((key, target), (key, None)) if entry in ADDED_SETTINGS]
         if not any(plainer == ADDED_SETTINGS[entry] for entry in entries):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
-        *("process_clock", "softening", "sample_hash", "output_encoding"),
+        *("process_clock", "softening", "sample_hash", "output_encoding", "environment_values", "stops"),
     ),
     ("temperature", "objectives", "data", "models", "energy"),
     ("tasks",),

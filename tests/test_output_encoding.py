@@ -66,3 +66,28 @@ def test_a_sweep_and_its_analysis_under_a_c_locale(tmp_path: Path) -> None:
     assert "stochastic" in said("-m", "analysis", "multirun/c", "--report")
     assert "stochastic" in said("-m", "analysis", "multirun/c", "--format", "md")
     assert "τ" in (tmp_path / "multirun" / "c" / "comparison.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_any_more_stops_nothing(unbuffered: str) -> None:
+    script = (
+        "import sys; from greenkd.output_encoding import make_output_readable; make_output_readable()\n"
+        "sys.stdin.read()\n"
+        "for _ in range(3): print('τ' * 100_000, flush=True)\n"
+        "print('the end', file=sys.stderr)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stdin.close()
+    assert process.stderr.read() == "the end\n"
+    assert process.wait(60) == 0

@@ -78,6 +78,8 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "chosen_trial": _number(number),
         "chosen_tau": tau_of(params),
         "chosen_params": params,
+        "searched": record.searched,
+        "tau_source": record.tau_source,
         "metric": record.metric,
         "val_score": _number(val_score),
         "test_score": _number(record.test_score),

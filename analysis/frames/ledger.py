@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
-from analysis.frames.reading import Problem, read_frame
+from analysis.frames.problem import Problem
+from analysis.frames.reading import read_frame
 from greenkd import records
 from greenkd.records import UNMETERED, Phase, Source, meter_of
 from greenkd.records.metering import PARTS, ModelledPower, OwnTerms, is_made_by, modelled_power

@@ -14,8 +14,9 @@ from analysis.frames.groupby import groups
 from analysis.frames.ledger import read_ledger
 from analysis.frames.looks import Looks, read_looks, sweep_folders
 from analysis.frames.pricing import Pricing
+from analysis.frames.problem import Problem
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
-from analysis.frames.reading import Problem, read_frame, read_records
+from analysis.frames.reading import read_frame, read_records
 from analysis.frames.repricing import reprice_records
 from analysis.frames.shared_costs import in_own_terms
 from analysis.frames.trials import trials_frame

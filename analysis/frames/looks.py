@@ -4,13 +4,12 @@ Who looks several times has several chances to be wrong, so the level of a look 
 (`analysis.results.sequential_looks`). They stand in `looks.json`, in the folder of the sweep.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
 from greenkd.identity import sweep_folder
-from greenkd.records.files import write_json
+from greenkd.records import read_json, write_json
 
 FILE = "looks.json"
 
@@ -48,7 +47,7 @@ def read_looks(folders: Iterable[Path], problems: list[Problem]) -> Looks:
     for folder in folders:
         path = folder / FILE
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))["looks"]
+            entries = read_json(path)["looks"]
             read = {
                 (str(entry["setting_id"]), str(entry["strategy"]), str(entry["control"])): [
                     int(seeds) for seeds in entry["seeds"]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.frames.groupby import rows_of
+from analysis.frames.lines import read_lines
 from analysis.frames.meters import NO_METER
-from analysis.frames.reading import Problem, read_lines
+from analysis.frames.problem import Problem
 from analysis.frames.trials import KILLED
 from greenkd.records import BlockRow, CampaignStatus, ProcessRow
 

@@ -5,28 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pydantic_core
 import yaml
 
+from analysis.frames.lines import note_newer, read_lines
+from analysis.frames.problem import Problem
 from greenkd import records
-from greenkd.records import CampaignRecord
+from greenkd.records import CampaignRecord, CampaignStatus, StrategyKind
+from greenkd.records.manifest import difference, read_manifest
+from greenkd.records.schema import is_newer
+from greenkd.records.validation import validated
 
 _NUMBERS = (int, float, int | None, float | None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Something that a reader of the tables has to know about one file or campaign."""
-
-    where: str
-    what: str
 
 
 def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict[int, CampaignRecord], dict[int, Path]]:
     """Reads the campaign.json of every campaign below the roots.
 
-    A campaign of another schema version is left out, and one that lies in two folders is read once; both are added to
-    `problems`.
+    A campaign whose record cannot be read, or is not what was written, is left out, and one that lies in two folders
+    is read once; both are added to `problems`.
 
     Returns:
         The records and their folders, by the campaign's number in this load.
@@ -38,8 +34,8 @@ def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict
     for root in roots:
         for folder in records.find_campaigns(root):
             try:
-                record = records.read_campaign(folder / "campaign.json")
-            except records.RecordError as error:
+                record = _read_record(folder, problems)
+            except (records.RecordError, OSError) as error:
                 problems.append(Problem(str(folder), f"left out: {error}"))
                 continue
 
@@ -55,6 +51,45 @@ def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict
     return campaign_records, folders
 
 
+def _read_record(folder: Path, problems: list[Problem]) -> CampaignRecord:
+    """Reads one campaign.json, of a newer version as far as it is understood, which is added to `problems`.
+
+    Raises:
+        RecordError: It is not what was written, or no campaign record; or the configuration beside it is another one.
+    """
+    path = folder / "campaign.json"
+    fields = records.read_json(path)
+    try:
+        manifest = read_manifest(folder)
+    except records.RecordError as error:
+        problems.append(Problem(str(folder), f"whether its files are as they were is not known: {error}"))
+        manifest = None
+
+    # Which campaign it is stands in these two.
+    for name in ("campaign.json", "config.yaml"):
+        changed = manifest and difference(manifest.files, name, records.read_bytes(folder / name))
+        if changed:
+            raise records.RecordError(f"{name} {changed}; put a copy back that is whole, or run its command anew")
+
+    version: Any = fields.get("schema_version") if isinstance(fields, dict) else None
+    if is_newer(version):
+        note_newer(folder, version, problems)
+        fields = {**fields, **_known_words(fields, folder, problems), "schema_version": records.SCHEMA_VERSION}
+    return validated(CampaignRecord, fields, str(path))
+
+
+def _known_words(fields: dict[str, Any], folder: Path, problems: list[Problem]) -> dict[str, str]:
+    """Returns what stands for the words of a newer campaign.json that this version does not know."""
+    stand_ins = {"status": (CampaignStatus, CampaignStatus.PARTIAL), "kind": (StrategyKind, StrategyKind.CUSTOM)}
+    words = {}
+    for name, (known, stand_in) in stand_ins.items():
+        if fields.get(name) not in set(known):
+            words[name] = stand_in.value
+            note = f"{name} {fields.get(name)!r} is not known to this greenkd, and counts as {stand_in.value!r}"
+            problems.append(Problem(str(folder), note))
+    return words
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Reads the configuration of a campaign; what is missing or damaged is empty."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -63,6 +98,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def caches_of(folder: Path) -> list[Path]:
+    """Returns where a campaign's cache may lie: its `cache_dir`, also seen from the folders above its own."""
+    name = read_config(folder).get("cache_dir")
+    if not isinstance(name, str):
+        return []
+
+    cache = Path(name)
+    above = [Path.cwd(), *folder.resolve().parents]
+    places = [cache] if cache.is_absolute() else [place / cache for place in above]
+    return [place for place in places if place.is_dir()]
 
 
 def read_frame(folders: dict[int, Path], name: str, row_type: type[Any], problems: list[Problem]) -> pd.DataFrame:
@@ -92,39 +139,3 @@ def read_frame(folders: dict[int, Path], name: str, row_type: type[Any], problem
     frame = pd.DataFrame(series)
     frame.insert(0, "campaign", pd.Series(campaigns, dtype="int64"))
     return frame
-
-
-def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Reads one file of lines as dictionaries; an absent file has no lines.
-
-    All lines are parsed at once, which is fast. Whatever is unusual about them is left to `records.read_rows`, which
-    names the line and the fault.
-    """
-    if not path.exists():
-        return []
-
-    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
-    try:
-        rows = pydantic_core.from_json(b"[" + b",".join(lines) + b"]")
-    except ValueError:
-        rows = None
-    if rows is not None and _are_complete(rows, row_type):
-        return rows  # type: ignore[no-any-return]
-
-    try:
-        read = records.read_rows(path, row_type)
-    except records.RecordError as error:
-        problems.append(Problem(str(path), f"file left out: {error}"))
-        return []
-    if read.torn:
-        problems.append(Problem(str(path), f"{len(read.torn)} torn line(s) skipped, a write that was cut off"))
-    return [vars(row) for row in read.rows]
-
-
-def _are_complete(rows: list[Any], row_type: type[Any]) -> bool:
-    """Returns whether all rows are of this schema version and have every field without a default."""
-    needed = {field.name for field in dataclasses.fields(row_type) if field.default is dataclasses.MISSING}
-    return all(
-        type(row) is dict and row.get("schema_version") == records.SCHEMA_VERSION and row.keys() >= needed
-        for row in rows
-    )

@@ -15,7 +15,8 @@ import pandas as pd
 
 from analysis.frames.groupby import groups
 from analysis.frames.ledger import own_terms_of
-from analysis.frames.reading import Problem, read_config
+from analysis.frames.problem import Problem
+from analysis.frames.reading import caches_of
 from greenkd import records
 from greenkd.records import CampaignRecord, Costs, LedgerRow, Phase, RecordError
 from greenkd.records.metering import OwnTerms, meters_of
@@ -140,7 +141,7 @@ class _Makers:
         if teacher is None or teacher.metered_by is not None:
             return None if teacher is None or teacher.metered_by is None else (teacher.metered_by,)
 
-        for cache in self._caches(campaign):
+        for cache in caches_of(self._folders[campaign]):
             rows = self._rows(cache / "teachers" / teacher.key / "ledger.jsonl")
             rows = [row for row in rows if row.phase is Phase.TEACHER_TRAINING]
             if rows:
@@ -154,7 +155,7 @@ class _Makers:
         if record.logits_metered_by is not None or record.logits_costs is None:
             return record.logits_metered_by
 
-        for cache in self._caches(campaign):
+        for cache in caches_of(self._folders[campaign]):
             for path in sorted(cache.glob("logits/*/ledger.jsonl")):
                 rows = _rows_behind(record.logits_costs, self._rows(path))
                 if rows:
@@ -167,17 +168,6 @@ class _Makers:
         payers = [other for other in self._records.values() if _stream(other) == key and other.logits_paid is not None]
         meters = {self._meter_of[other.campaign_id] for other in payers if other.campaign_id in self._meter_of}
         return tuple(sorted(meters)) or None
-
-    def _caches(self, campaign: int) -> list[Path]:
-        """Returns where the campaign's cache may lie: its `cache_dir`, also seen from the folders above its own."""
-        name = read_config(self._folders[campaign]).get("cache_dir")
-        if not isinstance(name, str):
-            return []
-
-        cache = Path(name)
-        above = [Path.cwd(), *self._folders[campaign].resolve().parents]
-        places = [cache] if cache.is_absolute() else [folder / cache for folder in above]
-        return [place for place in places if place.is_dir()]
 
     def _rows(self, path: Path) -> list[LedgerRow]:
         if path not in self._ledgers:

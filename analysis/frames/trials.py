@@ -24,6 +24,16 @@ def tau_of(params: dict[str, Any] | None) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+def is_as_configured(params: dict[str, Any] | None, searched: dict[str, Any]) -> bool:
+    """Tells whether searched settings have the configuration's own values: trainings of others differ in τ alone.
+
+    Args:
+        params: A trial's parameters; None where they are not known.
+        searched: The settings that its campaign searched besides τ, with their values in the configuration.
+    """
+    return all((params or {}).get(key) == value for key, value in searched.items())
+
+
 def trial_costs(ledger: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Returns the costs of training and validating trials, summed over `by`; a sum with a missing part is NaN."""
     of_trials = ledger[ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)]
@@ -38,7 +48,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
         campaign_records: The records of the campaigns, by number; their tests are read.
         ledger: The ledger frame.
     """
-    frame = rows.assign(status=[str(status) for status in rows["status"]], tau=[tau_of(p) for p in rows["params"]])
+    status = pd.Series([str(status) for status in rows["status"]], rows.index, dtype="object")
+    frame = rows.assign(status=status, tau=[tau_of(params) for params in rows["params"]])
 
     # The ledger alone says what was spent: the costs that a row of trials.jsonl repeats are not read.
     frame = frame.drop(columns=[name for name in columns.COST_COLUMNS if name in frame])
@@ -49,6 +60,10 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     for name in ("score", "loss"):
         frame[f"test_{name}"] = _of_tests(name, frame, campaign_records)
     frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
+    frame["as_configured"] = [
+        is_as_configured(params, campaign_records[campaign].searched)
+        for campaign, params in zip(frame["campaign"], frame["params"], strict=True)
+    ]
 
     frame = frame.astype({"trial": "int64", "attempt": "int64"}).sort_values(_KEYS, ignore_index=True)
     return frame.reindex(columns=list(columns.TRIALS))

@@ -96,6 +96,8 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
         "attempts": sum(run["attempts"] for run in runs),
         "killed_attempts": sum(run["killed"] for run in runs),
         "chosen_taus": tuple(run["chosen_tau"] for run in runs),
+        "chosen_params": tuple(run["chosen_params"] for run in runs),
+        "searched": first["searched"],
         "metric": first["metric"],
     }
 

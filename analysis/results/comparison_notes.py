@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import units
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.results.paired_tests import ratio_interval, ratio_of_means
 from analysis.results.spending import constant_share
-from greenkd.records import Source
+from greenkd.records import Source, TauSource, add_costs
 
 # The costs that a conclusion rests on where no sensor could be read.
 _ENDPOINTS = {"cpu_s": "the CPU seconds", "flops": "the FLOPs"}
@@ -27,6 +28,8 @@ def setting_notes(
     """
     return [
         *_on_references(setting, references, baseline),
+        *_on_searched_settings(setting),
+        *_on_transferred_taus(setting),
         *_on_missing_seeds(setting),
         *_on_unfinished_runs(setting),
         *_on_different_meters(setting, mix_meters=mix_meters),
@@ -55,6 +58,41 @@ def _on_references(setting: pd.DataFrame, references: dict[str, str | None], bas
 
     if (setting["origin"] == "swept").any():
         notes.append("grid (swept): `fixed` campaigns that differ in τ only, their costs added up, logits paid once")
+    return notes
+
+
+def _on_searched_settings(setting: pd.DataFrame) -> list[str]:
+    """Returns what strategies searched besides τ, and which trainings of theirs differ from others in τ alone."""
+    notes = []
+    for row in rows_of(setting[setting["searched"].astype(bool)].drop_duplicates("strategy")):
+        own = ", ".join(f"{key}={value}" for key, value in row["searched"].items())
+        notes.append(
+            f"{row['strategy']}: {' and '.join(row['searched'])} chosen with τ; all other strategies have {own}, and "
+            "only trainings with that count as trainings at a fixed τ"
+        )
+    return notes
+
+
+def _on_transferred_taus(setting: pd.DataFrame) -> list[str]:
+    """Returns which earlier searches τ was taken from, and what these cost."""
+    notes = []
+    for (label,), runs in groups(setting[setting["tau_source"].notna()], ["strategy"]):
+        once: dict[str, TauSource] = {source.campaign_id: source for source in runs["tau_source"]}
+        sources = list(once.values())
+        places = {
+            f"{source.strategy} of {source.dataset}, {source.teacher} → {source.student}, {source.objective} (sweep "
+            f"{source.sweep})"
+            for source in sources
+        }
+        costs = add_costs(source.costs for source in sources)
+        of_one_meter = len({source.metered_by for source in sources}) == 1
+        energy_wh = math.nan if costs.energy_kwh is None or not of_one_meter else 1e3 * costs.energy_kwh
+        cpu_s = math.nan if costs.cpu_s is None else costs.cpu_s
+        trainings = sum(source.trainings for source in sources)
+        notes.append(
+            f"{label}: τ was chosen by {joined(places)}; its {trainings} trainings took "
+            f"{units.figure(energy_wh)} Wh and {units.figure(cpu_s)} CPU s, which are in no cost here"
+        )
     return notes
 
 

@@ -101,6 +101,8 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
         "attempts": int(members["attempts"].sum()),
         "killed": int((attempts["status"] == KILLED).sum()),
         "complete": bool((members["status"] == CampaignStatus.DONE).all()),
+        "searched": {},
+        "tau_source": None,
         **choice,
         **tuning,
         **{f"startup_{name}": float(members[f"startup_{name}"].sum(skipna=False)) for name in columns.COST_COLUMNS},
@@ -135,6 +137,7 @@ def control_runs(
 ) -> Iterator[dict[str, Any]]:
     """Yields the fixed-τ control that a grid already paid for: its trial at τ = 4, charged as if it had been run alone.
 
+    Of a grid that searches other settings too it is the trial in which these have the configuration's own values.
     That includes the overhead of a campaign, as campaigns of one trial (stochastic τ) pay it: without it the control
     would look cheaper than the same training under another name. A grid without τ = 4 holds no control.
 
@@ -145,7 +148,8 @@ def control_runs(
         overhead: What `overhead_of_one_trial` returned for the setting.
     """
     is_of_grid = trials["campaign"].isin(grids["campaign"])
-    at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & (trials["tau"] == CONTROL_TAU)]
+    is_control = (trials["tau"] == CONTROL_TAU) & trials["as_configured"]
+    at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & is_control]
 
     seeds: set[int] = set()
     for campaign in rows_of(grids):
@@ -183,6 +187,8 @@ def _control_run(
         "complete": not math.isnan(trial["test_score"]),
         "chosen_tau": trial["tau"],
         "chosen_params": trial["params"],
+        "searched": {},
+        "tau_source": None,
         "val_score": trial["val_score"],
         "test_score": trial["test_score"],
         **{f"tuning_{name}": final[f"final_{name}"] + once[name] + overhead[name] for name in columns.COST_COLUMNS},

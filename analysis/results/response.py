@@ -1,7 +1,9 @@
 """What any τ can gain in each setting, in the test score and in the test loss: the first line of a verdict.
 
 Every training with one τ throughout informs the curve, whichever strategy asked for it: those of a grid, at a fixed τ,
-of a search over τ. The same seed and τ is the same training, to the last digit, and counts once.
+of a search over τ. The same seed and τ is the same training, to the last digit, and counts once. Where other settings
+were searched too, only trainings in which these have the configuration's own values count: the others differ in more
+than τ.
 """
 
 import dataclasses
@@ -18,7 +20,9 @@ from analysis.results.verdict_words import place
 from greenkd.records import StrategyKind, TrialStatus
 
 # Strategies whose trainings have one τ throughout and differ in nothing else.
-_KINDS = (StrategyKind.FIXED.value, StrategyKind.GRID.value, StrategyKind.SEARCH.value)
+_KINDS = tuple(
+    kind.value for kind in (StrategyKind.FIXED, StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.TRANSFER)
+)
 
 _EQUAL_WITHIN = 1e-12
 
@@ -115,8 +119,9 @@ def _trainings(campaigns: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     of_kind = campaigns.loc[campaigns["kind"].isin(_KINDS), names]
 
     tested = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["test_score"].notna()]
-    of_tau_alone = [set(params or ()) == {"tau"} for params in tested["params"]]
-    trainings = tested[np.array(of_tau_alone, dtype=np.bool_)].merge(of_kind, on="campaign")
+    of_tau_alone = [{key for key in params or () if "." not in key} == {"tau"} for params in tested["params"]]
+    is_comparable = np.array(of_tau_alone, dtype=np.bool_) & tested["as_configured"].astype(bool)
+    trainings = tested[is_comparable].merge(of_kind, on="campaign")
     return trainings.drop_duplicates([*columns.SETTING, "seed", "tau"])
 
 

@@ -24,7 +24,7 @@ from analysis.results.fixed_tau import (
     taus_of_fixed,
 )
 from analysis.results.run_rows import TrialCosts, costs_of_trials, final_costs, shared_values, startup_costs
-from greenkd.records import CampaignStatus, StrategyKind
+from greenkd.records import CampaignStatus, StrategyKind, searching_name
 
 _LONGEST_OPTION = 24  # letters of an option's value in a label
 
@@ -99,7 +99,8 @@ def _campaign_runs(
             "attempts": row["attempts"],
             "killed": int((attempts["status"] == KILLED).sum()),
             "complete": row["status"] == CampaignStatus.DONE and not math.isnan(row["test_score"]),
-            **{name: row[name] for name in ("chosen_tau", "chosen_params", "val_score", "test_score")},
+            **{name: row[name] for name in ("chosen_tau", "chosen_params", "searched", "tau_source")},
+            **{name: row[name] for name in ("val_score", "test_score")},
             **{f"tuning_{name}": row[f"tuning_{name}"] for name in columns.COST_COLUMNS},
             **startup_costs(row),
             **final_costs(costs, row["campaign"], row["chosen_trial"]),
@@ -107,9 +108,13 @@ def _campaign_runs(
 
 
 def _variants(campaigns: pd.DataFrame) -> dict[int, str]:
-    """Returns a label for each campaign: its strategy, and the options in which campaigns of that strategy differ."""
+    """Returns a label for each campaign: its strategy, and the options in which campaigns of that strategy differ.
+
+    What a strategy searched besides τ is a part of its label: `grid τ × objective.alpha`.
+    """
     labels: dict[int, str] = {}
-    for (name,), group in groups(campaigns, ["strategy"]):
+    named = campaigns.assign(strategy=[searching_name(row["strategy"], row["searched"]) for row in rows_of(campaigns)])
+    for (name,), group in groups(named, ["strategy"]):
         options = {row["campaign"]: json.loads(row["temperature"] or "{}") for row in rows_of(group)}
         keys = sorted({key for option in options.values() for key in option})
         differing = [key for key in keys if len({json.dumps(option.get(key)) for option in options.values()}) > 1]

@@ -56,7 +56,14 @@ class Pair:
         """What the strategy does at its cost, within a sentence."""
         kind = None if self.seeds.empty else self.seeds["kind"].iloc[0]
         strategy, trained = plain(self.strategy), self._trained
+        searched = {} if self.seeds.empty else self.seeds["searched"].iloc[0]
 
+        if searched and trained["trial"].nunique() > 1:
+            *others, last = searched
+            what, name = f"{', '.join(('τ', *others))} and {last}", strategy.partition(" τ ×")[0]
+            if kind == StrategyKind.GRID:
+                return f"choosing {what} from {trained['trial'].nunique()} combinations ({name})"
+            return f"choosing {what} in {trained['trial'].nunique()} trainings by {name}"
         if kind == StrategyKind.GRID and trained["tau"].nunique():
             return f"choosing τ from {trained['tau'].nunique()} values ({strategy})"
         if kind == StrategyKind.RESTARTS:

@@ -55,12 +55,14 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
     basis = spending_basis(runs["meter"], table, prefix="tuning_", of_all=False) or ""
 
     # What was compared and chosen, and what it got.
+    searched = sorted({key for row in rows for key in row["searched"]})
     more = [name for name in columns.SETTING if name not in names and table[name].nunique() > 1]
     shown = [
         Column("strategy", [row["strategy"] for row in rows], words=True),
         *(Column(name.replace("setting_id", "setting"), [row[name] for row in rows], words=True) for name in more),
         Column("trials", [_trials(row) for row in rows], leaves=7),
         Column("chosen τ", [_taus(row) for row in rows]),
+        *(Column(f"chosen\n{key}", [_values(row, key) for row in rows], words=True) for key in searched),
         Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=5),
         Column(f"test {words.header}", _mean_sd(rows, "test_score", words)),
     ]
@@ -171,6 +173,13 @@ def _taus(row: dict[str, Any]) -> str:
     # With a rule, τ is a base that cannot be compared with the τ of other strategies.
     listed = _listed(taus)
     return f"rule, {listed}" if row["kind"] == StrategyKind.ADAPTIVE else listed
+
+
+def _values(row: dict[str, Any], key: str) -> str:
+    """Returns what was chosen for a searched setting: one value, or the list over seeds."""
+    chosen = [params[key] for params in row["chosen_params"] if params and key in params]
+    texts = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in chosen]
+    return ",".join(texts[:1] if len(set(texts)) == 1 else texts) or units.MISSING
 
 
 def _listed(taus: list[float]) -> str:

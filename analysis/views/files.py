@@ -6,13 +6,14 @@ from pathlib import Path
 from analysis.frames.load import Sweep
 from analysis.frames.looks import FILE, Looks, read_looks, sweep_folders
 from analysis.frames.looks import write_looks as replace_looks
-from analysis.frames.reading import Problem
+from analysis.frames.problem import Problem
 from analysis.results.comparison import Comparison
 from analysis.results.verdict import Verdict
 from analysis.results.verdict_frame import verdict_frame
 from analysis.results.verdict_levels import look_key
+from analysis.views.output import write_output
 from analysis.views.table import Table
-from analysis.views.writers import CSV_FLOATS, csv_escape, to_latex, to_markdown
+from analysis.views.writers import CSV_FLOATS, frame_to_csv, to_latex, to_markdown
 from greenkd.errors import StorageError
 
 
@@ -22,26 +23,19 @@ def write_comparison(comparison: Comparison, tables: Sequence[Table], folder: Pa
     Returns:
         The files that were written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    csv_file, markdown_file, latex_file = (folder / f"comparison.{ending}" for ending in ("csv", "md", "tex"))
-
     table = comparison.table.assign(
         chosen_taus=[";".join(f"{tau:g}" for tau in taus) for taus in comparison.table["chosen_taus"]]
     )
-    table = table.map(lambda value: csv_escape(value) if isinstance(value, str) else value)
-    table.to_csv(csv_file, index=False, float_format=CSV_FLOATS)
-
-    markdown_file.write_text("\n".join(to_markdown(table) for table in tables), encoding="utf-8")
-    latex_file.write_text("\n".join(to_latex(table) for table in tables), encoding="utf-8")
-    return [csv_file, markdown_file, latex_file]
+    return [
+        write_output(folder / "comparison.csv", frame_to_csv(table, float_format=CSV_FLOATS)),
+        write_output(folder / "comparison.md", "\n".join(to_markdown(table) for table in tables)),
+        write_output(folder / "comparison.tex", "\n".join(to_latex(table) for table in tables)),
+    ]
 
 
 def write_verdicts(verdicts: Sequence[Verdict], folder: Path) -> Path:
     """Writes `verdict.csv`, the verdicts with the tests behind them; returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "verdict.csv"
-    verdict_frame(verdicts).to_csv(path, index=False)
-    return path
+    return write_output(folder / "verdict.csv", frame_to_csv(verdict_frame(verdicts)))
 
 
 def write_looks(sweep: Sweep, verdicts: Sequence[Verdict]) -> None:

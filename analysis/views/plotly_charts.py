@@ -114,7 +114,7 @@ def _reach_chart(setting: _Setting, reach: pd.DataFrame, runs: pd.DataFrame) -> 
 
 
 def _tau_chart(setting: _Setting, sweep: Sweep) -> Chart | None:
-    trials = sweep.trials[sweep.trials["campaign"].isin(setting.campaigns)]
+    trials = sweep.trials[sweep.trials["campaign"].isin(setting.campaigns) & sweep.trials["as_configured"].astype(bool)]
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None

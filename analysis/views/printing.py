@@ -18,6 +18,7 @@ from analysis.views.table import Table
 from analysis.views.terminal import make_console, to_terminal
 from analysis.views.verdict_table import verdict_table
 from analysis.views.writers import WRITERS
+from greenkd.output_encoding import printable
 
 
 def print_comparison(path: str | Path, console: Console | None = None) -> Sweep:
@@ -36,7 +37,7 @@ def print_comparison(path: str | Path, console: Console | None = None) -> Sweep:
 
     _print_to_terminal(sweep, tables, _first_lines(comparison, MARGIN_POINTS), judged, console)
     written = write_comparison(comparison, tables, Path(path))
-    console.print(f"\nwritten: {', '.join(str(file) for file in written)}", soft_wrap=True)
+    console.print(printable(f"\nwritten: {', '.join(map(str, written))}"), markup=False, soft_wrap=True)
     return sweep
 
 
@@ -61,7 +62,7 @@ def print_results(
         _print_to_terminal(comparison.sweep, tables, _first_lines(comparison, margin), judged, make_console())
     elif form != "none":
         for table in (*tables, verdict_table(judged)):
-            print(WRITERS[form](table))
+            print(printable(WRITERS[form](table)))
 
 
 def _first_lines(comparison: Comparison, margin: float) -> list[str]:
@@ -79,9 +80,9 @@ def _print_to_terminal(
     if sentences:
         console.print("\nIs it worth its energy?", style="bold")
     for sentence in sentences:
-        console.print(Padding(escape(sentence), (0, 0, 0, 2)))
+        console.print(Padding(escape(printable(sentence)), (0, 0, 0, 2)))
 
     if sweep.problems:
         console.print("\nTo know about these records", style="bold")
     for problem in sweep.problems:
-        console.print(f"  {problem.where}: {problem.what}", style="yellow", markup=False, soft_wrap=True)
+        console.print(printable(f"  {problem.where}: {problem.what}"), style="yellow", markup=False, soft_wrap=True)

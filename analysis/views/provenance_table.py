@@ -1,11 +1,13 @@
 """Where the numbers come from: sensors and tags, carbon and PUE, versions, commands, folders."""
 
 import math
+from pathlib import Path
 
 from analysis import units
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.problems import read_processes
+from analysis.frames.verification import campaign_files
 from analysis.results.comparison import Comparison
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
@@ -131,9 +133,14 @@ def _campaigns(sweep: Sweep) -> Table:
         Column("attempts", [str(row["attempts"]) for row in rows]),
         Column(f"test {words.header}", [words.text(row["test_score"]) for row in rows]),
         Column("id", [row["campaign_id"] for row in rows], words=True),
+        Column("files", [campaign_files(Path(row["folder"])) for row in rows], words=True),
         Column("folder", [row["folder"] for row in rows], words=True),
     ]
-    return make_table("Campaigns", columns)
+    return make_table(
+        "Campaigns",
+        columns,
+        notes=("files: held against the SHA-256 that the campaign's manifest.json has of them",),
+    )
 
 
 def _runs(sweep: Sweep, comparison: Comparison) -> Table:

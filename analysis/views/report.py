@@ -25,6 +25,7 @@ from analysis.views.comparison_table import comparison_tables
 from analysis.views.data_free import choice_tables, sheets
 from analysis.views.figures import Picture, figures, write_picture
 from analysis.views.inference_table import inference_tables
+from analysis.views.output import write_output
 from analysis.views.paper_table import paper_table
 from analysis.views.plotly_charts import Chart, charts
 from analysis.views.provenance_table import provenance_tables
@@ -74,7 +75,6 @@ def write_report(
     Returns:
         The path of the page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if judged is None:
         judged = verdicts(comparison, baseline=baseline, margin=margin)
 
@@ -111,9 +111,7 @@ def write_report(
         libraries=_libraries(with_plotly=bool(curves)),
     )
 
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    return write_output(folder / "report.html", page)
 
 
 def check_sources(

@@ -24,6 +24,7 @@ _LOOKS = {
     StrategyKind.FIXED: Look("#000000", "s", "--", "//", "square", "dash"),
     StrategyKind.GRID: Look("#0072B2", "o", "-", "", "circle", "solid"),
     StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
+    StrategyKind.TRANSFER: Look("#882255", "<", "--", "--", "triangle-left", "dash"),
     StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
     StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
     StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "OO", "hexagon", "dashdot"),

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 
 from analysis.views.table import Table, without_control_characters
+from greenkd.output_encoding import printable
 
 _FIRST_WIDTH, _FIRST_WIDEST = 16, 30  # of the first column, which may wrap
 _WIDEST = 120
@@ -29,7 +30,7 @@ def to_terminal(table: Table, console: Console) -> None:
         kept.remove(leaving.pop(0))
 
     console.print()
-    console.print(escape(table.title), style="bold", highlight=False)
+    console.print(escape(printable(table.title)), style="bold", highlight=False)
     console.print(_rich_table(table, kept), highlight=False)
 
     notes = list(table.notes)
@@ -37,7 +38,7 @@ def to_terminal(table: Table, console: Console) -> None:
     if left_out:
         notes.append(f"left out in this narrow terminal, in the files: {', '.join(left_out)}")
     for note in notes:
-        console.print(Padding(escape(note), (0, 0, 0, 2)), style="dim", highlight=False)
+        console.print(Padding(escape(printable(note)), (0, 0, 0, 2)), style="dim", highlight=False)
 
 
 def _width(table: Table, kept: list[int]) -> int:
@@ -54,7 +55,7 @@ def _rich_table(table: Table, kept: list[int]) -> RichTable:
     for column in kept:
         is_first = column == 0
         rich_table.add_column(
-            escape(table.header[column]),
+            escape(printable(table.header[column])),
             justify="left" if column in table.left else "right",
             no_wrap=not is_first,
             min_width=_FIRST_WIDTH if is_first else None,
@@ -63,5 +64,5 @@ def _rich_table(table: Table, kept: list[int]) -> RichTable:
         )
 
     for row in table.rows:
-        rich_table.add_row(*(escape(without_control_characters(row[column])) for column in kept))
+        rich_table.add_row(*(escape(printable(without_control_characters(row[column]))) for column in kept))
     return rich_table

@@ -3,13 +3,22 @@
 import csv
 import html
 import io
+import re
 from collections.abc import Callable
 
+import pandas as pd
 from tabulate import tabulate
 
 from analysis.views.table import Table, without_control_characters
+from greenkd.output_encoding import printable
 
 CSV_FLOATS = "%.10g"
+
+# What a spreadsheet takes for the beginning of a formula, the signs of East Asian keyboards among them.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# A number with its unit and its interval, or several: `+0.46`, `-3 %`, `+0.12 (-0.30 to 0.54)`; or a dash alone.
+_NUMBER = r"[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?"
+_FIGURE = re.compile(rf"-|{_NUMBER}(?: \({_NUMBER} to {_NUMBER}\))?")
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -97,10 +106,19 @@ def to_csv(table: Table) -> str:
 
 
 def csv_escape(cell: str) -> str:
-    """Returns text that a spreadsheet shows and does not run."""
-    # A spreadsheet runs a cell that begins like a formula; figures may begin with a sign.
-    formula = cell[:1] in "=@\t\r" or (cell[:1] in "+-" and cell[1:2].isalpha())
-    return f"'{cell}" if cell and formula else cell
+    """Returns text that a spreadsheet shows and does not run, nor a terminal obeys; figures stay as they are.
+
+    A cell that begins like a formula gets an apostrophe before it (OWASP, CSV Injection,
+    https://owasp.org/www-community/attacks/CSV_Injection). Only a figure may begin with a sign.
+    """
+    begins_like_a_formula = cell.startswith(_FORMULA) and not _FIGURE.fullmatch(cell)
+    return f"'{printable(cell)}" if begins_like_a_formula else printable(cell)
+
+
+def frame_to_csv(frame: pd.DataFrame, float_format: str | None = None) -> str:
+    """Returns a frame as comma-separated text; texts are escaped, numbers are not touched."""
+    escaped = frame.map(lambda value: csv_escape(value) if isinstance(value, str) else value)
+    return escaped.to_csv(index=False, float_format=float_format)
 
 
 def to_html(table: Table) -> str:

@@ -12,10 +12,14 @@ import torch
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import close_campaign
-from greenkd.campaign.folder import CampaignFolder, record_refusal
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.open_context import open_context
+from greenkd.campaign.refusal import record_refusal
 from greenkd.campaign.settings import Settings
+from greenkd.campaign.student import try_student
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
+from greenkd.campaign.threads_check import check_threads
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.transfer import check_transfer, prepare_pool
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
@@ -124,9 +128,11 @@ class Campaign:
         Raises:
             GreenkdError: As for `run_campaign`.
         """
+        self._settings = with_tau_source(self._settings, self._path)
         # A campaign that has ended stays as it is, unless it is asked to go on.
         self._folder = CampaignFolder(self._path, self._settings)
         existing = self._folder.record()
+        check_threads(self._path, existing, self._settings)
         reopen = existing is not None and self._may_reopen(existing)
         if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopen:
             self._folder.tidy()
@@ -244,7 +250,7 @@ class Campaign:
         self._resources.enter_context(monitor)
 
         at_once = 1 if self._takes_turns else training.parallel_trials
-        self._placement = place_trials(at_once, training.parallel_mode, planned, device)
+        self._placement = place_trials(at_once, training.parallel_mode, planned, device, settings.threads)
         self._context = open_context(
             settings,
             self._folder,
@@ -263,23 +269,17 @@ class Campaign:
             BudgetSpentError: The teacher's training would cross a limit.
         """
         context, settings = self._context, self._settings
-
-        # A network or a teacher that does not fit is refused before a teacher is trained for it.
-        training = context.training
-        student = training.networks.build(settings.student.mapping, "student", settings.seed)
-        context.update(student_network=network_record(training, student, settings.student.name))
-        check_transfer(settings, training.data.task, training.networks, self._placement.together)
+        # A network, an objective or a teacher that does not fit is refused before a teacher is trained for it.
+        student, objective = try_student(settings, context.training)
+        context.update(student_network=network_record(context.training, student, settings.student.name))
+        check_transfer(settings, context.training, self._placement.together)
 
         self._teacher = prepare_teacher(context)
         prepare_pool(context, self._teacher)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
-        learner = self._runner.learner()  # an objective that does not fit is refused before a trial is spent on it
-        if learner.objective.flops() is None:
-            self._reporter.note(
-                f"  objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no "
-                "count; give it a method flops(), see docs/objectives.md"
-            )
+        if objective.flops() is None:
+            self._reporter.flops_not_stated(settings.objective.name)
 
         self._queue = TrialQueue(context, self._runner, self._placement.together)
         if settings.retry == "failed":

@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 
 import rich
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from greenkd.output_encoding import printable
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -16,7 +18,9 @@ from greenkd.records import (
     TeacherRecord,
     TrialRow,
     TrialStatus,
+    searching_name,
 )
+from greenkd.temperature import Params
 
 log = logging.getLogger("greenkd")
 
@@ -29,10 +33,24 @@ class ConsoleHandler(logging.Handler):
         try:
             style = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else ""
             prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-            text = f"{prefix}{self.format(record)}"
+            text = printable(f"{prefix}{self.format(record)}")
             rich.get_console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         except (OSError, ValueError):
             self.handleError(record)
+
+
+class LogFile(logging.FileHandler):
+    """The log in a campaign's folder; lines that a full disk does not take are lost, as records are no log's task."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Says nothing of a disk's refusal: the next record that is not taken either stops the campaign and says so."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Closes the file, whatever it may still have to write."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def kwh(value: float | None) -> str:
@@ -50,7 +68,7 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
+def setting(params: Params | None, strategy: str) -> str:
     """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
     if not params:
         return f"τ {strategy}"
@@ -58,7 +76,7 @@ def setting(params: dict[str, float | int | str] | None, strategy: str) -> str:
 
 
 def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
 
 
 class Reporter:
@@ -76,7 +94,7 @@ class Reporter:
     def live(self) -> Iterator[None]:
         """Shows a progress bar while the block runs, on a terminal only."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
@@ -126,7 +144,7 @@ class Reporter:
         log.info("%s: %s%s", _title(record), trials, going_on)
 
         if self._progress is not None:
-            self._task = self._progress.add_task(record.strategy, total=None, state="")
+            self._task = self._progress.add_task(printable(record.strategy), total=None, state="")
 
     def teacher_started(self, name: str, epochs: int) -> None:
         """Shows that a teacher is loaded or trained."""
@@ -146,6 +164,13 @@ class Reporter:
             percent(record.val_score),
             percent(record.test_score),
             how,
+        )
+
+    def flops_not_stated(self, objective: str) -> None:
+        """Says that FLOP counts are too low."""
+        self.note(
+            f"  objective {objective} does not state its FLOPs: matrix products in it are in no count; "
+            "give it a method flops(), see docs/objectives.md"
         )
 
     def synthesis_started(self, name: str) -> None:
@@ -172,7 +197,7 @@ class Reporter:
         if chosen_on_real:
             log.info("  selection=validation chooses τ on real images, which is not data-free")
 
-    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
+    def trial_started(self, trial: int, params: Params, epochs: int) -> None:
         """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
 
@@ -247,7 +272,7 @@ class Reporter:
 
     def _show(self, description: str, epochs: int) -> None:
         if self._progress is not None:
-            self._progress.reset(self._task, total=epochs, description=description, state="", visible=True)
+            self._progress.reset(self._task, total=epochs, description=printable(description), state="", visible=True)
 
 
 def _cure(record: CampaignRecord) -> str:
@@ -256,4 +281,5 @@ def _cure(record: CampaignRecord) -> str:
 
 def _title(record: CampaignRecord) -> str:
     pair = f"{record.teacher} → {record.student}"
-    return f"{record.strategy} · {record.data_label} · {pair} · {record.objective} · seed {record.seed}"
+    strategy = searching_name(record.strategy, record.searched)
+    return f"{strategy} · {record.data_label} · {pair} · {record.objective} · seed {record.seed}"

@@ -11,6 +11,7 @@ import torch
 
 from greenkd.energy.machine import processor_name
 from greenkd.records import Environment
+from greenkd.training.backend.threads import available_threads
 
 _PACKAGES = (
     "greenkd",
@@ -34,7 +35,7 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
         meter=meter,
         platform=platform.platform(),
         cpu=processor_name() or platform.processor() or platform.machine(),
-        threads=torch.get_num_threads(),
+        threads=available_threads(),
         gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         device=str(device),
         git_commit=_git_commit(),

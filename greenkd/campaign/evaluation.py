@@ -34,6 +34,7 @@ from greenkd.records.metering import own_terms
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.temperature import StrategyStudy
+from greenkd.training.backend.threads import use_threads
 from greenkd.training.learner import Learner
 from greenkd.training.network_weights import load_network
 from greenkd.training.safetensors_io import save_tensors
@@ -97,7 +98,8 @@ def close_campaign(
     )
 
     # Test and inference
-    learner = runner.learner()
+    learner, recipe = runner.learner(), context.settings.training.recipe
+    use_threads(context.training.threads, learner.evaluation_flops * recipe.batch_size)  # none may have trained here
     complete = [row for row in rows if row.status is TrialStatus.COMPLETE]
     tests = _test(context, runner, learner, complete)
     load_network(learner.network, weights, f"trial {chosen.trial}")

@@ -1,6 +1,5 @@
 """A campaign's folder: which campaign it belongs to, what is on record in it, and the locks that processes share."""
 
-import contextlib
 import dataclasses
 import logging
 import shutil
@@ -12,7 +11,11 @@ import yaml
 from filelock import FileLock
 
 from greenkd.campaign.settings import Settings
-from greenkd.errors import ConfigError, DamagedRecordError, GreenkdError, StorageError, TrainingInterruptedError
+from greenkd.errors import (
+    ConfigError,
+    DamagedRecordError,
+    StorageError,
+)
 from greenkd.identity import identifying
 from greenkd.records import (
     CampaignRecord,
@@ -28,6 +31,8 @@ from greenkd.records import (
     write_campaign,
     write_text,
 )
+from greenkd.records.manifest import FILE as MANIFEST_FILE
+from greenkd.records.manifest import extend_manifest, remove_manifest, write_manifest
 from greenkd.records.timestamps import now
 from greenkd.temperature.storage import describe_storage
 from greenkd.training.safetensors_io import set_aside
@@ -37,6 +42,7 @@ log = logging.getLogger(__name__)
 # Of the record, when a campaign that had ended goes on.
 _KEPT_WHEN_IT_GOES_ON = (
     "created_at",
+    "tau_source",
     "teacher_result",
     "pool",
     "chosen_trial",
@@ -80,6 +86,7 @@ class CampaignFolder:
         config = dict(self._settings.config) | {"storage": None if storage is None else describe_storage(storage)}
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         with self.lock("record"):
+            remove_manifest(self.path)  # the campaign goes on
             write_text(self.path / "config.yaml", text)
 
     def has_another_budget(self) -> bool:
@@ -175,16 +182,17 @@ class CampaignFolder:
             # Another process that shares the trials may have been refused: this one has not.
             going_on: dict[str, Any] = {}
             if current.refused:
-                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False}
+                going_on = {"status": CampaignStatus.RUNNING, "message": None, "refused": False, "broken_off_by": None}
             elif current.status is not CampaignStatus.RUNNING:
                 return current
             return self._write(dataclasses.replace(current, **{**going_on, "updated_at": now(), **changes}))
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, message: str, broken_off_by: str = "refusal") -> None:
         """Puts on record why a campaign that runs cannot go on; the same command takes it up again.
 
         Args:
             message: What is to be mended.
+            broken_off_by: As `CampaignRecord.broken_off_by`.
         """
         with self.lock("record"):
             current = self.record()
@@ -193,7 +201,13 @@ class CampaignFolder:
 
             is_complete = any(row.status is TrialStatus.COMPLETE for row in self.rows())
             status = CampaignStatus.PARTIAL if is_complete else CampaignStatus.FAILED
-            self._write(dataclasses.replace(current, status=status, message=message, refused=True, updated_at=now()))
+            changes: dict[str, Any] = {
+                "status": status,
+                "message": message,
+                "refused": True,
+                "broken_off_by": broken_off_by,
+            }
+            self._write(dataclasses.replace(current, **changes, updated_at=now()))
 
     def _has_trained(self) -> bool:
         """Tells whether anything in the folder comes from a training of a student."""
@@ -202,30 +216,43 @@ class CampaignFolder:
     def _write(self, record: CampaignRecord) -> CampaignRecord:
         # Another process may have created it by a clock that was set back since.
         record = dataclasses.replace(record, updated_at=max(record.updated_at, record.created_at))
+
+        # A manifest says that nothing will change any more: it goes before the record does, and comes after it.
+        remove_manifest(self.path)
         write_campaign(self.path / "campaign.json", record)
+        if _has_ended(record):
+            write_manifest(self.path)
         return record
 
     def tidy(self) -> None:
-        """Removes the trials' weights and checkpoints of a campaign that has ended."""
+        """Removes the trials' weights and checkpoints of a campaign that has ended, and sees to its manifest.
+
+        A process may have been killed before it could write one, and earlier versions wrote none.
+        """
         with self.lock("record"):
             record = self.record()
-            if record is None or record.budget_stopped or record.refused:
+            if record is None or not _has_ended(record):
                 return
-            if record.status is not CampaignStatus.RUNNING:
+            if not record.budget_stopped:
                 shutil.rmtree(self.path / "trials", ignore_errors=True)
+            if not (self.path / MANIFEST_FILE).exists():
+                write_manifest(self.path)
 
     def rows(self) -> list[TrialRow]:
         """Returns the last row of every trial on record."""
         return list({row.trial: row for row in read_rows(self.path / "trials.jsonl", TrialRow).rows}.values())
 
     def report_torn(self) -> None:
-        """Says which lines were cut off; they stay in their files and are left out."""
+        """Says which lines were cut off or changed; they stay in their files and are left out."""
         kinds: dict[str, Any] = {"trials": TrialRow, "epochs": EpochRow, "steps": StepsRow, "ledger": LedgerRow}
         kinds["tests"] = CorrectnessRow
         for name, kind in kinds.items():
             file = self.path / f"{name}.jsonl"
-            for line in read_rows(file, kind).torn:
+            lines = read_rows(file, kind)
+            for line in lines.torn:
                 log.warning("%s: a line was cut off and is left out: %.60s…", file, line)
+            for line in lines.changed:
+                log.warning("%s: a line was changed since it was written, and is left out: %.60s…", file, line)
 
     def next_attempt(self, trial: int) -> int:
         """Returns the number of the next attempt; every start of a trial is one, killed ones included."""
@@ -237,19 +264,17 @@ class CampaignFolder:
         return 1 + max(attempts, default=-1)
 
 
-def record_refusal(path: Path, settings: Settings, error: Exception) -> None:
-    """Puts on record what a campaign was broken off by, unless a stop was asked for.
+def extend_manifest_of(folder: Path) -> None:
+    """Takes lines into a finished campaign's manifest that were appended at the end of a command.
 
-    Args:
-        path: The campaign's folder, which may be another campaign's, and is then left as it is.
-        settings: The campaign's.
-        error: A refusal, or what nobody foresaw.
+    Raises:
+        StorageError: The manifest cannot be written.
     """
-    if isinstance(error, TrainingInterruptedError):
-        return
+    if (folder / MANIFEST_FILE).exists():
+        with FileLock(folder / ".locks" / "record.lock"):
+            extend_manifest(folder)
 
-    message = " ".join(str(error).split())
-    if not isinstance(error, GreenkdError):
-        message = f"{type(error).__name__}: {message}"
-    with contextlib.suppress(GreenkdError, OSError):  # the folder may be what it was refused for
-        CampaignFolder(path, settings).refuse(message)
+
+def _has_ended(record: CampaignRecord) -> bool:
+    """Tells whether nothing goes on with a campaign unless it is asked to."""
+    return record.status is not CampaignStatus.RUNNING and not record.refused

@@ -7,6 +7,7 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.searched_settings import searched_values
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor
@@ -39,7 +40,7 @@ def open_context(
         monitor: Open; this process's own.
         data: Keeps the data set for the campaign that follows.
         device: Where this process trains.
-        processes: Trainings that run side by side and divide the CPUs.
+        processes: Trainings that run side by side.
 
     Raises:
         ConfigError: The budget limits what the meter does not measure.
@@ -88,4 +89,6 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
         transfer=settings.transfer.name,
         selection=settings.selection,
+        searched=searched_values(settings.config, settings.strategy),
+        tau_source=settings.tau_source,
     )

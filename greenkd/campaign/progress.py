@@ -8,7 +8,7 @@ from pathlib import Path
 from greenkd.campaign.settings import Settings
 from greenkd.errors import DamagedRecordError
 from greenkd.identity import REAL
-from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows
+from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows, searching_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     """Looks up how far a campaign is."""
     pair, transfer = f"{settings.teacher.name} → {settings.student.name}", settings.transfer.name
     labels = (
-        settings.temperature.name,
+        searching_name(settings.temperature.name, settings.strategy.searched),
         settings.dataset.name if transfer == REAL else f"{settings.dataset.name}+{transfer}",
         pair,
         settings.objective.name,

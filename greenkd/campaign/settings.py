@@ -9,6 +9,7 @@ import pydantic
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
+from greenkd.campaign.searched_settings import check_searched
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.campaign.transfer_fit import check_transfer_fits, read_transfer, shrunk_transfer
 from greenkd.components import ComponentConfig, build, check, check_keys, read
@@ -17,9 +18,11 @@ from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
+from greenkd.records import TauSource
 from greenkd.records.place import address_problem
 from greenkd.synthesis import Transfer
 from greenkd.temperature import Strategy, read_strategy
+from greenkd.temperature.search_space import read_search_space
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -112,6 +115,7 @@ class Settings:
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.
         setting_id: The same without strategy and seed.
+        tau_source: The earlier search that `strategy` takes its τ from, once its records have been read.
     """
 
     dataset: ComponentConfig
@@ -141,6 +145,7 @@ class Settings:
     strategy: Strategy
     campaign_id: str
     setting_id: str
+    tau_source: TauSource | None = None
 
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""
@@ -161,7 +166,7 @@ class Settings:
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
 
 
-_DERIVED = ("config", "strategy", "campaign_id", "setting_id")
+_DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
 _ROOT_KEYS = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED)
 
 
@@ -196,6 +201,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     names = settings.temperature.name, settings.objective.name
     check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
     check_transfer_fits(settings.transfer, settings.selection, settings.build_objective(), settings.objective.name)
+    check_searched(settings)
     return settings
 
 
@@ -214,8 +220,9 @@ def _check_root(config: Mapping[str, Any]) -> None:
 
 
 def _check_components(config: Mapping[str, Any]) -> None:
-    """Checks what is built only later: the data set, the networks and the meter."""
+    """Checks what is built only later: the data set, what students see of it, the networks and the meter."""
     check_config(config["dataset"])
+    read_transfer(ComponentConfig(config["transfer"]))
 
     for group in ("teacher", "student"):
         target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
@@ -226,7 +233,7 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the same configuration cut down to seconds: two trials of two epochs.
+    """Returns the same configuration cut down to seconds: two trials of two epochs, two values of what is searched.
 
     The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
     epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are.
@@ -245,6 +252,9 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     temperature = dict(config["temperature"])
     if "taus" in temperature:
         temperature["taus"] = temperature["taus"][:2]
+        others = read_search_space(temperature.get("search"))
+        if others:
+            temperature["search"] = {key: list(domain.samples()[:2]) for key, domain in others.items()}
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2

@@ -2,11 +2,14 @@
 
 import torch
 
+from greenkd.campaign.searched_settings import settings_of_trial
 from greenkd.campaign.settings import Settings
 from greenkd.energy.flops import Flops
-from greenkd.objectives import NO_MATRIX_PRODUCTS, Setup
+from greenkd.objectives import NO_MATRIX_PRODUCTS, Objective, Setup
+from greenkd.objectives.tryout import try_objective
 from greenkd.temperature import Params, Rule, RuleSetup
 from greenkd.training.context import TrainingContext
+from greenkd.training.feature_hook import feature_size
 from greenkd.training.learner import Learner
 
 
@@ -19,33 +22,20 @@ def build_learner(
         settings: The campaign's.
         context: Data, networks and device.
         teacher_feature_size: Length of the teacher's feature vector; None where no features are distilled.
-        params: The trial's, which its seed and its rule follow from; None: of no trial, with the campaign's seed.
+        params: The trial's, which its seed, its rule and searched settings follow from; None: of no trial, with the
+            campaign's seed and settings.
 
     Raises:
         ConfigError: Network or objective do not fit the data or each other.
     """
+    settings = settings_of_trial(settings, params or {})
     networks, data = context.networks, context.data
     recipe, config = settings.training.recipe, settings.student.mapping
     seed = settings.seed if params is None else settings.strategy.trial_seed(settings.seed, params)
 
     # Student and objective
     network = networks.build(config, "student", seed)
-    objective = settings.build_objective()
-    objective.setup(
-        Setup(
-            num_classes=data.dataset.num_classes,
-            train_labels=data.train.labels,
-            student_feature_size=_feature_size(network) if objective.wants_features else None,
-            teacher_feature_size=teacher_feature_size,
-            build_peer=lambda: networks.build(config, "student", seed, index=1),
-            seed=seed,
-            epochs=recipe.epochs,
-        )
-    )
-
-    # The rule: the objective's, so that it is trained and checkpointed with it
-    if not settings.strategy.shares_tau:
-        objective.rule = _build_rule(settings, data.dataset.num_classes, params or {}, seed)
+    objective = _build_objective(settings, context, network, teacher_feature_size, params or {}, seed)
 
     # What a step costs, the objective's own networks and arithmetic included
     student_flops = networks.flops(network)
@@ -69,14 +59,77 @@ def build_learner(
     )
 
 
+def try_student(settings: Settings, context: TrainingContext) -> tuple[torch.nn.Module, Objective]:
+    """Builds a student with its objective and tries the objective, so that what does not fit costs no training.
+
+    Args:
+        settings: The campaign's.
+        context: Data, networks and device.
+
+    Returns:
+        The network, and the objective, which has seen a made-up batch.
+
+    Raises:
+        ConfigError: Network or objective do not fit the data or each other, or the objective breaks its contract.
+    """
+    networks, dataset = context.networks, context.data.dataset
+    source = settings.build_objective().teacher
+    teacher_size = None
+    if source is not None and settings.build_objective().wants_features:
+        teacher = networks.build(settings.network(source).mapping, source, settings.training.teacher.seed)
+        teacher_size = feature_size(teacher)
+
+    network = networks.build(settings.student.mapping, "student", settings.seed)
+    params = next(iter(settings.strategy.queue()), {})
+    objective = _build_objective(settings, context, network, teacher_size, params, settings.seed)
+    objective.to(context.device)
+    setup = _setup(settings, context, network, objective, teacher_size, settings.seed)
+    image_shape = dataset.in_channels, dataset.image_size, dataset.image_size
+    try_objective(objective, setup, image_shape, settings.objective.name, context.device)
+    return network, objective
+
+
+def _build_objective(
+    settings: Settings,
+    context: TrainingContext,
+    network: torch.nn.Module,
+    teacher_feature_size: int | None,
+    params: Params,
+    seed: int,
+) -> Objective:
+    """Returns the objective, set up, with its rule."""
+    objective = settings.build_objective()
+    objective.setup(_setup(settings, context, network, objective, teacher_feature_size, seed))
+
+    # The objective's, so that it is trained and checkpointed with it
+    if not settings.strategy.shares_tau:
+        objective.rule = _build_rule(settings, context.data.dataset.num_classes, params, seed)
+    return objective
+
+
+def _setup(
+    settings: Settings,
+    context: TrainingContext,
+    network: torch.nn.Module,
+    objective: Objective,
+    teacher_feature_size: int | None,
+    seed: int,
+) -> Setup:
+    config = settings.student.mapping
+    return Setup(
+        num_classes=context.data.dataset.num_classes,
+        train_labels=context.data.train.labels,
+        student_feature_size=feature_size(network) if objective.wants_features else None,
+        teacher_feature_size=teacher_feature_size,
+        build_peer=lambda: context.networks.build(config, "student", seed, index=1),
+        seed=seed,
+        epochs=settings.training.recipe.epochs,
+    )
+
+
 def _build_rule(settings: Settings, num_classes: int, params: Params, seed: int) -> Rule:
     strategy = settings.strategy
     rule = strategy.make_rule(params)
     epochs = settings.training.recipe.epochs
     rule.setup(RuleSetup(num_classes=num_classes, epochs=epochs, seed=seed, tau_range=strategy.tau_range()))
     return rule
-
-
-def _feature_size(network: torch.nn.Module) -> int:
-    linears = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
-    return linears[-1].in_features

@@ -13,7 +13,8 @@ from greenkd.teacher.cache import Teacher, TeacherRequest, load_or_train, teache
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import LogitBank, bank_size_bytes, make_room
 from greenkd.teacher.seen_validation import seen_validation
-from greenkd.training.data_module import DataModule
+from greenkd.training.backend.threads import resolve_threads
+from greenkd.training.context import TrainingContext
 from greenkd.training.teacher_source import TeacherSource
 
 
@@ -69,20 +70,26 @@ class TeacherOutputsSource:
         """Returns the folder of the logits that are stored for trainings of one seed; None where none are stored."""
         if self._teacher is None:
             return None
-        settings, data = self._context.settings, self._context.training.data
-        return settings.cache_dir / "logits" / stream_key(settings, data, self._teacher, seed)
+        settings, training = self._context.settings, self._context.training
+        return settings.cache_dir / "logits" / stream_key(settings, training, self._teacher, seed)
 
 
-def stream_key(settings: Settings, data: DataModule, teacher: str, seed: int | None = None) -> str:
+def stream_key(settings: Settings, context: TrainingContext, teacher: str, seed: int | None = None) -> str:
     """Hashes what the logits of every epoch are a function of; names the bank's folder.
 
     Args:
         settings: The campaign's.
-        data: The campaign's, on its device.
+        context: Data, networks and device of the campaign.
         teacher: The teacher's key.
         seed: Of data order and augmentation; None: the campaign's.
     """
-    recipe, options = settings.training.recipe, data.options
+    recipe, data = settings.training.recipe, context.data
+    options = data.options
+
+    # The teacher is run by the threads of the student's training, which is one for small students.
+    forward_flops = context.networks.forward_flops(settings.student.mapping, "student") * recipe.batch_size
+    threads = resolve_threads(settings.threads, forward_flops)
+
     parts = (
         teacher,
         data.fingerprint,
@@ -91,6 +98,7 @@ def stream_key(settings: Settings, data: DataModule, teacher: str, seed: int | N
         (recipe.batch_size, recipe.precision, settings.seed if seed is None else seed, data.device.type),
         settings.training.bank_dtype,
         settings.training.fold_teacher,
+        *(() if threads == 1 else (threads,)),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -20,19 +20,22 @@ def check_fit(strategy: Strategy, objective: Objective, seed: int, strategy_name
         ConfigError: The objective takes no rule, or the rule takes no notice of what is searched.
     """
     if not objective.uses_temperature and _repeats_a_seed(strategy, seed):
-        raise NoTemperatureError(
-            f"objective={objective_name} has no temperature, so {strategy_name} would train "
-            f"the same thing {strategy.planned_trials()} times; take temperature=fixed"
-        )
+        again = f"objective={objective_name} has no temperature, so {strategy_name} would train the same thing"
+        if strategy.search:
+            raise NoTemperatureError(f"{again} for every τ; take temperature=grid temperature.taus=[4]")
+        raise NoTemperatureError(f"{again} {strategy.planned_trials()} times; take temperature=fixed")
 
     if not strategy.shares_tau:
         _check_rule(strategy, objective, seed, strategy_name, objective_name)
 
 
 def _repeats_a_seed(strategy: Strategy, seed: int) -> bool:
-    """Tells whether trials differ in τ alone: more than one of them is trained with one seed."""
-    seeds = {strategy.trial_seed(seed, params) for params in strategy.queue()}
-    return strategy.planned_trials() > max(len(seeds), 1)
+    """Tells whether some trials differ in τ alone: they have the seed and the searched settings in common."""
+    others = {
+        (strategy.trial_seed(seed, params), *(item for item in sorted(params.items()) if "." in item[0]))
+        for params in strategy.queue()
+    }
+    return strategy.planned_trials() > max(len(others), 1)
 
 
 def _check_rule(strategy: Strategy, objective: Objective, seed: int, strategy_name: str, objective_name: str) -> None:

@@ -63,7 +63,7 @@ def open_training_context(
         monitor: Open.
         stop: Asked between steps.
         data: Keeps the data set for the campaign that follows.
-        processes: Trainings that run side by side and divide the CPUs.
+        processes: Trainings that run side by side.
 
     Raises:
         DataError: The data set is missing or damaged.

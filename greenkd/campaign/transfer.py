@@ -12,21 +12,18 @@ from greenkd.synthesis.growing import pool_growth
 from greenkd.synthesis.pool import Pool, load_or_make
 from greenkd.synthesis.request import PoolRequest
 from greenkd.synthesis.sheet_copy import copy_sheet
-from greenkd.tasks import Task
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
 from greenkd.training.context import TrainingContext
-from greenkd.training.network_factory import NetworkFactory
 from greenkd.training.student_data import StudentData
 
 
-def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, together: int) -> None:
+def check_transfer(settings: Settings, training: TrainingContext, together: int) -> None:
     """Refuses, before a teacher is trained, one that images cannot be made from, and images that are not there.
 
     Args:
         settings: The campaign's.
-        task: Its data set's.
-        networks: Builds the teacher, untrained.
+        training: Data and networks of the campaign.
         together: Trials that are trained in lockstep.
 
     Raises:
@@ -37,6 +34,7 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, tog
     transfer, source = settings.build_transfer(), settings.build_objective().teacher
     if transfer is None or source is None:
         return
+    task = training.data.task
     if task.name != "classification":
         raise ConfigError(
             f"transfer={settings.transfer.name}: images are made for classes, and dataset={settings.dataset.name} is "
@@ -53,7 +51,7 @@ def check_transfer(settings: Settings, task: Task, networks: NetworkFactory, tog
 
     network = settings.network(source)
     if transfer.needs_batch_norm:
-        transfer.check_teacher(networks.build(network.mapping, source, 0), network.name)
+        transfer.check_teacher(training.networks.build(network.mapping, source, 0), network.name)
 
 
 def use_pool(context: CampaignContext, teacher: Teacher | None) -> Pool | None:

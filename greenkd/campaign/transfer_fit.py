@@ -9,8 +9,19 @@ from greenkd.identity import REAL
 from greenkd.objectives import Objective
 from greenkd.synthesis import Transfer
 
-# A smoke run's pool: as small as its data set, in a few steps.
-_SMALL = {"images": None, "held_out": None, "batch_size": 4, "steps": 2}
+# A smoke run's pool: as small as its data set, in a few steps of a small generator.
+_SMALL = {
+    "images": None,
+    "held_out": None,
+    "batch_size": 4,
+    "steps": 2,
+    "latent_size": 4,
+    "width": 4,
+    "embedding_size": 4,
+    "bank_size": 8,
+    "negatives": 4,
+    "adversarial_rounds": 1,
+}
 
 
 def read_transfer(group: ComponentConfig) -> Transfer | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.context import CampaignContext
+from greenkd.campaign.searched_settings import settings_of_trial
 from greenkd.campaign.student import build_learner
 from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.errors import StorageError, TrainingInterruptedError
@@ -67,7 +68,7 @@ class TrialRunner:
         """Builds a student with its objective; the same initial weights for every trial of a seed.
 
         Args:
-            params: The trial's parameters, which its seed and its rule follow from; None: of no trial.
+            params: The trial's parameters, which its seed, rule and searched settings follow from; None: of no trial.
         """
         return build_learner(self.context.settings, self.context.training, self.teacher.feature_size, params)
 
@@ -114,8 +115,9 @@ class TrialRunner:
             yield attempt, ending
 
     def _training(self, attempt: Attempt) -> Training:
-        settings, training = self.context.settings, self.context.training
-        recipe, params = settings.training.recipe, attempt.proposal.params
+        params, training = attempt.proposal.params, self.context.training
+        settings = settings_of_trial(self.context.settings, params)
+        recipe = settings.training.recipe
         seed = settings.strategy.trial_seed(settings.seed, params)
         learner, loader = self.learner(params), training.data.loader(seed, recipe.batch_size)
 

@@ -27,6 +27,10 @@ class Images:
     labels: Tensor
 
     def __post_init__(self) -> None:
+        for name, values in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(values, Tensor):
+                raise DataError(f"{name} are a {type(values).__name__}; give a torch.Tensor, as torch.from_numpy makes")
+
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
             raise DataError(f"images are {self.images.dtype} {list(self.images.shape)}; give uint8 [N, C, H, W]")
 
@@ -69,6 +73,12 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for name, part in (("train", self.train), ("test", self.test)):
+            if not isinstance(part, Images):
+                raise DataError(f"{name} is a {type(part).__name__}; give greenkd.data.Images(images, labels)")
+        if not _are_names(self.class_names):
+            raise DataError(f"class_names={self.class_names!r}: give one name per class, each a text")
+
         shapes = {tuple(part.images.shape[1:]) for part in (self.train, self.test)}
         if len(shapes) > 1:
             raise DataError(f"training and test images differ in shape: {sorted(shapes)}; both need the same one")
@@ -111,6 +121,12 @@ class Dataset:
             digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
 
         return digest.hexdigest()
+
+
+def _are_names(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return False
+    return all(isinstance(name, str) for name in value)
 
 
 def require_every_class(labels: Tensor, class_names: Sequence[str], where: str) -> None:

@@ -12,7 +12,7 @@ from greenkd.data.augmentation import Augmentation
 from greenkd.data.base import Dataset
 from greenkd.data.generated import load_generated
 from greenkd.data.normalisation import channel_statistics
-from greenkd.errors import ConfigError, DataError
+from greenkd.errors import ConfigError, DataError, GreenkdError
 
 _STRICT = ConfigDict(extra="forbid")
 _SMOKE_CLASSES = 3
@@ -79,6 +79,11 @@ def load(config: Mapping[str, Any], *, smoke: bool = False) -> tuple[DatasetOpti
         dataset = _smoke(options.generated) if smoke else build(target, where="dataset", expect=Dataset)
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}; check dataset.root and who may read it") from error
+    except Exception as error:
+        if isinstance(error, GreenkdError) or target["_target_"].startswith("greenkd."):
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        raise DataError(f"dataset: {target['_target_']} breaks off with {type(error).__name__}: {first}") from error
 
     return _with_statistics(options, dataset), dataset
 

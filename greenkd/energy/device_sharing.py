@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from greenkd.energy.meters.base import Part
+from greenkd.records import open_file
 
 
 def default_folder() -> Path:
@@ -62,7 +63,7 @@ class Sharers:
                 continue
 
             try:
-                with path.open("r+", encoding="utf-8") as file:
+                with os.fdopen(open_file(path, os.O_RDWR), "r+", encoding="utf-8") as file:
                     devices = frozenset(json.load(file))
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()  # its process is gone

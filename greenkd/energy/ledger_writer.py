@@ -7,7 +7,7 @@ from greenkd.energy.row_builder import CarbonTerms, RowBuilder
 from greenkd.energy.unmetered import watts
 from greenkd.energy.window import PhaseKey
 from greenkd.errors import StorageError
-from greenkd.records import LedgerRow, Machine, Phase, append_row
+from greenkd.records import LedgerRow, Machine, Phase, append_row, make_folder
 from greenkd.records.timestamps import now
 
 
@@ -17,14 +17,17 @@ class LedgerWriter:
     Args:
         meter: Named on every row.
         terms: Prices and names that stand on every row.
+        campaign: The campaign's ledger; the folders of all others, in the cache, are made anew where somebody has
+            removed them.
 
     Attributes:
         recorded: Every row made so far, in all ledgers.
         failure: Why the last write was not complete; None if it was.
     """
 
-    def __init__(self, meter: Meter, terms: CarbonTerms) -> None:
+    def __init__(self, meter: Meter, terms: CarbonTerms, campaign: Path) -> None:
         self._meter = meter
+        self._campaign = campaign
         self._terms = terms
         self._builders: dict[PhaseKey, RowBuilder] = {}
         self._unwritten: list[tuple[Path, LedgerRow]] = []
@@ -67,6 +70,8 @@ class LedgerWriter:
         while self._unwritten:
             path, row = self._unwritten[0]
             try:
+                if path != self._campaign:
+                    make_folder(path.parent)
                 append_row(path, row)
             except StorageError as error:
                 return error

@@ -88,7 +88,7 @@ class EnergyMonitor:
 
         self._phases = [PhaseKey(ledger, Phase.OVERHEAD, None, 0)]  # the innermost is last
         self._windows = WindowReader(meter, sharers, clock or Clock())
-        self._writer = LedgerWriter(meter, terms)
+        self._writer = LedgerWriter(meter, terms, ledger)
 
         self._lock = threading.RLock()
         self._paused = threading.Event()

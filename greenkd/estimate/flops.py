@@ -6,12 +6,14 @@ attempts that fail, and the test of a teacher, which no campaign is charged.
 """
 
 import dataclasses
+import statistics
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
 from greenkd.estimate.synthesis import SynthesisFlops, stand_in_data, synthesis_flops
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import bank_size_bytes
+from greenkd.temperature import Params
 from greenkd.training.context import TrainingContext
 from greenkd.training.recipe import Recipe
 
@@ -21,7 +23,8 @@ class PlannedFlops:
     """FLOPs of the pieces of a campaign.
 
     Attributes:
-        trial: One training of the student with its validations and its test.
+        trial: One training of the student with its validations and its test; the mean of a grid's combinations, where
+            searched settings of the objective change its FLOPs.
         live_teacher: The teacher's passes over one training; once for all that are trained in lockstep. 0 with a bank.
         teacher: The teacher's training with its validations.
         logits: All the logits of one seed's bank.
@@ -81,11 +84,22 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
         else:
             live = passes
 
-    # The student
-    learner = build_learner(settings, students, feature_size)
+    # The student, under each objective that is searched
     evaluated = _validations(recipe) * len(data.validation) + len(data.test) + sum(map(len, data.selections.values()))
-    trial = synthesis.trial + recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops
+    learners = [build_learner(settings, students, feature_size, values) for values in _objectives(settings)]
+    trial = synthesis.trial + statistics.fmean(
+        recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops for learner in learners
+    )
     return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits, synthesis=synthesis.pool)
+
+
+def _objectives(settings: Settings) -> list[Params | None]:
+    """Returns the searched values of the objective's settings, each combination once; one None where there are none."""
+    found: dict[tuple[object, ...], Params] = {}
+    for params in settings.strategy.queue():
+        values = {key: value for key, value in params.items() if key.startswith("objective.")}
+        found[tuple(values.items())] = values
+    return [values or None for values in found.values()] or [None]
 
 
 def _validations(recipe: Recipe) -> int:

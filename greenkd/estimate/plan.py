@@ -143,7 +143,9 @@ class Planner:
         self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
     ) -> PlannedCampaign:
         training, trials = settings.training, state.planned - state.ended
-        placement = place_trials(training.parallel_trials, training.parallel_mode, state.planned, self._device)
+        placement = place_trials(
+            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
+        )
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         pool = planned_pool(settings, context, teacher)
@@ -178,7 +180,7 @@ def _teacher(settings: Settings, context: TrainingContext) -> str | None:
     if network.get("weights"):
         return None
     training = settings.training
-    return teacher_key(context, network, training.teacher_recipe(), training.teacher.seed)
+    return teacher_key(context, network, source, training.teacher_recipe(), training.teacher.seed)
 
 
 def _is_trained(settings: Settings, key: str) -> bool:
@@ -193,7 +195,8 @@ def _logits(
         return None
 
     data = context.data if pool is None else stand_in_data(settings, context.data, pool)
-    key = stream_key(settings, data, teacher or f"given {settings.teacher.mapping.get('weights')}")
+    students = dataclasses.replace(context, data=data)
+    key = stream_key(settings, students, teacher or f"given {settings.teacher.mapping.get('weights')}")
     epochs = settings.training.recipe.epochs
     files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
     stored = len({file.name.split("_")[1][:4] for file in files})

@@ -12,7 +12,7 @@ from greenkd.estimate.stopwatch import NO_WORK, PIECE_S, Work
 from greenkd.estimate.synthesis import stand_in_data
 from greenkd.estimate.wall_time import WallRange, wall_range
 from greenkd.records import LedgerRow
-from greenkd.training.backend.threads import available_threads
+from greenkd.training.backend.threads import MOST_AUTO, available_threads
 from greenkd.training.context import TrainingContext
 
 # A piece that is timed for seconds stands for minutes of work, beside neighbours that come and go and share caches and
@@ -114,7 +114,8 @@ def threads_of(settings: Settings, context: TrainingContext) -> int:
     """Returns how many threads a campaign's trainings may keep busy."""
     if context.device.type != "cpu":
         return 1
-    return available_threads() if settings.threads == "auto" else settings.threads
+    most = MOST_AUTO if settings.threads == "auto" else settings.threads
+    return min(most, available_threads())
 
 
 def _inference(evaluation: Work, images: int, window_s: float) -> Work:

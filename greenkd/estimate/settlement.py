@@ -1,10 +1,12 @@
 """How good an estimate was: compared with what was spent, once all its campaigns have ended."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from greenkd.errors import RecordError
 from greenkd.records import (
     CampaignRecord,
     Costs,
@@ -66,8 +68,9 @@ def _estimated_campaigns(record: EstimateRecord, sweep: Path) -> list[tuple[Camp
     """Returns those of the estimated campaigns that have a record, with their folders."""
     by_id: dict[str, tuple[CampaignRecord, Path]] = {}
     for folder in find_campaigns(sweep):
-        campaign = read_campaign(folder / "campaign.json")
-        by_id[campaign.campaign_id] = campaign, folder
+        with contextlib.suppress(RecordError):  # a damaged one leaves the estimate unsettled, and the analysis names it
+            campaign = read_campaign(folder / "campaign.json")
+            by_id[campaign.campaign_id] = campaign, folder
     return [by_id[campaign_id] for campaign_id in record.campaign_ids if campaign_id in by_id]
 
 

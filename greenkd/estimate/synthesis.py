@@ -62,8 +62,8 @@ def planned_pool(settings: Settings, context: TrainingContext, teacher: str | No
         return None
 
     recipe = settings.training.teacher_recipe()
-    teacher = teacher or given_key(context, settings.network(source).mapping, recipe)
-    key = pool_key(transfer, settings.transfer.mapping, context.data, teacher, pool_size(transfer, context.data))
+    teacher = teacher or given_key(context, settings.network(source).mapping, source, recipe)
+    key = pool_key(transfer, settings.transfer.mapping, context, teacher, pool_size(transfer, context.data))
     return key, not (settings.cache_dir / "pools" / key / "pool.json").exists()
 
 
@@ -126,7 +126,7 @@ def time_synthesis(settings: Settings, context: TrainingContext, teacher: nn.Mod
         return NO_WORK, NO_WORK
 
     synthesiser = transfer.synthesiser(synthesis_setup(context, teacher, transfer.seed))
-    use_threads(context.threads, synthesiser.flops(0).training * synthesiser.batch_size)
+    use_threads(context.threads, synthesiser.flops(0).forward * synthesiser.batch_size)
     size = pool_size(transfer, context.data)
     begun, readings = time.monotonic(), []
 

@@ -11,6 +11,7 @@ A campaign's folder holds
     ledger.jsonl       LedgerRow, one line per metered interval
     study.db           the Optuna study (SQLite), for optuna-dashboard
     student.safetensors  weights of the chosen trial's student at its last epoch
+    manifest.json      once it has finished: length and SHA-256 of these files
 
 A sweep's folder, above its campaigns', may hold
 
@@ -22,7 +23,8 @@ A sweep's folder, above its campaigns', may hold
 
 Units stand in the names. A score is the task's metric, named by the campaign's `metric`; accuracies are fractions in
 [0, 1]. `None` (null) means not measured, never zero. Lines are only ever appended, each in one write; `campaign.json`
-is replaced as a whole. Files of schema version 1 (greenkd 0.1) are read as well.
+is replaced as a whole. Lines and documents end in a checksum, `check`. Files of schema version 1 (greenkd 0.1) are read
+as well.
 """
 
 from greenkd.errors import DamagedRecordError, RecordError
@@ -32,26 +34,26 @@ from greenkd.records.campaign import (
     InferenceRecord,
     NetworkRecord,
     Selected,
+    TauSource,
     TeacherRecord,
     TestResult,
+    searching_name,
 )
 from greenkd.records.correctness import read_correctness
-from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
-from greenkd.records.files import (
-    Lines,
-    append_row,
+from greenkd.records.documents import (
     find_campaigns,
-    not_written,
     read_campaign,
     read_estimate,
-    read_rows,
+    read_json,
     read_teacher,
     write_campaign,
     write_estimate,
     write_json,
     write_teacher,
-    write_text,
 )
+from greenkd.records.enums import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
+from greenkd.records.files import not_written, open_file, read_bytes, write_bytes, write_text
+from greenkd.records.folders import make_folder
 from greenkd.records.ledger import (
     UNMETERED,
     Costs,
@@ -64,6 +66,7 @@ from greenkd.records.ledger import (
     scale_costs,
     sum_costs,
 )
+from greenkd.records.lines import Lines, append_row, read_rows
 from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
@@ -98,6 +101,7 @@ __all__ = [
     "Source",
     "StepsRow",
     "StrategyKind",
+    "TauSource",
     "TeacherRecord",
     "TestResult",
     "TrialRow",
@@ -107,15 +111,21 @@ __all__ = [
     "choose_trial",
     "find_campaigns",
     "is_start_up",
+    "make_folder",
     "meter_of",
     "not_written",
+    "open_file",
+    "read_bytes",
     "read_campaign",
     "read_correctness",
     "read_estimate",
+    "read_json",
     "read_rows",
     "read_teacher",
     "scale_costs",
+    "searching_name",
     "sum_costs",
+    "write_bytes",
     "write_campaign",
     "write_estimate",
     "write_json",

@@ -1,11 +1,13 @@
 """What stands in campaign.json: the networks, the teacher, the chosen trial and its test."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
 from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
+from greenkd.records.trial import ParamValue
 
 REAL = "real"  # the transfer of students that see the data set's own images
 
@@ -73,6 +75,24 @@ class TeacherRecord:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TauSource:
+    """The earlier search that a campaign took its τ from; what it cost is no part of this campaign's costs."""
+
+    campaign_id: str
+    sweep: str
+    dataset: str
+    teacher: str
+    student: str
+    objective: str
+    strategy: str
+    seed: int
+    params: dict[str, ParamValue]  # of the trial that was chosen there
+    trainings: int
+    costs: Costs  # of training and validating them, all attempts
+    metered_by: tuple[str, ...]  # what these energies are in terms of, see `meter_of`
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:
     """Where the numbers were made."""
 
@@ -86,6 +106,17 @@ class Environment:
     device: str
     git_commit: str | None
     command: str
+
+
+def searching_name(strategy: str, searched: Iterable[str]) -> str:
+    """Returns a strategy's name with what it searches, `grid τ × objective.alpha`; alone where that is τ at most.
+
+    Args:
+        strategy: The option's name.
+        searched: The settings that it searches besides τ.
+    """
+    settings = tuple(searched)
+    return f"{strategy} {' × '.join(('τ', *settings))}" if settings else strategy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +138,7 @@ class CampaignRecord:
     student_network: NetworkRecord | None
     teacher_result: TeacherRecord | None  # None: the objective needs none, or it is not trained yet
     chosen_trial: int | None
-    chosen_params: dict[str, float | int | str] | None
+    chosen_params: dict[str, ParamValue] | None
     val_score: float | None  # of the chosen trial, at its last epoch
     test_score: float | None  # of the chosen trial: the result
     tests: tuple[TestResult, ...]  # of every complete trial, opened after the choice
@@ -124,6 +155,7 @@ class CampaignRecord:
     message: str | None = None
     budget_stopped: bool = False  # True: trials are left, and a larger budget goes on with them
     refused: bool = False  # True: broken off by what `message` says; the same command goes on once that is mended
+    broken_off_by: str | None = None  # where it is refused: "refusal", "teacher" (it failed), "unforeseen" (a bug)
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
     transfer: str = REAL  # which images students see; any other than the data set's are of `pool`
@@ -132,6 +164,9 @@ class CampaignRecord:
     synthesis_costs: Costs | None = None  # the pool as this campaign would have paid alone, in terms of its own meter
     synthesis_paid: Costs | None = None  # the part of it that this campaign paid
     synthesis_metered_by: tuple[str, ...] | None = None  # whose readings synthesis_costs rest on
+    # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
+    searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
+    tau_source: TauSource | None = None  # of temperature=transfer
     schema_version: int = SCHEMA_VERSION
 
     @property

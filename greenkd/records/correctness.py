@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenkd.errors import RecordError
-from greenkd.records.files import read_rows
+from greenkd.records.lines import read_rows
 from greenkd.records.trial import CorrectnessRow
 
 FILE = "tests.jsonl"
@@ -34,10 +34,14 @@ def read_correctness(folder: Path) -> dict[int, NDArray[np.bool_]]:
         `data_fingerprint`. Empty where nothing is on record, as in folders of schema version 1.
 
     Raises:
-        RecordError: A row is no such row, or has not as many bits as images.
+        RecordError: A row is no such row, was changed since it was written, or has not as many bits as images.
     """
     correct: dict[int, NDArray[np.bool_]] = {}
-    for row in read_rows(folder / FILE, CorrectnessRow).rows:
+    lines = read_rows(folder / FILE, CorrectnessRow)
+    if lines.changed:
+        raise RecordError(f"{folder / FILE}: {len(lines.changed)} line(s) were changed since they were written")
+
+    for row in lines.rows:
         try:
             packed = np.frombuffer(base64.b64decode(row.correct, validate=True), dtype=np.uint8)
         except ValueError as error:

@@ -56,6 +56,7 @@ class StrategyKind(StrEnum):
     FIXED = "fixed"
     GRID = "grid"
     SEARCH = "search"
+    TRANSFER = "transfer"  # one training, at the τ of an earlier search elsewhere
     STOCHASTIC = "stochastic"
     RESTARTS = "restarts"
     ADAPTIVE = "adaptive"

@@ -1,9 +1,12 @@
 """Reads a `.jsonl` file that others append to: each line once, and only whole lines."""
 
+import os
 from pathlib import Path
 from typing import Generic
 
-from greenkd.records.files import Row, parse_rows
+from greenkd.errors import RecordError
+from greenkd.records.files import LinkError, open_file
+from greenkd.records.lines import Row, parse_rows
 
 
 class RowFollower(Generic[Row]):
@@ -23,16 +26,18 @@ class RowFollower(Generic[Row]):
         """Returns the rows that were appended since the last call. A line that is still being written comes later.
 
         Raises:
-            RecordError: A whole line is of an unknown schema version, or not a row of this kind.
+            RecordError: A whole line is of an unknown schema version, not a row of this kind, or the file is a link.
         """
         try:
             if self._path.stat().st_size <= self._read_to:
                 return []
-            with self._path.open("rb") as file:
+            with os.fdopen(open_file(self._path, os.O_RDONLY), "rb") as file:
                 file.seek(self._read_to)
                 content = file.read()
         except FileNotFoundError:
             return []
+        except LinkError as error:
+            raise RecordError(f"{self._path}: {error.strerror}") from error
 
         whole = content[: content.rfind(b"\n") + 1]
         self._read_to += len(whole)

@@ -62,7 +62,7 @@ def modelled_power(
     """
     per_cpu_s, per_s = {}, {}
     for part in PARTS:
-        origins = {Source(origin) for origin in sources[part]}
+        origins = set(sources[part])
         if origins == {Source.MODELLED} and part == "cpu" and cpu_s > 0:
             per_cpu_s[part] = kwh[part] / cpu_s
         elif origins == {Source.CONSTANT} and duration_s > 0:

@@ -1,13 +1,12 @@
 """Reading and writing `pool.json`, the record of a pool in the cache."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pydantic
 
-from greenkd.errors import DamagedRecordError, RecordError
-from greenkd.records.files import write_json
+from greenkd.errors import RecordError
+from greenkd.records.documents import read_json, write_json
 from greenkd.records.pool import PoolRecord
 
 _ADAPTER = pydantic.TypeAdapter(PoolRecord)
@@ -22,12 +21,10 @@ def read_pool(path: Path) -> PoolRecord:
     """Reads `pool.json`.
 
     Raises:
-        DamagedRecordError: It is no JSON.
+        DamagedRecordError: It is no JSON, or not what was written.
         RecordError: It is no record of a pool.
     """
     try:
-        return _ADAPTER.validate_python(json.loads(path.read_text(encoding="utf-8")))
+        return _ADAPTER.validate_python(read_json(path))
     except pydantic.ValidationError as error:
         raise RecordError(f"{path}: {error.errors()[0]['msg']}") from error
-    except ValueError as error:
-        raise DamagedRecordError(f"{path}: not JSON ({error})") from error

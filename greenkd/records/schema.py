@@ -18,6 +18,11 @@ _RENAMED_IN_2 = {
 }
 
 
+def is_newer(version: object) -> bool:
+    """Tells whether a record's `schema_version` is of a greenkd to come."""
+    return isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION
+
+
 def upgrade(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of a record under the names that this version gives them.
 

@@ -5,6 +5,8 @@ import dataclasses
 from greenkd.records.enums import TrialStatus
 from greenkd.records.schema import SCHEMA_VERSION
 
+ParamValue = float | int | bool | str
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EpochRow:
@@ -54,7 +56,8 @@ class TrialRow:
     trial: int
     attempt: int
     status: TrialStatus
-    params: dict[str, float | int | str]  # the schedule's parameters, {"tau": 4.0}; {} where nothing is searched
+    # The schedule's parameters, {"tau": 4.0}, and searched settings by dotted key; {} where nothing is searched
+    params: dict[str, ParamValue]
     epochs: int  # epochs trained, earlier attempts included
     val_score: float | None
     val_loss: float | None

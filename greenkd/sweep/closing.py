@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from greenkd.campaign.folder import extend_manifest_of
 from greenkd.energy.unmetered import (
     Seconds,
     not_recorded,
@@ -84,6 +85,7 @@ def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
             append_row(folder / "ledger.jsonl", row)
             recorded.duration_s += row.duration_s
             recorded.cpu_s += row.cpu_s or 0.0
+        extend_manifest_of(folder)
 
 
 def _process_row(command: str) -> ProcessRow:

@@ -23,6 +23,7 @@ from greenkd.identity import campaign_folder, sweep_folder
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
+from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
@@ -35,6 +36,10 @@ log = logging.getLogger("greenkd")
 # The command that this process carries out. Hydra makes its callback and calls `run_job` separately, and hands nothing
 # of ours from one to the other: this is the one place where both find it.
 _current: "Command | None" = None
+# How often a thread looks for work before it sleeps, as libgomp reads it when torch is loaded. By default it looks for
+# milliseconds, which on a busy machine is time that the thread with the work does not get: a step on two threads took
+# ten times the CPU seconds (`python -m benchmarks.threads`). Results do not depend on it.
+_SPINS = "1000"
 
 
 def exit_code() -> ExitCode:
@@ -63,12 +68,14 @@ def run_job(config: DictConfig) -> str:
 class SweepCallback(Callback):
     """Hooks into Hydra: refuses before anything runs, lists what will run, and compares at the end."""
 
+    @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
         _refuse_passwords([config])
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
-        _start(_typed_line()).begin([config], lambda _: folder)
+        _start(typed_line()).begin([config], lambda _: folder)
 
+    @refusing()
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Says where the campaign lies and how to compare it."""
         assert _current is not None
@@ -79,6 +86,7 @@ class SweepCallback(Callback):
             log.info("  records: %s", folder)
             log.info("  compare: python -m analysis %s", sweep_folder(folder))
 
+    @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
         _refuse_passwords([config])
@@ -89,15 +97,17 @@ class SweepCallback(Callback):
         jobs = compose_jobs(config)
         composing_cpu_s = time.process_time() - began_s
         _refuse_passwords(jobs)
-        _start(_typed_line()).begin(
+        _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
 
+    @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Records a job's start-up where a launcher has given it a process of its own."""
         if _current is not None and not _current.is_run_here:
             _current.close()
 
+    @refusing()
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Prints the comparison table."""
         assert _current is not None
@@ -120,6 +130,8 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
         repeats: Folders of jobs that are left out, as the launching process has found them.
     """
     global _current  # noqa: PLW0603  (see its comment)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     from greenkd.sweep.execution import Command
 
     _current = Command(line, os.getpid(), launched, repeats or set())
@@ -142,5 +154,6 @@ def _local_folder(setting: str, place: str) -> Path:
     return Path(place)
 
 
-def _typed_line() -> str:
+def typed_line() -> str:
+    """Returns this process's command line, to be typed again."""
     return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -16,6 +16,7 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import CampaignState, describe, read_state
 from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
@@ -24,8 +25,10 @@ from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
+from greenkd.records.files import refuse_links
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
+from greenkd.sweep.failed_writes import in_words, is_full
 from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
@@ -35,8 +38,13 @@ from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 log = logging.getLogger("greenkd")
 
+# What a campaign was broken off by, where that is no refusal.
+_CODE_OF: dict[str | None, ExitCode] = {"teacher": ExitCode.TRIALS_FAILED, "unforeseen": ExitCode.UNFORESEEN}
+
 # Free space without which no campaign begins: a full disk still takes an empty file.
 ROOM_BYTES = 1 << 16
+# In a campaign's folder: Hydra, filelock and SQLite open these.
+_OPENED_BY_OTHERS = (".hydra", ".hydra/*", ".locks", ".locks/*", "*.log", "study.db")
 
 
 @dataclasses.dataclass
@@ -120,7 +128,7 @@ class Command:
             if settings is None:
                 self.repeats.add(folder.resolve())
             else:
-                self.campaigns.append((settings, folder))
+                self.campaigns.append((with_tau_source(settings, folder), folder))
 
         if not self._trains_nothing():
             for _, folder in self.campaigns:
@@ -135,7 +143,8 @@ class Command:
         try:
             with stop_on_signals() as stop:
                 return describe_estimate(make_estimate(self.campaigns, stop, composing_cpu_s))
-        except TrainingInterruptedError:
+        except TrainingInterruptedError as error:
+            show(f"{error}; nothing was trained. To go on: {self.line}", style="yellow")
             sys.exit(ExitCode.INTERRUPTED)
         except GreenkdError as error:
             refuse(str(error))
@@ -175,8 +184,10 @@ class Command:
             self.note(ExitCode.TRIALS_FAILED)
             return "failed"
         except (GreenkdError, OSError) as error:
-            log.error("%s", error)  # without a traceback: it is the user's mistake, or the disk's
+            log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
             self.note(ExitCode.REFUSED)
+            if is_full(error) and not self.launched:  # no other campaign would come further
+                sys.exit(self.exit_code)
             return "refused"
         except Exception:  # one campaign that breaks off must not take the others of the sweep with it
             log.exception("this campaign broke off for a reason nobody foresaw; please report it")
@@ -223,20 +234,19 @@ class Command:
         try:
             for line in close_command(folders, sweep_folder(folders[0]), self.line):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     @contextlib.contextmanager
     def comparing(self) -> Iterator[None]:
         """Records what is done until the block's end as the comparison, for which no campaign is charged."""
         begun = since_process_start()
-        yield
-
         try:
+            yield
             record_comparison(sweep_folder(self.campaigns[0][1]), self.line, begun)
-        except GreenkdError as error:
-            log.error("%s", error)
+        except (GreenkdError, OSError) as error:
+            show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
 
     def note_records(self) -> None:
@@ -249,18 +259,19 @@ class Command:
                 record = read_campaign(folder / "campaign.json")
 
             if record is not None and record.refused:
-                self.note(ExitCode.REFUSED)
+                self.note(_CODE_OF.get(record.broken_off_by, ExitCode.REFUSED))
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes a campaign's folder, and tries whether it takes a file that is not empty."""
+    """Makes a campaign's folder, tries whether it takes a file that is not empty, and whether links lie in wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(ROOM_BYTES))
             file.flush()
+        refuse_links(folder, _OPENED_BY_OTHERS)
     except OSError as error:
         raise StorageError(
             f"{folder}: cannot be written ({error.strerror}); "

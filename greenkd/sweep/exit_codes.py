@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from greenkd import stops
+
 
 class ExitCode(IntEnum):
     """How a command has ended; docs/reliability.md says what to do about each."""
@@ -10,7 +12,7 @@ class ExitCode(IntEnum):
     UNFORESEEN = 1  # a bug, with its traceback; also Hydra's own code for a command line it cannot compose
     REFUSED = 2
     TRIALS_FAILED = 3  # or a budget stopped some
-    INTERRUPTED = 130
+    INTERRUPTED = stops.INTERRUPTED
 
 
 # From the mildest to the gravest.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from greenkd.campaign.campaign import Campaign
-from greenkd.campaign.console import Reporter
+from greenkd.campaign.console import LogFile, Reporter
 from greenkd.campaign.progress import read_state
 from greenkd.campaign.training_context import DataCache
 from greenkd.errors import TrainingInterruptedError
@@ -124,7 +124,7 @@ def _logging_to(folder: Path) -> Iterator[None]:
         yield
         return
 
-    of_the_campaign = logging.FileHandler(folder / Path(of_the_job.baseFilename).name, encoding="utf-8", delay=True)
+    of_the_campaign = LogFile(folder / Path(of_the_job.baseFilename).name, encoding="utf-8", delay=True)
     of_the_campaign.setFormatter(of_the_job.formatter)
     root.removeHandler(of_the_job)
     root.addHandler(of_the_campaign)

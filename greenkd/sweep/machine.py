@@ -165,13 +165,13 @@ class FixedWork:
             network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, self._loader.steps
         )
         self._tau = torch.ones((), device=device)
-        self._threads, self._step_flops = settings.threads, flops.training * recipe.batch_size
+        self._threads, self._forward_flops = settings.threads, flops.forward * recipe.batch_size
 
         self.run(_WARM_UP_STEPS)
 
     def run(self, steps: int) -> int:
         """Makes training steps; returns the images seen."""
-        use_threads(self._threads, self._step_flops)
+        use_threads(self._threads, self._forward_flops)
         self._learner.network.train()
 
         images = 0

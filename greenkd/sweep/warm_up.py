@@ -54,7 +54,7 @@ def _use_once(settings: Settings, data: DataCache, stop: StopFlag, scratch: Path
     learner = Learner(
         network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, loader.steps
     )
-    use_threads(settings.threads, flops.training * recipe.batch_size)
+    use_threads(settings.threads, flops.forward * recipe.batch_size)
     plan = loader.plan(0)
     tau = loader.batch(plan, 0).images.new_ones(())
     for step in range(min(_STEPS, loader.steps)):

@@ -21,6 +21,7 @@ OPTIONS = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 Whole = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
+Length = Annotated[int, Field(ge=1, le=65_536)]  # of a vector, or channels: more is a slip, and no memory holds it
 BatchSize = Annotated[int, Field(ge=2)]  # batch norms have no variance to take from a single image
 
 

@@ -14,6 +14,7 @@ from greenkd.synthesis.base import (
     OPTIONS,
     AdversarialTransfer,
     BatchSize,
+    Length,
     Rate,
     Synthesiser,
     SynthesisSetup,
@@ -59,13 +60,13 @@ class CMI(AdversarialTransfer):
 
     batch_size: BatchSize = 256
     steps: Whole = 200
-    latent_size: Whole = 256
-    width: Whole = 64
+    latent_size: Length = 256
+    width: Length = 64
     bn_weight: Weight = 1.0
     class_weight: Weight = 0.5
     contrast_weight: Weight = 0.8
     contrast_tau: Rate = 0.1
-    embedding_size: Whole = 256
+    embedding_size: Length = 256
     bank_size: Whole = 40_960
     negatives: Annotated[int, Field(ge=0)] = 4_096
     lr_generator: Rate = 1e-3

@@ -14,6 +14,7 @@ from greenkd.synthesis.base import (
     OPTIONS,
     AdversarialTransfer,
     BatchSize,
+    Length,
     Rate,
     Synthesiser,
     SynthesisSetup,
@@ -58,8 +59,8 @@ class Fast(AdversarialTransfer):
 
     batch_size: BatchSize = 128
     steps: Whole = 10
-    latent_size: Whole = 256
-    width: Whole = 64
+    latent_size: Length = 256
+    width: Length = 64
     bn_weight: Weight = 10.0
     class_weight: Weight = 0.5
     bn_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9

@@ -75,7 +75,7 @@ def make_pool(context: TrainingContext, request: PoolRequest, folder: Path, size
         TrainingInterruptedError: A stop was asked for; the rounds that are done are kept.
     """
     synthesiser = request.transfer.synthesiser(synthesis_setup(context, request.teacher, request.transfer.seed))
-    use_threads(context.threads, synthesiser.flops(0).training * synthesiser.batch_size, context.processes)
+    use_threads(context.threads, synthesiser.flops(0).forward * synthesiser.batch_size)
 
     # Every start is an attempt of its own; its rounds begin where the one before it ended.
     ledger = folder / LEDGER

@@ -57,7 +57,7 @@ def load_or_make(context: TrainingContext, request: PoolRequest, cache: Path) ->
         TrainingInterruptedError: A stop was asked for; the rounds that are done are kept.
     """
     size = pool_size(request.transfer, context.data)
-    key = pool_key(request.transfer, request.config, context.data, request.teacher_key, size)
+    key = pool_key(request.transfer, request.config, context, request.teacher_key, size)
     folder = cache / "pools" / key
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from greenkd.synthesis.base import Transfer
+from greenkd.training.context import TrainingContext
 from greenkd.training.data_module import DataModule
 
 # Settings of the group that stand elsewhere in a pool's key, or are no part of it.
@@ -65,17 +66,19 @@ def pool_size(transfer: Transfer, data: DataModule) -> PoolSize:
     return PoolSize(transfer.images or len(data.train), transfer.held_out or len(data.validation))
 
 
-def pool_key(transfer: Transfer, config: Mapping[str, Any], data: DataModule, teacher_key: str, size: PoolSize) -> str:
+def pool_key(
+    transfer: Transfer, config: Mapping[str, Any], context: TrainingContext, teacher_key: str, size: PoolSize
+) -> str:
     """Hashes everything a pool is a function of; names its folder.
 
     Args:
         transfer: The options.
         config: The same, as the group `transfer` says them; the name is no part of the key.
-        data: What the teacher was trained on.
+        context: The campaign's, with the data that the teacher was trained on.
         teacher_key: The teacher's.
         size: How many images.
     """
-    options, dataset = data.options, data.dataset
+    options, dataset = context.data.options, context.data.dataset
     content = {
         "transfer": {key: value for key, value in config.items() if key not in _NOT_CONTENT},
         "seed": transfer.seed,
@@ -85,6 +88,8 @@ def pool_key(transfer: Transfer, config: Mapping[str, Any], data: DataModule, te
         "augmentation": dataclasses.asdict(options.augmentation),
         "normalisation": (options.mean, options.std),
         "shape": (dataset.num_classes, dataset.in_channels, dataset.image_size),
-        "device": data.device.type,
+        "device": context.device.type,
+        # `auto` follows from what is hashed already.
+        "threads": None if context.threads == "auto" else context.threads,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -28,6 +28,7 @@ from greenkd.records import (
     StepsRow,
     TeacherRecord,
     append_row,
+    make_folder,
     read_rows,
     read_teacher,
     sum_costs,
@@ -36,7 +37,7 @@ from greenkd.records import (
 from greenkd.records.metering import own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.teacher.given_weights import given_key, given_record
-from greenkd.teacher.scores import network_record, score_teacher
+from greenkd.teacher.scores import network_record, own_threads, score_teacher
 from greenkd.temperature import Constant
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.context import TrainingContext
@@ -91,15 +92,24 @@ class TeacherRequest:
         return str(self.config["name"])
 
 
-def teacher_key(context: TrainingContext, config: Mapping[str, Any], recipe: Recipe, seed: int) -> str:
-    """Hashes everything a teacher's weights are a function of."""
-    content = {
+def teacher_key(context: TrainingContext, config: Mapping[str, Any], where: str, recipe: Recipe, seed: int) -> str:
+    """Hashes everything a teacher's weights are a function of.
+
+    Args:
+        context: Holds data, networks and threads.
+        config: The network's group.
+        where: Which group, for messages.
+        recipe: How it is trained.
+        seed: Of its training.
+    """
+    content: dict[str, Any] = {
         "data": context.data.dataset.fingerprint,
         "options": dataclasses.asdict(context.data.options) | {"name": None},
         "network": network_identity(config),
         "recipe": dataclasses.asdict(recipe) | {"validate_every": None},
         "seed": seed,
     }
+    content |= own_threads(context, config, where, recipe)
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -125,9 +135,9 @@ def load_or_train(context: TrainingContext, request: TeacherRequest, cache: Path
         tensors = read_given_weights(weights, request.where, request.name)
         cure = conversion(weights, request.name)
         load_network(network, tensors, f"{request.where}.weights={weights}", cure)
-        key = given_key(context, config, recipe)
+        key = given_key(context, config, request.where, recipe)
     else:
-        key = teacher_key(context, config, recipe, request.seed)
+        key = teacher_key(context, config, request.where, recipe, request.seed)
     folder = cache / "teachers" / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,6 +193,7 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
 
     # Training
     def on_epoch(row: EpochRow, steps: StepsRow | None) -> bool:
+        make_folder(folder)  # somebody may have emptied the cache
         append_row(folder / "epochs.jsonl", row)
         request.on_epoch(row)
         return False
@@ -215,7 +226,10 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
     context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
-    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    lines = read_rows(ledger, LedgerRow)
+    if lines.changed:
+        log.warning("%s: %d line(s) were changed since they were written, and are left out", ledger, len(lines.changed))
+    rows = [row for row in lines.rows if row.phase is Phase.TEACHER_TRAINING]
     own = own_terms(rows)
     record = TeacherRecord(
         key=folder.name,

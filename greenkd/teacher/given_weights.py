@@ -13,7 +13,7 @@ from torch import nn
 from greenkd.errors import RecordError
 from greenkd.identity import network_identity
 from greenkd.records import TeacherRecord, read_teacher, write_teacher
-from greenkd.teacher.scores import network_record, score_teacher
+from greenkd.teacher.scores import network_record, own_threads, score_teacher
 from greenkd.training.context import TrainingContext
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import set_aside
@@ -22,21 +22,23 @@ from greenkd.training.weights_file import expand
 log = logging.getLogger(__name__)
 
 
-def given_key(context: TrainingContext, config: Mapping[str, Any], recipe: Recipe) -> str:
+def given_key(context: TrainingContext, config: Mapping[str, Any], where: str, recipe: Recipe) -> str:
     """Hashes everything that the scores of given weights are a function of.
 
     Args:
-        context: Holds the data.
+        context: Holds data, networks and threads.
         config: The network's group; `weights` names the file.
-        recipe: Gives the precision.
+        where: Which group, for messages.
+        recipe: Gives precision and batch size.
     """
     weights = expand(config["weights"]).read_bytes()
-    content = {
+    content: dict[str, Any] = {
         "data": context.data.dataset.fingerprint,
         "options": dataclasses.asdict(context.data.options) | {"name": None},
         "network": network_identity(config) | {"weights": hashlib.sha256(weights).hexdigest()},
         "precision": recipe.precision,
     }
+    content |= own_threads(context, config, where, recipe)
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

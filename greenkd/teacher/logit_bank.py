@@ -3,9 +3,9 @@
 All trainings of one seed see the same views in the same order, so the teacher says the same to each. The bank stores
 what it said, in the order of the batches, in safetensors files of some seconds of work each: trials that run side by
 side compute different files of an epoch at the same time, and of what is killed little is lost. In float32 a training
-with the bank equals one without it to the last bit (a teacher's forward pass does not depend on the number of threads,
-as a student's backward pass does). Its energy is a phase of its own, in a ledger of its own; how much of it a campaign
-would have paid alone follows from the number of images.
+with the bank equals one without it to the last bit: the teacher is run by the student's number of threads, on which the
+last bits of a forward pass depend, and which the folder's name holds. Its energy is a phase of its own, in a ledger of
+its own; how much of it a campaign would have paid alone follows from the number of images.
 """
 
 import logging
@@ -264,4 +264,11 @@ def costs_paid(folder: Path, campaign_id: str, since: str, own: OwnTerms) -> Cos
 
 
 def _ledger(folder: Path) -> list[LedgerRow]:
-    return read_rows(folder / LEDGER, LedgerRow).rows
+    lines = read_rows(folder / LEDGER, LedgerRow)
+    if lines.changed:
+        log.warning(
+            "%s: %d line(s) were changed since they were written, and are left out of what these logits cost",
+            folder / LEDGER,
+            len(lines.changed),
+        )
+    return lines.rows

@@ -11,6 +11,7 @@ from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softe
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
 from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import StrategyStudy
+from greenkd.temperature.transfer import Transfer
 
 __all__ = [
     "Annealed",
@@ -34,5 +35,6 @@ __all__ = [
     "Strategy",
     "StrategyStudy",
     "Temperatures",
+    "Transfer",
     "read_strategy",
 ]

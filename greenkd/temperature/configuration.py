@@ -1,4 +1,4 @@
-"""From the configuration group `temperature` to a strategy, its rule tried before anything is trained."""
+"""From the configuration group `temperature` to a strategy, its rule and schedule tried before anything is trained."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from greenkd.components import build
 from greenkd.temperature.rules import rule_component, try_rule
 from greenkd.temperature.rules.shared import Shared
+from greenkd.temperature.schedule_tryout import try_schedule
 from greenkd.temperature.strategies import Strategy
 
 
@@ -16,7 +17,8 @@ def read_strategy(config: Mapping[str, Any]) -> Strategy:
         config: The group `temperature`: `_target_`, the strategy's settings, `rule`; without the option's `name`.
 
     Raises:
-        ConfigError: A setting is unknown, missing or refused, or the rule does not soften a tiny batch.
+        ConfigError: A setting is unknown, missing or refused, or rule or schedule do not keep to their
+            contract on a tiny batch.
     """
     settings = dict(config)
     rule = rule_component(settings.pop("rule", "shared"))
@@ -28,4 +30,5 @@ def read_strategy(config: Mapping[str, Any]) -> Strategy:
 
     if not strategy.shares_tau:
         try_rule(strategy.rule, strategy.tau_range())
+    try_schedule(strategy)
     return strategy

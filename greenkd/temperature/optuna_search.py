@@ -1,4 +1,4 @@
-"""The strategy that searches: an Optuna sampler proposes the τ of every trial."""
+"""The strategy that searches: an Optuna sampler proposes the τ of every trial, and settings searched with it."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from greenkd.streams import stream_seed
 from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
+from greenkd.temperature.search_space import Interval, Search, Steps
 from greenkd.temperature.strategies import STRATEGY, Params, Strategy
 
 # CMA-ES needs two dimensions at least. This one is sampled and ignored, so that it can search over τ alone.
@@ -21,6 +22,8 @@ PADDING = "cmaes_padding"
 class OptunaSearch(Strategy):
     """`n_trials` trainings whose τ an Optuna sampler proposes, each knowing the validation scores of those before.
 
+    With a search of other settings the sampler proposes the combination, and the combination is chosen.
+
     Attributes:
         sampler: Optuna's sampler; `random` and `qmc` do not learn from earlier trials.
         n_trials: Trainings in all, those that are pruned included.
@@ -28,6 +31,7 @@ class OptunaSearch(Strategy):
         high: Largest τ.
         distribution: The scale of τ; `uniform_int` searches whole numbers.
         pruner: Optuna's pruner, which stops trainings that look worse than the earlier ones at the same epoch.
+        search: Settings besides τ, and what their values are proposed from.
         rule: What each sample is softened by, with the proposed τ as the base.
     """
 
@@ -38,10 +42,19 @@ class OptunaSearch(Strategy):
     high: Tau = 20.0
     distribution: Distribution = "uniform"
     pruner: Literal["none", "median", "hyperband"] = "none"
+    search: Search = pydantic.Field(default_factory=dict)
     rule: Rule = pydantic.Field(default_factory=Shared)
 
     def __post_init__(self) -> None:
         check_range(self.low, self.high, self.distribution)
+
+        # Optuna draws what these samplers cannot model at random, and would draw the same again and again here.
+        for key, domain in self.search.items():
+            if self.sampler in ("cmaes", "qmc") and not isinstance(domain, Interval | Steps):
+                raise ValueError(
+                    f"sampler={self.sampler} searches numbers only; give search.{key} an interval(low, high) or a "
+                    "range(start, stop), or take sampler=tpe"
+                )
 
     def tau_range(self) -> TauRange:
         """Returns the range that τ is searched in."""
@@ -56,14 +69,15 @@ class OptunaSearch(Strategy):
         return []
 
     def space(self) -> dict[str, BaseDistribution]:
-        """Returns the range of τ, on the scale that `distribution` names."""
+        """Returns the range of τ, on the scale that `distribution` names, and those of what is searched besides."""
         if self.distribution == "uniform_int":
             tau: BaseDistribution = IntDistribution(int(self.low), int(self.high))
         else:
             tau = FloatDistribution(self.low, self.high, log=self.distribution == "log_uniform")
 
         space: dict[str, BaseDistribution] = {"tau": tau}
-        if self.sampler == "cmaes":
+        space |= {key: domain.distribution() for key, domain in self.search.items()}
+        if self.sampler == "cmaes" and not self.search:
             space[PADDING] = FloatDistribution(0.0, 1.0)
         return space
 

@@ -135,7 +135,7 @@ def set_aside_if_damaged(file: Path) -> None:
     """Renames an SQLite file that is broken or none at all, so that a new one can be made in its place.
 
     Raises:
-        StorageError: The file cannot be opened, or cannot be renamed.
+        StorageError: The file is a link, or cannot be opened or renamed.
     """
     if _is_damaged(file):
         set_aside(file, "is damaged")
@@ -162,6 +162,8 @@ def set_aside(file: Path, trouble: str) -> None:
 
 
 def _is_damaged(file: Path) -> bool:
+    if file.is_symlink():  # SQLite would write through it
+        raise StorageError(f"{file}: is a link to {file.readlink()}; put the file itself there, or remove it")
     if not file.exists():
         return False
 

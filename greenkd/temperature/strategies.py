@@ -4,7 +4,9 @@ Here are those whose trials are known beforehand; `optuna_search` has the one wh
 """
 
 import copy
+import itertools
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import pydantic
@@ -23,8 +25,9 @@ from greenkd.temperature.schedules import (
     TauRange,
     check_range,
 )
+from greenkd.temperature.search_space import Choices, Search, SearchSpace, Value
 
-Params = dict[str, float | int | str]
+Params = dict[str, Value]
 
 # Of strategies: no setting but those named, and a rule, which pydantic does not know, is taken as it is.
 STRATEGY = pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -37,15 +40,23 @@ class Strategy(ABC):
         kind: The family that the strategy belongs to in tables, as long as all samples share the schedule's τ.
         rule: What each sample is softened by. A strategy of the user's own that has an argument `rule` takes the
             configuration's `temperature.rule`.
+        search: The settings that are searched besides τ, by their dotted keys. A trial's parameters name the values
+            that it is trained with.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.CUSTOM
     rule: Rule = Shared()
+    search: SearchSpace = MappingProxyType({})
 
     @property
     def shares_tau(self) -> bool:
         """Whether the schedule's τ is what every sample is softened by."""
         return isinstance(self.rule, Shared)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The settings besides τ that its search chooses, by their dotted keys."""
+        return tuple(self.search)
 
     @property
     def family(self) -> StrategyKind:
@@ -154,35 +165,46 @@ class Fixed(Strategy):
 class Grid(Strategy):
     """One training per listed τ; the one with the best validation score is chosen.
 
-    Trials bear the numbers of their places in the list, and are run in an order that is shuffled by the campaign's
+    With a search of other settings there is one training per combination of τ and their values. Trials bear the
+    numbers of their places in the list, τ varying slowest, and are run in an order that is shuffled by the campaign's
     seed, so that a grid that is stopped half-way has not tried the small values of τ alone.
 
     Attributes:
         taus: The values of τ, each once, in the order of the trials' numbers.
+        search: Settings besides τ whose values are listed.
         rule: What each sample is softened by, with the trial's τ as the base.
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.GRID
     taus: Annotated[tuple[Tau, ...], pydantic.Field(min_length=1)]
+    search: Search = pydantic.Field(default_factory=dict)
     rule: Rule = pydantic.Field(default_factory=Shared)
 
     def __post_init__(self) -> None:
+        for key, domain in self.search.items():
+            if not isinstance(domain, Choices):
+                raise ValueError(f"search.{key}: a grid has no intervals; list the values, or take temperature=optuna")
+
         repeated = sorted({tau for tau in self.taus if self.taus.count(tau) > 1})
         if repeated:
             raise ValueError(f"taus lists {', '.join(f'{tau:g}' for tau in repeated)} more than once; list each τ once")
 
     def queue(self) -> list[Params]:
         """Returns the listed values, in their order."""
-        return [{"tau": tau} for tau in self.taus]
+        combinations = list(itertools.product(*(domain.samples() for domain in self.search.values())))
+        return [
+            {"tau": tau, **dict(zip(self.search, values, strict=True))} for tau in self.taus for values in combinations
+        ]
 
     def trial_order(self, seed: int) -> list[int]:
         """Returns the places in the list, shuffled by the campaign's seed."""
-        order: list[int] = numpy_stream(seed, "trial_order").permutation(len(self.taus)).tolist()
+        order: list[int] = numpy_stream(seed, "trial_order").permutation(len(self.queue())).tolist()
         return order
 
     def space(self) -> dict[str, BaseDistribution]:
-        """Returns the range that the list spans."""
-        return _tau_space(min(self.taus), max(self.taus))
+        """Returns the range that the list spans, and the values of what is searched besides."""
+        others = {key: domain.distribution() for key, domain in self.search.items()}
+        return _tau_space(min(self.taus), max(self.taus)) | others
 
     def schedule(self, params: Params) -> Schedule:
         """Returns the trial's τ at every step."""

@@ -1,11 +1,11 @@
 """What every training of a campaign shares: data, networks, the energy monitor, the stop flag, the machine."""
 
 import dataclasses
-from typing import Literal
 
 import torch
 
 from greenkd.energy import EnergyMonitor
+from greenkd.training.backend.threads import Threads
 from greenkd.training.data_module import DataModule
 from greenkd.training.network_factory import NetworkFactory
 from greenkd.training.stop_signals import StopFlag
@@ -21,8 +21,8 @@ class TrainingContext:
         device: Where trainings run.
         monitor: Records what they cost.
         stop: Set when a stop is asked for.
-        threads: CPU threads of each training.
-        processes: Trainings that run side by side and divide the CPUs.
+        threads: CPU threads of each training, whatever runs beside it.
+        processes: Trainings that run side by side.
         checkpoint_every_s: Seconds between two checkpoints.
     """
 
@@ -31,6 +31,6 @@ class TrainingContext:
     device: torch.device
     monitor: EnergyMonitor
     stop: StopFlag
-    threads: int | Literal["auto"]
+    threads: Threads
     processes: int = 1
     checkpoint_every_s: float

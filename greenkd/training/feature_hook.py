@@ -17,15 +17,29 @@ class FeatureHook:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
-        if not linears:
-            raise ConfigError(
-                f"{type(network).__name__} has no linear layer, so it has no features to distil; "
-                "take an objective that uses logits only, such as objective=kd"
-            )
-        self.size = linears[-1].in_features
+        last = _last_linear(network)
+        self.size = last.in_features
         self.features: Tensor | None = None
-        linears[-1].register_forward_pre_hook(self._remember)
+        last.register_forward_pre_hook(self._remember)
 
     def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.features = inputs[0]
+
+
+def feature_size(network: nn.Module) -> int:
+    """Returns the length of a network's feature vector.
+
+    Raises:
+        ConfigError: The network has no linear layer.
+    """
+    return _last_linear(network).in_features
+
+
+def _last_linear(network: nn.Module) -> nn.Linear:
+    linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not linears:
+        raise ConfigError(
+            f"{type(network).__name__} has no linear layer, so it has no features to distil; "
+            "take an objective that uses logits only, such as objective=kd"
+        )
+    return linears[-1]

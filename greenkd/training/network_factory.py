@@ -36,6 +36,7 @@ class NetworkFactory:
         # Every trial builds its network anew, all alike: each group is tried once, each architecture counted once.
         self._tried: set[str] = set()
         self._flops: dict[str, Flops] = {}
+        self._forward_flops: dict[str, float] = {}
 
     def build(self, config: Mapping[str, Any], where: str, seed: int, index: int = 0) -> nn.Module:
         """Builds a network on the device, its initial weights a function of (seed, index).
@@ -71,24 +72,42 @@ class NetworkFactory:
         return quicken_on_cpu(network) if self._device.type == "cpu" else network
 
     def _try(self, network: nn.Module, where: str) -> None:
-        """Runs two black images through a network, to refuse it before anything is trained."""
+        """Runs two black images through a network, in evaluation and in training, to refuse it before anything is.
+
+        Raises:
+            ConfigError: It breaks off, returns no logits of the task's shape, or has nothing to train.
+        """
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise ConfigError(f"{where}: the network has no parameter that could be trained")
+
         dataset = self._dataset
         shape = (2, dataset.in_channels, dataset.image_size, dataset.image_size)
-        with torch.no_grad():
-            try:
-                outputs = network.eval()(torch.zeros(shape))
-            except (RuntimeError, ValueError, TypeError) as error:
-                first = str(error).splitlines()[0]
-                raise ConfigError(f"{where}: the network cannot take images of shape {list(shape)}: {first}") from error
-
         needed = [2, *self._task.output_shape(dataset)]
-        returned = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-        if returned != needed:
-            raise ConfigError(
-                f"{where}: the network turns 2 images into {returned}, but {self._name} has "
-                f"{dataset.num_classes} classes: logits of shape {needed} are needed; "
-                "let it take `num_classes` as an argument, which is supplied"
-            )
+        before = [buffer.clone() for buffer in network.buffers()]
+        for mode in ("evaluation", "training"):
+            try:
+                with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                    outputs = network.train(mode == "training")(torch.zeros(shape))
+            except Exception as error:  # whatever a network of the user's own dies of, it would die of in training
+                first = (str(error).splitlines() or [""])[0]
+                raise ConfigError(
+                    f"{where}: the network cannot take images of shape {list(shape)} in {mode}: "
+                    f"{type(error).__name__}: {first}"
+                ) from error
+
+            returned = _described(outputs)
+            if returned != f"float32 {needed}":
+                raise ConfigError(
+                    f"{where}: in {mode} the network turns 2 images into {returned}, but {self._name} has "
+                    f"{dataset.num_classes} classes: one tensor of logits, float32 {needed}, is needed; "
+                    "let it take `num_classes` as an argument, which is supplied"
+                )
+
+        # Batch norms have taken notice of what they saw; they forget it.
+        network.eval()
+        with torch.no_grad():
+            for buffer, value in zip(network.buffers(), before, strict=True):
+                buffer.copy_(value)
 
     def flops(self, network: nn.Module) -> Flops:
         """Counts a network's FLOPs per image of this data set; networks that print alike are counted once."""
@@ -99,6 +118,18 @@ class NetworkFactory:
             self._flops[architecture] = count_flops(network, shape, backward=True)
         return self._flops[architecture]
 
+    def forward_flops(self, config: Mapping[str, Any], where: str) -> float:
+        """Counts a forward pass per image of the network that a group names, without one at hand.
+
+        Args:
+            config: The `teacher` or `student` group.
+            where: Which of the two, for messages.
+        """
+        group = repr(config)
+        if group not in self._forward_flops:
+            self._forward_flops[group] = self.flops(self.build(config, where, seed=0)).forward
+        return self._forward_flops[group]
+
     @property
     def counted_flops(self) -> dict[str, Flops]:
         """FLOPs by architecture, as counted so far: a deep network takes seconds to count."""
@@ -107,3 +138,10 @@ class NetworkFactory:
     def take_counts(self, counts: Mapping[str, Flops]) -> None:
         """Takes over what another process has counted for the same data set."""
         self._flops.update(counts)
+
+
+def _described(outputs: object) -> str:
+    """Describes what a network returned."""
+    if not isinstance(outputs, torch.Tensor):
+        return type(outputs).__name__
+    return f"{str(outputs.dtype).removeprefix('torch.')} {list(outputs.shape)}"

@@ -1,9 +1,7 @@
 """Weights and checkpoints as safetensors: read without unpickling, written to a temporary name and renamed."""
 
-import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +11,63 @@ import torch
 from torch import Tensor
 
 from greenkd.errors import StorageError
-from greenkd.records import not_written
+from greenkd.records import not_written, write_bytes
+
+# The entry of a file's metadata that says it is ours: JSON, the digest among it.
+_OURS = "greenkd"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Writes tensors and JSON metadata; a reader sees the old file or the new one, never half of one.
 
-    Only one process at a time writes a path (its caller holds a lock), so what others left half-written is removed.
+    Only one process at a time writes a path (its caller holds a lock), so what others left half-written is removed. A
+    link in the place of the file is not written through.
 
     Raises:
-        StorageError: The disk is full or the folder cannot be written.
+        StorageError: The disk is full, the folder cannot be written, or a link lies there.
     """
     flat = _separate({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    header = {"greenkd": json.dumps(meta | {"digest": _digest(flat, meta)})}
+    header = {_OURS: json.dumps(meta | {"digest": _digest(flat, meta)})}
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
-        safetensors.torch.save_file(flat, temporary, header)
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    except (OSError, safetensors.SafetensorError) as error:
-        with contextlib.suppress(OSError):  # its folder may not even exist
-            temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+    except OSError as error:
+        raise not_written(path, error) from error
+    write_bytes(path, safetensors.torch.save(flat, header))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what `save_tensors` wrote.
 
     Raises:
-        StorageError: The file is missing, cut short, or its content does not match its digest.
+        StorageError: The file is missing, a link, cut short, or its content does not match its digest.
+    """
+    if path.is_symlink():
+        raise StorageError(f"{path}: is a link to {path.readlink()}; put the file itself there, or remove it")
+
+    tensors, meta = load_foreign_tensors(path)
+    if meta is None:
+        raise StorageError(f"{path}: its header holds no digest; the file is damaged, or another program's")
+    return tensors, meta
+
+
+def load_foreign_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Reads safetensors that a user brings: ours, or another program's; a link is followed.
+
+    Returns:
+        The tensors, and our metadata; None where another program wrote the file.
+
+    Raises:
+        StorageError: The file is missing, cut short, or ours and does not match its digest.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("greenkd")
+            header = (file.metadata() or {}).get(_OURS)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
     except (OSError, safetensors.SafetensorError) as error:
         raise StorageError(f"{path}: cannot be read ({error})") from error
     if header is None:
-        return tensors, {}  # weights that somebody else's program wrote
+        return tensors, None
 
     # Ours carry a digest.
     try:
@@ -93,15 +105,6 @@ def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         separate[name] = tensor.clone() if storage in seen else tensor
         seen.add(storage)
     return separate
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(tensors: dict[str, Tensor], meta: dict[str, Any]) -> str:

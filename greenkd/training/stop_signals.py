@@ -1,4 +1,7 @@
-"""Clean stops: Ctrl-C and SIGTERM (Slurm's pre-emption) end a training within one step, with a checkpoint written."""
+"""Clean stops: Ctrl-C, SIGTERM (Slurm's pre-emption) and a lost terminal end a training within one step.
+
+A checkpoint is written first.
+"""
 
 import logging
 import signal
@@ -9,6 +12,7 @@ from types import FrameType
 from filelock import BaseFileLock, Timeout
 
 from greenkd.errors import TrainingInterruptedError
+from greenkd.stops import stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +70,9 @@ def holding(lock: BaseFileLock, stop: StopFlag, waiting: str | None = None) -> I
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopFlag]:
-    """Turns the first SIGINT or SIGTERM into a flag; the second one acts as it always did."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a flag; the second one acts as it did before."""
     flag = StopFlag()
-    watched = (signal.SIGINT, signal.SIGTERM)
+    watched = stop_signals()
     previous = {number: signal.getsignal(number) for number in watched}
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -108,8 +108,7 @@ class Training:
 
     def begin(self) -> TrainingResult | None:
         """Takes up the checkpoint, if there is one; returns the result if nothing remains to be trained."""
-        step_flops = self.learner.flops.training * self.recipe.batch_size
-        use_threads(self.context.threads, step_flops, self.context.processes)
+        use_threads(self.context.threads, self.learner.evaluation_flops * self.recipe.batch_size)
         if self.learner.compiled:
             self._compile()
 

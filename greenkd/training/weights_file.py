@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from greenkd.errors import ConfigError, StorageError
-from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.safetensors_io import load_foreign_tensors
 
 CONVERT = "greenkd weights convert"
 _HEAD_BYTES = 512
@@ -96,7 +96,7 @@ def read_given_weights(weights: object, where: str, network: str) -> dict[str, T
         )
     if kind is not WeightsFormat.SAFETENSORS:
         raise refusal(path, kind)
-    return load_tensors(path)[0]
+    return load_foreign_tensors(path)[0]
 
 
 def conversion(weights: object, network: str) -> str:

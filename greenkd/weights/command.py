@@ -21,6 +21,7 @@ from greenkd.configuration import register_configuration
 from greenkd.data import Dataset, DatasetOptions, load
 from greenkd.errors import ConfigError
 from greenkd.identity import plain
+from greenkd.output_encoding import printable
 from greenkd.tasks import CLASSIFICATION
 from greenkd.teacher.seen_validation import seen_validation
 from greenkd.training.backend.device import resolve_device
@@ -64,13 +65,13 @@ def main(arguments: Sequence[str]) -> None:
     save_tensors(output, conversion.tensors, {"converted_from": path.name})
 
     # What was done, what it is worth, and how to use it
-    print(f"{path}: {foreign.origin}; {shape['num_classes']} classes, {shape['in_channels']} channels")
-    print("\n".join(f"  {line}" for line in _report(conversion)))
-    print(f"written: {output}")
+    print(printable(f"{path}: {foreign.origin}; {shape['num_classes']} classes, {shape['in_channels']} channels"))
+    print(printable("\n".join(f"  {line}" for line in _report(conversion))))
+    print(printable(f"written: {output}"))
     if data is not None:
         print("\n".join(_scores(config, *data, network)))
     overrides = [f"dataset={options.dataset or '<data set>'}", *options.overrides]
-    print(f"use it: python run.py teacher={options.network} teacher.weights={output} {' '.join(overrides)}")
+    print(printable(f"use it: python run.py teacher={options.network} teacher.weights={output} {' '.join(overrides)}"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from greenkd.errors import ConfigError, StorageError
-from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.safetensors_io import load_foreign_tensors
 from greenkd.training.weights_file import WeightsFormat, recognise, refusal
 
 # Under which keys training programs keep a network's state, the likeliest first.
@@ -52,7 +52,7 @@ def read_foreign(path: Path) -> ForeignTensors:
     """
     kind = recognise(path)
     if kind is WeightsFormat.SAFETENSORS:
-        return ForeignTensors(load_tensors(path)[0], "safetensors")
+        return ForeignTensors(load_foreign_tensors(path)[0], "safetensors")
     if kind is not WeightsFormat.TORCH:
         raise refusal(path, kind)
 

@@ -20,6 +20,7 @@ class Trial:
     test_score: float | None = 0.9
     test_loss: float = 0.4
     status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
+    others: dict[str, Any] = dataclasses.field(default_factory=dict)  # values of settings searched besides τ
     seconds: float = 36.0
     trial: int | None = None  # None: its place in the list
     attempt: int = 0
@@ -57,6 +58,8 @@ class Plan:
     steps: int = 0
     tested: bool = True
     heartbeats: int = 1
+    searched: dict[str, Any] = dataclasses.field(default_factory=dict)  # besides τ, with the configuration's values
+    tau_source: records.TauSource | None = None
 
 
 def grid(seed: int, *trials: Trial, **more: object) -> Plan:

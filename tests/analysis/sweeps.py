@@ -132,6 +132,8 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         environment=dataclasses.replace(ENVIRONMENT, meter=plan.meter),
         created_at=NOW,
         updated_at=NOW,
+        searched=plan.searched,
+        tau_source=plan.tau_source,
     )
     records.write_campaign(folder / "campaign.json", record)
     if plan.temperature is not None:
@@ -166,8 +168,8 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
     path.write_text("".join(json.dumps(vars(row)) + "\n" for row in rows))
 
 
-def _params(trial: Trial) -> dict[str, float | int | str]:
-    return {} if trial.tau is None else {"tau": trial.tau}
+def _params(trial: Trial) -> dict[str, Any]:
+    return ({} if trial.tau is None else {"tau": trial.tau}) | trial.others
 
 
 def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:

@@ -1,21 +1,27 @@
 """A campaign that is refused after it was begun says so, and the same command goes on once the cause is mended."""
 
-import json
+import os
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from greenkd.campaign import campaign as campaign_module
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.folder import CampaignFolder, record_refusal
+from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.progress import read_state
+from greenkd.campaign.refusal import record_refusal
 from greenkd.campaign.training_context import DataCache
-from greenkd.errors import ConfigError, DataError, TrainingInterruptedError
+from greenkd.errors import ConfigError, DataError, TeacherFailedError, TrainingInterruptedError
 from greenkd.identity import campaign_folder
 from greenkd.records import CampaignStatus, read_campaign
+from greenkd.sweep.execution import Command
+from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.interleave import take_turns
 from greenkd.training.stop_signals import StopFlag
-from tests.campaigns import Campaign, StopAfter, settings
+from tests.campaigns import SHORT, Campaign, StopAfter, composed, settings
 from tests.outside.pictures import save, write_folder
+from tests.records.edits import edit_document
 
 GRID = ("temperature=grid", "temperature.taus=[2,8,4]")
 ONE_PICTURE = "has 1 training image"
@@ -93,7 +99,7 @@ def test_other_images_under_trials_on_record_stay_refused(tmp_path: Path) -> Non
     folder = stopped(tmp_path)
     folder.refuse("anything")
     file = folder.path / "campaign.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"data_fingerprint": "of other images"}))
+    edit_document(file, data_fingerprint="of other images")
     with pytest.raises(ConfigError, match="was begun on other images"):
         Campaign(tmp_path, *GRID)
 
@@ -106,6 +112,32 @@ def test_a_process_that_is_refused_stops_no_other(tmp_path: Path) -> None:
 
     record_refusal(folder.path, settings(tmp_path, *GRID), TrainingInterruptedError("a stop is no refusal"))
     assert read_campaign(folder.path / "campaign.json").status is CampaignStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("a setting"), ExitCode.REFUSED),
+        (PermissionError(13, "denied"), ExitCode.REFUSED),
+        (TeacherFailedError("out of memory"), ExitCode.TRIALS_FAILED),
+        (KeyError("a bug"), ExitCode.UNFORESEEN),
+    ],
+)
+def test_a_launcher_ends_with_the_code_that_a_command_on_this_machine_ends_with(
+    tmp_path: Path, error: Exception, code: ExitCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object) -> None:
+        raise error
+
+    config = composed(*SHORT, "temperature=fixed") | {"cache_dir": str(tmp_path / "cache")}
+    folder = tmp_path / "multirun" / campaign_folder(config)
+    monkeypatch.setattr(campaign_module, "prepare_teacher", break_off)
+    job = Command("python run.py", os.getpid(), launched=True, repeats=set())
+    job.run(OmegaConf.create(config), folder)
+    launcher = Command("python run.py -m", os.getpid(), launched=False, repeats=set())
+    launcher.campaigns = job.campaigns
+    launcher.note_records()
+    assert job.exit_code is launcher.exit_code is code
 
 
 def test_a_finished_campaign_and_another_ones_stay_as_they_are(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,32 @@ def test_a_later_process_does_not_reopen_what_has_been_finished(reference: Campa
     assert folder.begin(stale, retry=False) == reference.record
     assert folder.update(student_network=None) == reference.record
     assert json.loads((reference.folder / "campaign.json").read_text())["status"] == "done"
+
+
+class RemovesOnce(StopFlag):
+    """Removes a folder at one of the questions whether to stop."""
+
+    def __init__(self, folder: Path, question: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._left = question
+
+    def check(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            shutil.rmtree(self._folder)
+        super().check()
+
+
+@pytest.mark.parametrize("question", [2, 14, 24, 34])  # teacher's training, before the bank, while it is filled, after
+def test_a_cache_that_is_removed_meanwhile_is_made_anew(reference: Campaign, tmp_path: Path, question: int) -> None:
+    removes = RemovesOnce(tmp_path / "cache", question)
+    assert_same(Campaign(tmp_path, *GRID, stop=removes), reference)
+    assert (tmp_path / "cache").exists()
+
+
+def test_a_campaigns_folder_that_is_removed_meanwhile_is_named(reference: Campaign, tmp_path: Path) -> None:
+    removes = RemovesOnce(tmp_path / "multirun", 40)
+    with pytest.raises(StorageError, match=r"its folder was removed meanwhile; the same command"):
+        Campaign(tmp_path, *GRID, stop=removes)
+    assert_same(Campaign(tmp_path, *GRID), reference)

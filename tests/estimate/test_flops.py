@@ -29,6 +29,10 @@ CMI = (
 )
 
 
+# A search whose combinations differ in their FLOPs
+NEGATIVES = "temperature.search={objective.negatives: [16, 64]}"
+
+
 def in_ledgers(root: Path) -> float:
     campaigns = [row for path in root.glob("multirun/**/ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
     cached = [row for path in root.glob("cache/*/*/ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
@@ -41,7 +45,7 @@ def in_ledgers(root: Path) -> float:
     [
         [(*GRID, "seed=0"), (*STOCHASTIC, "seed=0"), (*STOCHASTIC, "seed=1")],
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
-        [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
+        [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep", NEGATIVES)],
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
         [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],

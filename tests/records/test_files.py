@@ -21,6 +21,7 @@ from greenkd.records import (
     read_rows,
     write_json,
 )
+from greenkd.sweep.execution import _make_folder
 
 
 def ledger_row(number: int, text: str = "", energy: float | None = 0.5) -> LedgerRow:
@@ -198,6 +199,16 @@ def test_a_link_that_waits_where_the_temporary_file_goes_is_not_followed(tmp_pat
     write_json(tmp_path / "a.json", {"a": 1})
     assert theirs.read_text() == "theirs"
     assert not (tmp_path / "a.json").is_symlink()
+
+
+def test_links_where_hydra_filelock_and_sqlite_write_are_refused(tmp_path: Path) -> None:
+    _make_folder(tmp_path / "campaign")
+    for name in (".hydra", "run.log", "study.db"):
+        link = tmp_path / "campaign" / name
+        link.symlink_to(tmp_path / "theirs")
+        with pytest.raises(StorageError, match=rf"{name}: is a link to .*theirs"):
+            _make_folder(tmp_path / "campaign")
+        link.unlink()
 
 
 def test_a_sweep_on_another_disk_is_reached_by_a_link(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_its_key_is_what_it_is_a_function_of(tmp_path: Path) -> None:
         transfer = own.build_transfer()
         assert transfer is not None
         size = pool_size(transfer, context.data)
-        return pool_key(transfer, own.transfer.mapping, context.data, teacher, size)
+        return pool_key(transfer, own.transfer.mapping, context, teacher, size)
 
     base = key()
     assert key("seed=1", "student=tiny_cnn", "temperature=fixed", "selection=agreement") == base

@@ -6,8 +6,10 @@ code. That saves most of a command's CPU time; those whose start itself is under
 """
 
 import atexit
+import errno
 import json
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -32,6 +34,28 @@ HEAVY = (
     "torch._dynamo",
     "torch.utils.flop_counter",
 )
+
+
+class FullDisk:
+    """An audit hook: from the first file on whose path a pattern fits, nothing new can be written in this folder."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._folder = Path.cwd()
+        self._is_full = False
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            is_new = bool(set(str(arguments[1])) & set("wax")) or arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        else:
+            is_new = event == "os.mkdir" and not Path(arguments[0]).is_dir()
+        if not is_new or isinstance(arguments[0], int):
+            return
+
+        path = self._folder / os.fsdecode(arguments[0])
+        self._is_full = self._is_full or self._pattern.search(str(path)) is not None
+        if self._is_full and path.is_relative_to(self._folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def serve() -> None:
@@ -59,6 +83,8 @@ def run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+    if "FULL_FROM" in os.environ:
+        sys.addaudithook(FullDisk(os.environ.pop("FULL_FROM")))
     code: object = 0
     try:
         if request["module"]:

@@ -35,6 +35,7 @@ CONF = ROOT / "conf"
 EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
 TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_alone", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
 TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_alone", "kd_paper", "tfkd_self")
+HAS_ALPHA = ("dkd", "kd", "kd_alone", "kd_paper", "tfkd_reg", "tfkd_self")
 # The rule of each strategy that has one; every other rule is tried with `temperature=fixed`.
 RULE_OF = {"ctkd": "learned", "dtkd": "dynamic", "dts": "loss_gap", "lskd": "standardised"}
 WITHOUT_TEACHER = ("dml", "label_smoothing", "none", "tfkd_reg")
@@ -53,6 +54,14 @@ EXPERIMENTS = options("experiment")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Teachers trained once per test process."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def source(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An earlier search of another pair, for `temperature=transfer`."""
+    root = tmp_path_factory.mktemp("source")
+    run(smoke(cache, "dataset=cifar10", "temperature=grid_coarse", "student=tiny_cnn", "teacher=tiny_cnn"), root)
+    return root
 
 
 def smoke(cache: Path, *overrides: str) -> Settings:
@@ -83,13 +92,19 @@ def run(settings: Settings, root: Path) -> CampaignRecord:
 
 @functools.cache
 def trains_more_than_once(strategy: str) -> bool:
+    if strategy == "transfer":
+        return False
     return read_settings(composed(f"temperature={strategy}", "objective=kd")).strategy.planned_trials() > 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_every_objective_runs_under_every_strategy(objective: str, strategy: str, cache: Path, tmp_path: Path) -> None:
+def test_every_objective_runs_under_every_strategy(
+    objective: str, strategy: str, cache: Path, source: Path, tmp_path: Path
+) -> None:
     choice = (f"objective={objective}", f"temperature={strategy}", "student=tiny_cnn", "teacher=small_cnn")
+    if strategy == "transfer":
+        choice += (f"temperature.source={source}",)
     searches = trains_more_than_once(strategy)
     if strategy in RULE_OF and objective not in TAKES_RULES:
         with pytest.raises(ConfigError, match="takes no rule"):
@@ -99,8 +114,12 @@ def test_every_objective_runs_under_every_strategy(objective: str, strategy: str
         with pytest.raises(ConfigError, match="has no temperature"):
             smoke(cache, *choice)
         return
+    if strategy == "grid_alpha" and objective not in HAS_ALPHA:
+        with pytest.raises(ConfigError, match=r"objective\.alpha is not a setting"):
+            smoke(cache, *choice)
+        return
     settings = smoke(cache, *choice)
-    assert settings.strategy.planned_trials() == (2 if searches else 1)
+    assert settings.strategy.planned_trials() == ((4 if strategy == "grid_alpha" else 2) if searches else 1)
     record = run(settings, tmp_path)
     assert (record.teacher_result is None) == (objective in WITHOUT_TEACHER)
     steps = read_rows(tmp_path / campaign_folder(settings.config) / "steps.jsonl", StepsRow).rows

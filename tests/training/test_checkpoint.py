@@ -152,7 +152,7 @@ def test_a_write_that_fails_keeps_the_checkpoint_before(tmp_path: Path, monkeypa
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    monkeypatch.setattr(os, "fsync", full)
     learner = Learner(0, steps=3)
     with pytest.raises(StorageError, match="No space left"):
         checkpointer.save(learner.modules, learner.optimizer, position())

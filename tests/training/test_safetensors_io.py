@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from greenkd.errors import StorageError
-from greenkd.training.safetensors_io import load_tensors, save_tensors
+from greenkd.training.safetensors_io import load_foreign_tensors, load_tensors, save_tensors
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -40,3 +40,16 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
         save_tensors(tmp_path / "file" / "a.safetensors", tensors(), {})
+
+
+def test_a_link_in_the_place_of_weights_is_neither_written_through_nor_read(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "theirs", tensors(), {})
+    before = (tmp_path / "theirs").read_bytes()
+    link = tmp_path / "student.safetensors"
+    link.symlink_to("theirs")
+    with pytest.raises(StorageError, match="is a link to theirs"):
+        save_tensors(link, {"other": torch.ones(1)}, {})
+    with pytest.raises(StorageError, match="is a link to theirs"):
+        load_tensors(link)
+    assert (tmp_path / "theirs").read_bytes() == before
+    assert load_foreign_tensors(link)[0].keys() == tensors().keys(), "what a user names may be a link"

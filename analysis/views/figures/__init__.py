@@ -1,6 +1,7 @@
 """The figures, as matplotlib figures with a caption and an alternative text each. PNG and SVG."""
 
 import dataclasses
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from analysis.results.response import responses
 from analysis.views.figures.energy import energy_by_phase, inference_bars
 from analysis.views.figures.pareto import pareto
 from analysis.views.figures.response import tau_response
+from analysis.views.figures.search_map import score_map
 from analysis.views.figures.setting import Drawing, Setting
 from analysis.views.figures.spending import draw_cost_to_reach, score_against_co2
 from analysis.views.figures.temperatures import score_against_tau, tau_trace
+from analysis.views.output import write_output
 from analysis.views.setting_names import setting_place
 
 _DPI = 160
@@ -67,6 +70,7 @@ _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
     "{metric}-vs-co2": score_against_co2,
     "cost-to-reach": draw_cost_to_reach,
     "{metric}-vs-tau": score_against_tau,
+    "{metric}-map": score_map,
     "pareto": pareto,
     "energy-by-phase": energy_by_phase,
     "inference": inference_bars,
@@ -101,12 +105,14 @@ def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
 
 def write_picture(picture: Picture, folder: Path) -> tuple[Path, Path]:
     """Writes `<name>.png` and `<name>.svg` and returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    png, svg = folder / f"{picture.name}.png", folder / f"{picture.name}.svg"
-
+    png, svg = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(_STYLE):
-        picture.figure.savefig(png, dpi=_DPI)
+        picture.figure.savefig(png, dpi=_DPI, format="png")
         picture.figure.set_layout_engine("none")  # laid out by now; once more would take as long again
         # Without a date the same records give the same file.
-        picture.figure.savefig(svg, metadata={"Date": None, "Title": picture.title})
-    return png, svg
+        picture.figure.savefig(svg, metadata={"Date": None, "Title": picture.title}, format="svg")
+
+    return (
+        write_output(folder / f"{picture.name}.png", png.getvalue()),
+        write_output(folder / f"{picture.name}.svg", svg.getvalue()),
+    )

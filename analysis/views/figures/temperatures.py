@@ -21,6 +21,7 @@ def score_against_tau(setting: Setting) -> Drawing | None:
     kinds = setting.sweep.campaigns.set_index("campaign")["kind"]
     trials = setting.trials
     trials = trials[trials["campaign"].map(kinds) != StrategyKind.ADAPTIVE]  # their τ is a base, on another scale
+    trials = trials[trials["as_configured"].astype(bool)]  # the others differ in more than τ
     trials = trials[(trials["status"] == TrialStatus.COMPLETE) & trials["tau"].notna() & trials["val_score"].notna()]
     if trials["tau"].nunique() < 2:
         return None

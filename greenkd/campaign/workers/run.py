@@ -89,7 +89,7 @@ def run_worker(
     with monitor.phase(Phase.START_UP):
         device = resolve_device(settings.device)
         training, planned = settings.training, settings.strategy.planned_trials()
-        placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device)
+        placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device, settings.threads)
         context = open_context(
             settings,
             CampaignFolder(folder, settings),

@@ -7,6 +7,7 @@ loads it is `greenkd.campaign.workers.run`.
 import contextlib
 import logging
 import os
+import signal
 import sys
 from multiprocessing.connection import Connection
 
@@ -34,6 +35,8 @@ def main() -> None:
     """Runs one worker; its standard input and output are the pipes to the campaign's process."""
     if os.fork():
         os._exit(0)
+    for number in (signal.SIGINT, signal.SIGHUP):  # of the terminal: they are for the campaign's process
+        signal.signal(number, signal.SIG_IGN)
     collect_rarely()
     serve_worker(os.dup(0), os.dup(1))
 

@@ -1,6 +1,7 @@
 """A meter's readings kept in a file and played back, so that tests and demonstrations need no hardware."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from greenkd import __version__
 from greenkd.energy.clock import Clock
 from greenkd.energy.meters.base import ABSENT, PARTS, Component, Meter, Part, Reading
 from greenkd.errors import ConfigError
-from greenkd.records import Source
+from greenkd.records import Source, open_file
 
 
 def record_reading(meter: Meter, path: Path, seconds: float) -> None:
@@ -23,7 +24,8 @@ def record_reading(meter: Meter, path: Path, seconds: float) -> None:
     reading = meter.snapshot()
 
     line = {"seconds": seconds} | {part: reading.part(part).joules for part in PARTS}
-    with path.open("a", encoding="utf-8") as file:
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from greenkd.errors import ConfigError
-from greenkd.training.backend.threads import available_threads
+from greenkd.training.backend.threads import Threads, available_threads
 
 ParallelTrials = int | Literal["auto"]
 ParallelMode = Literal["auto", "processes", "lockstep"]
@@ -33,7 +33,9 @@ class Placement(NamedTuple):
         return len(self.devices)
 
 
-def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device) -> Placement:
+def place_trials(
+    parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device, threads: Threads = "auto"
+) -> Placement:
     """Divides trials: on CPUs among processes, on GPUs in lockstep, with a process for each GPU.
 
     Args:
@@ -41,12 +43,14 @@ def place_trials(parallel: ParallelTrials, mode: ParallelMode, trials: int, devi
         mode: `training.parallel_mode`.
         trials: How many the campaign has.
         device: Where the campaign's own process trains; `cuda` without a number stands for all GPUs there are.
+        threads: Of each training; `auto` may turn out as more than the one that is reckoned with here.
 
     Raises:
         ConfigError: Processes are asked for on a GPU that they would have to share.
     """
     if device.type == "cpu" and mode != "lockstep":
-        processes = min(available_threads() if parallel == "auto" else parallel, trials)
+        fitting = available_threads() // (1 if threads == "auto" else threads)
+        processes = min(fitting if parallel == "auto" else parallel, trials)
         return Placement(("cpu",) * max(processes, 1), 1)
 
     if mode == "processes" and parallel != 1:

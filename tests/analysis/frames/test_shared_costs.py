@@ -11,6 +11,7 @@ import analysis
 from greenkd.records import Costs, LedgerRow, Source
 from tests.analysis.plans import GRID, Plan, grid, stochastic
 from tests.analysis.sweeps import TEACHER_COSTS, write_campaign
+from tests.records.edits import edit_document
 from tests.records.test_metering import CODECARBON, JOULES, codecarbon, cpu_time
 
 # The campaign's own meter: 8 W at two CPU seconds a second, so 4 W per CPU second, and nothing by the clock.
@@ -32,8 +33,7 @@ def logits_joules(root: Path) -> tuple[float, str]:
 def write(root: Path, plan: Plan, **record: Any) -> Path:
     """Writes a campaign whose record is changed afterwards, as an earlier version wrote it."""
     folder = write_campaign(root, plan)
-    path = folder / "campaign.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | record))
+    edit_document(folder / "campaign.json", **record)
     return folder
 
 
@@ -104,10 +104,8 @@ CODECARBON_PLAN: dict[str, Any] = {
 
 def test_a_teacher_of_another_meter_is_converted_too(tmp_path: Path) -> None:
     folder = write_campaign(tmp_path, stochastic(0, **OWN))
-    path = folder / "campaign.json"
-    content = json.loads(path.read_text())
-    content["teacher_result"]["metered_by"] = OTHER
-    path.write_text(json.dumps(content))
+    teacher = json.loads((folder / "campaign.json").read_text())["teacher_result"]
+    edit_document(folder / "campaign.json", teacher_result=teacher | {"metered_by": OTHER})
 
     sweep = analysis.load(tmp_path)
     row = sweep.campaigns.iloc[0]

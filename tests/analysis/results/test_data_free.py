@@ -11,8 +11,7 @@ from analysis.frames.load import Sweep
 from analysis.results.data_free import choices
 from analysis.views.data_free import choice_tables, sheets
 from greenkd import records
-from greenkd.records import PoolRecord, Selected
-from greenkd.records.files import read_campaign, write_campaign
+from greenkd.records import PoolRecord, Selected, read_campaign, write_campaign
 from tests.analysis.plans import Plan, Trial, fixed, grid, stochastic
 from tests.analysis.sweeps import write_campaign as write_plan
 

@@ -1,7 +1,13 @@
 """Writers escape what records may hold."""
 
+import csv
+import io
+
+import pandas as pd
+import pytest
+
 from analysis.views.table import Table
-from analysis.views.writers import csv_escape, latex_escape, to_html, to_latex, to_markdown
+from analysis.views.writers import csv_escape, frame_to_csv, latex_escape, to_csv, to_html, to_latex, to_markdown
 
 NASTY = Table(
     title=r"<script>alert(1)</script> \input{/etc/passwd}",
@@ -29,7 +35,25 @@ def test_html_and_markdown_hold_no_markup_of_records() -> None:
     assert row.replace("\\|", "").count("|") == 3
 
 
-def test_spreadsheets_run_nothing() -> None:
-    assert csv_escape("=cmd()") == "'=cmd()"
-    assert csv_escape("+0.46") == "+0.46"
-    assert csv_escape("−0.46") == "−0.46"
+@pytest.mark.parametrize(
+    "name", ["=cmd()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "-x", "+", "-1e3(A1)"]
+)
+def test_spreadsheets_run_no_name(name: str) -> None:
+    assert csv_escape(name).startswith("'")
+    table = Table(title="", header=("strategy",), rows=((name,),))
+    assert next(csv.reader(to_csv(table).splitlines()[1:])) == [csv_escape(name)]
+
+
+@pytest.mark.parametrize(
+    "figure", ["+0.46", "-3", "-1,024.5", "-3 %", "+1.2e-05", "+0.12 (-0.30 to 0.54)", "-", "−0.46", "4"]
+)
+def test_figures_are_not_touched(figure: str) -> None:
+    assert csv_escape(figure) == figure
+
+
+def test_files_of_full_figures_escape_names_and_leave_numbers_alone() -> None:
+    frame = pd.DataFrame({"strategy": ["=1+1", "grid"], "gain": [-0.25, 1e-9], "seeds": [-1, 2]})
+    read = pd.read_csv(io.StringIO(frame_to_csv(frame)))
+    assert read["strategy"].tolist() == ["'=1+1", "grid"]
+    assert read["gain"].tolist() == [-0.25, 1e-9]
+    assert read["seeds"].tolist() == [-1, 2]

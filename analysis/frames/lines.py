@@ -1,0 +1,161 @@
+"""Reads files of lines as dictionaries: what was changed is left out, what a newer version wrote is named."""
+
+import dataclasses
+import enum
+import functools
+import types
+import typing
+from pathlib import Path
+from typing import Any, cast
+
+from analysis.frames.problem import Problem
+from greenkd import records
+from greenkd.records import SCHEMA_VERSION, RecordError
+from greenkd.records.checksum import KEY
+from greenkd.records.lines import parse_lines
+from greenkd.records.manifest import difference, read_manifest
+from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
+
+_CURE = "put a copy of the file back that is whole"
+
+
+def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Reads one file of lines as dictionaries with fields of its record class; an absent file has no lines.
+
+    A file that is not what was written is left out as a whole: sums that lack some of its lines would be too small.
+    Torn lines are skipped. Of lines that a newer version wrote, the fields count that this one knows. All of it is
+    added to `problems`.
+
+    Args:
+        path: The file.
+        row_type: The record class of its lines.
+        problems: Receives what is to be known about the file.
+    """
+    try:
+        objects, torn = _as_written(path)
+        names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
+        rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
+        _check_types(rows, row_type, path)
+    except RecordError as error:
+        problems.append(Problem(str(path), f"file left out: {error}"))
+        return []
+
+    if torn:
+        problems.append(Problem(str(path), f"{torn} torn line(s) skipped, a write that was cut off"))
+    note_newer(path.parent, max((fields["schema_version"] for _, fields in objects), default=0), problems)
+    _note_unknown_words(rows, row_type, path, problems)
+    return rows
+
+
+def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
+    """Names a folder, once, in which a newer version of greenkd has written.
+
+    Args:
+        folder: The folder.
+        version: Of the schema, of something that lies in it.
+        problems: Receives the note.
+    """
+    problem = Problem(
+        str(folder),
+        f"written by a newer greenkd (schema version {version}): read as far as this one, of version {SCHEMA_VERSION}, "
+        "understands it",
+    )
+    if version > SCHEMA_VERSION and problem not in problems:
+        problems.append(problem)
+
+
+def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
+    """Returns what stands on the lines of a file, with their numbers, and how many lines are torn.
+
+    Raises:
+        RecordError: It is a link, or not what was written.
+    """
+    content = records.read_bytes(path)
+    try:
+        manifest = read_manifest(path.parent)
+    except RecordError:  # a damaged one, which is named where its campaign is read
+        manifest = None
+
+    problem = None if manifest is None else difference(manifest.files, path.name, content)
+    if problem is not None:
+        raise RecordError(f"it {problem}; {_CURE}")
+
+    objects, torn, changed = parse_lines(content or b"")
+    if changed:
+        more = f", and {len(changed) - 1} more," if len(changed) > 1 else ""
+        raise RecordError(
+            f"line {changed[0][0]}{more} was changed since it was written: its checksum does not fit; {_CURE}"
+        )
+    return objects, len(torn)
+
+
+def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, Any]:
+    """Returns those fields of a line that its record class has, under their names of today.
+
+    Args:
+        fields: What stands on the line.
+        names: The names of the record class, and whether the field is needed.
+        where: The line's place, for messages.
+
+    Raises:
+        RecordError: It is no row of a version that can be read.
+    """
+    version = fields.get("schema_version") if isinstance(fields, dict) else None
+    if version not in READABLE_VERSIONS and not is_newer(version):
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {readable}")
+
+    # The usual row costs nothing more.
+    fields.pop(KEY, None)
+    if version == SCHEMA_VERSION and fields.keys() == names.keys():
+        return cast("dict[str, Any]", fields)
+
+    known = {name: value for name, value in upgrade(fields).items() if name in names}
+    lacking = [name for name, is_needed in names.items() if is_needed and name not in known]
+    if lacking:
+        raise RecordError(f"{where}: lacks {', '.join(lacking)}")
+    return known
+
+
+def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) -> None:
+    """Refuses rows whose values are not of the JSON types that their record class has, column by column.
+
+    Raises:
+        RecordError: A value is of another type.
+    """
+    for name, hint in typing.get_type_hints(row_type).items():
+        allowed = _json_types(hint)
+        found = {type(row[name]) for row in rows if name in row}
+        if not found <= allowed:
+            wrong = next(row[name] for row in rows if name in row and type(row[name]) not in allowed)
+            raise RecordError(
+                f"{path}: {name}: {wrong!r:.60} is none of {', '.join(sorted(t.__name__ for t in allowed))}"
+            )
+
+
+@functools.cache
+def _json_types(hint: Any) -> frozenset[type]:
+    """Returns the types that JSON gives to the values of an annotation."""
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        return frozenset().union(*map(_json_types, typing.get_args(hint)))
+    if origin is tuple:
+        return frozenset({list})
+    if origin is dict or dataclasses.is_dataclass(hint):
+        return frozenset({dict})
+    if hint in (int, float):
+        return frozenset({int, float})
+    return frozenset({str if issubclass(hint, enum.Enum) else hint})
+
+
+def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
+    """Names values that this version has no word for: a phase, a status, the source of a number."""
+    for name, hint in typing.get_type_hints(row_type).items():
+        if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
+            continue
+
+        values = [row[name] for row in rows]
+        for value in sorted(set(values) - set(hint)):
+            count = values.count(value)
+            note = f"{name} {value!r} is not known to this greenkd: {count} line(s) count in no total of a {name}"
+            problems.append(Problem(str(path), note))

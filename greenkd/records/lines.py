@@ -1,0 +1,131 @@
+"""Reading and writing files of lines: lines are only ever appended, each in one write, each with its checksum."""
+
+import dataclasses
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pydantic_core
+
+from greenkd.records.checksum import KEY, CheckResult, verify, with_check
+from greenkd.records.files import not_written, open_file, read_bytes
+from greenkd.records.json_text import json_bytes
+from greenkd.records.ledger import LedgerRow
+from greenkd.records.sweep import BlockRow, ProcessRow
+from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
+from greenkd.records.validation import validated
+
+AnyRow = LedgerRow | EpochRow | StepsRow | TrialRow | CorrectnessRow | BlockRow | ProcessRow
+Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, CorrectnessRow, BlockRow, ProcessRow)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines(Generic[Row]):
+    """The rows of a file, and the lines that could not be read.
+
+    Attributes:
+        rows: The rows, in the order of the file.
+        torn: Lines that are no JSON, as they are when a write is cut off.
+        changed: Lines that are not what was written: their checksum says so.
+    """
+
+    rows: list[Row]
+    torn: list[str]
+    changed: list[str] = dataclasses.field(default_factory=list)
+
+
+def append_row(path: Path, row: AnyRow) -> None:
+    """Appends one line in one write, so that lines of several processes never mix.
+
+    Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
+
+    Raises:
+        StorageError: The line is not on disk.
+    """
+    line = with_check(json_bytes(dataclasses.asdict(row))) + b"\n"
+
+    try:
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # the rest would not fit either
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
+    """Reads a `.jsonl` file; a missing file has no rows.
+
+    Raises:
+        RecordError: A whole line is of an unknown schema version, or not a row of this kind.
+    """
+    content = read_bytes(path)
+    return Lines([], []) if content is None else parse_rows(content, kind, path)
+
+
+def parse_rows(content: bytes, kind: type[Row], path: Path) -> Lines[Row]:
+    """Reads lines of a `.jsonl` file.
+
+    Args:
+        content: Some of its lines.
+        kind: What they are.
+        path: The file, for messages.
+
+    Raises:
+        RecordError: As for `read_rows`.
+    """
+    objects, torn, changed = parse_lines(content)
+    rows = [validated(kind, fields, f"{path}:{number}") for number, fields in objects]
+    return Lines(rows, torn, [text for _, text in changed])
+
+
+def parse_lines(content: bytes) -> tuple[list[tuple[int, Any]], list[str], list[tuple[int, str]]]:
+    """Takes lines apart, without holding them against a schema.
+
+    Args:
+        content: Some lines of a `.jsonl` file.
+
+    Returns:
+        What stands on the whole lines, with the lines' numbers; the torn lines; and those that are not what was
+        written, with their numbers.
+    """
+    objects: list[tuple[int, Any]] = []
+    torn: list[str] = []
+    changed: list[tuple[int, str]] = []
+
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        result = verify(line)
+        if result is CheckResult.CHANGED:
+            changed.append((number, line.decode(errors="replace")))
+            continue
+
+        try:
+            fields = _loads(line)
+        except ValueError:
+            torn.append(line.decode(errors="replace"))
+            continue
+
+        # A checksum that does not stand where we put it: another program has written the line anew.
+        if result is CheckResult.WITHOUT and isinstance(fields, dict) and KEY in fields:
+            changed.append((number, line.decode(errors="replace")))
+        else:
+            objects.append((number, fields))
+    return objects, torn, changed
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(line)  # fast, but refuses half of a surrogate pair
+    except ValueError:
+        return json.loads(line)
