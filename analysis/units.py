@@ -43,6 +43,11 @@ def fixed(value: float, digits: int = 2) -> str:
     return MISSING if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def mean_sd(mean: float, sd: float, digits: int = 2) -> str:
+    """Returns mean ± standard deviation; the latter only where there is one."""
+    return fixed(mean, digits) if math.isnan(sd) else f"{fixed(mean, digits)} ± {fixed(sd, digits)}"
+
+
 def percent(value: float, digits: int = 2) -> str:
     """Returns a fraction as per cent, without the sign."""
     return fixed(100 * value, digits)

@@ -82,7 +82,7 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "tau_source": record.tau_source,
         "metric": record.metric,
         "val_score": _number(val_score),
-        "test_score": _number(record.test_score),
+        **_test_of(record, number),
         **_networks(record),
         **_costs("teacher", record.teacher_result.costs if record.teacher_result else None),
         **_costs("logits", record.logits_costs),
@@ -91,6 +91,16 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "selection": record.selection,
         "processor": " + ".join(filter(None, (record.environment.cpu, record.environment.gpu))),
         "message": record.message or "",
+    }
+
+
+def _test_of(record: CampaignRecord, chosen: float | None) -> dict[str, float]:
+    """Returns what the test of the chosen trial says."""
+    test = next((test for test in record.tests if test.trial == chosen), None)
+    return {
+        "test_score": _number(record.test_score),
+        "test_loss": _number(test.loss if test else None),
+        "test_calibration_error": _number(test.calibration_error if test else None),
     }
 
 

@@ -34,6 +34,13 @@ _SETTING_TEXT = {
     "setting_id": "hash of everything but strategy and seed: rows that share it may be compared",
 }
 
+# What else the test of the chosen trial says.
+_ENDPOINTS = {
+    "test_loss": "its loss on the test set; cross-entropy in nats for classification",
+    "test_calibration_error": "its expected calibration error there, 15 bins, fraction; NaN where a task has none",
+}
+TEST_MEASURES = ("test_score", *_ENDPOINTS)
+
 CAMPAIGNS = {
     "campaign": "number of the campaign in this load; the key of the other frames",
     "folder": "the campaign's folder",
@@ -56,6 +63,7 @@ CAMPAIGNS = {
     "metric": "what every score of the campaign is: accuracy for classification",
     "val_score": "its validation score, fraction",
     "test_score": "its test score, fraction; NaN until the test set was opened",
+    **_ENDPOINTS,
     "student_parameters": "number of the student's parameters",
     "student_forward_flops_per_image": "forward FLOPs of the student per image",
     "teacher_key": "content hash of the teacher",
@@ -94,7 +102,8 @@ TRIALS = {
     "val_loss": "cross-entropy at the last epoch",
     "train_loss": "at the last epoch",
     "test_score": "of complete trials, opened after the choice; fraction",
-    "test_loss": "of complete trials, likewise; cross-entropy for classification",
+    "test_loss": "of complete trials, likewise; cross-entropy in nats for classification",
+    "test_calibration_error": "of complete trials, likewise; expected calibration error, 15 bins, fraction",
     **_COSTS,
     "started_at": "ISO 8601, UTC",
     "cause": "why it failed, was pruned or interrupted",
@@ -172,6 +181,7 @@ RUNS = {
     "metric": "what the scores are: accuracy for classification",
     "val_score": "its validation score, fraction",
     "test_score": "its test score, fraction",
+    **_ENDPOINTS,
     **_prefixed("tuning", "choosing τ by this strategy"),
     **_prefixed("startup", "starting the processes that did it (no part of tuning)"),
     **_prefixed("final", "the one training that was picked"),

@@ -57,8 +57,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     was_killed = frame["status"].isna()
     frame.loc[was_killed, "status"] = KILLED
 
-    for name in ("score", "loss"):
-        frame[f"test_{name}"] = _of_tests(name, frame, campaign_records)
+    for name in columns.TEST_MEASURES:
+        frame[name] = _of_tests(name.removeprefix("test_"), frame, campaign_records)
     frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
     frame["as_configured"] = [
         is_as_configured(params, campaign_records[campaign].searched)
@@ -70,11 +70,12 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
 
 
 def _of_tests(name: str, frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
-    """Returns the test score or loss of each attempt. The weights of a trial are those of its complete attempt."""
+    """Returns one measure of the test of each attempt. The weights of a trial are those of its complete attempt."""
     values = {
-        (campaign, test.trial): float(getattr(test, name))
+        (campaign, test.trial): float(value)
         for campaign, record in campaign_records.items()
         for test in record.tests
+        if (value := getattr(test, name)) is not None
     }
     return [
         values.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan

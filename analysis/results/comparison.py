@@ -11,6 +11,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison_notes import setting_notes
+from analysis.results.held_fixed import held_fixed, note_on_shared
 from analysis.results.paired_tests import ratio_of_means
 from analysis.results.strategy_runs import strategy_runs
 from greenkd.records import StrategyKind
@@ -66,7 +67,9 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
             rows.append(row | _multiples(seeds, reference_runs, mix_meters=mix_meters) | _how_made(seeds))
 
         setting_id = dict(zip(columns.SETTING, key, strict=True))["setting_id"]
+        numbers = {number for campaigns in setting["campaigns"] for number in campaigns}
         notes[setting_id] = setting_notes(setting, references, baseline=baseline, mix_meters=mix_meters)
+        notes[setting_id] += note_on_shared(setting, held_fixed(sweep, numbers))
 
     return Comparison(pd.DataFrame(rows), runs, notes, sweep)
 
@@ -101,7 +104,7 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
         "metric": first["metric"],
     }
 
-    for name in ("val_score", "test_score"):
+    for name in ("val_score", *columns.TEST_MEASURES):
         known = [run[name] for run in runs if not math.isnan(run[name])]
         row[f"{name}_mean"] = statistics.fmean(known) if known else math.nan
         row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan

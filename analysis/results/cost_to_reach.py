@@ -18,6 +18,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.selection import best_first
+from analysis.results.run_rows import part_costs
 from greenkd.records import StrategyKind
 
 Floats = NDArray[np.float64]
@@ -98,9 +99,24 @@ def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
     totals = attempts[_COSTS].sum(skipna=False).to_dict()
     curve = _curve_as_run(trials, attempts) if run["kind"] in _IN_ORDER else _expected_curve(trials, totals)
 
-    # What the run paid besides its trials was paid before the first of them.
-    before = {name: run[f"tuning_{name}"] - totals[name] for name in _COSTS}
-    return curve.assign(**{name: curve[name] + before[name] for name in _COSTS})
+    # The teacher's logits of a restart are paid with it, as none of the others can use them.
+    logits = _logits_by_trial(sweep, run, trials)
+    with_trials = {name: logits[name] * curve["k"] / len(trials) for name in _COSTS}
+
+    # What else the run paid besides its trials was paid before the first of them.
+    before = {name: run[f"tuning_{name}"] - totals[name] - logits[name] for name in _COSTS}
+    return curve.assign(**{name: curve[name] + before[name] + with_trials[name] for name in _COSTS})
+
+
+def _logits_by_trial(sweep: Sweep, run: dict[str, Any], trials: pd.DataFrame) -> dict[str, float]:
+    """Returns what the logits cost that are paid trial by trial: those of restarts, which have seeds of their own."""
+    restarts = {(params or {}).get("restart") for params in trials["params"]}
+    if run["origin"] != "campaign" or len(restarts) < 2:
+        return dict.fromkeys(_COSTS, 0.0)
+
+    (campaign,) = run["campaigns"]
+    of_campaign = sweep.campaigns.set_index("campaign").loc[campaign]
+    return part_costs({str(name): value for name, value in of_campaign.items()}, "logits")
 
 
 def _expected_curve(trials: pd.DataFrame, totals: dict[Any, float]) -> pd.DataFrame:

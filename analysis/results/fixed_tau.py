@@ -69,7 +69,8 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
 
     # What would be chosen, had the members been trials of one campaign.
     choice: dict[str, Any] = {"trial": math.nan, "chosen_tau": math.nan, "chosen_params": None}
-    choice |= {"val_score": math.nan, "test_score": math.nan, **final_costs(costs, math.nan, math.nan)}
+    choice |= dict.fromkeys(("val_score", *columns.TEST_MEASURES), math.nan)
+    choice |= final_costs(costs, math.nan, math.nan)
     best = select_trial(attempts)
     if best is not None:
         campaign = members.set_index("campaign").loc[best["campaign"]]
@@ -78,7 +79,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
             "chosen_tau": float(best["tau"]),
             "chosen_params": best["params"],
             "val_score": float(best["val_score"]),
-            "test_score": float(campaign["test_score"]),
+            **{name: float(campaign[name]) for name in columns.TEST_MEASURES},
             **final_costs(costs, best["campaign"], best["trial"]),
         }
 
@@ -190,7 +191,7 @@ def _control_run(
         "searched": {},
         "tau_source": None,
         "val_score": trial["val_score"],
-        "test_score": trial["test_score"],
+        **{name: trial[name] for name in columns.TEST_MEASURES},
         **{f"tuning_{name}": final[f"final_{name}"] + once[name] + overhead[name] for name in columns.COST_COLUMNS},
         **startup_costs(campaign),
         **final,

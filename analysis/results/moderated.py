@@ -10,12 +10,13 @@ the prior variance, weighted by their degrees of freedom, and the t statistic th
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import special, stats
 
 FloatArray = NDArray[np.float64]
 
 _SMALLEST_SHARE = 1e-5  # of the median variance; limma's guard against variances of exactly zero
 _NEWTON_STEPS = 50
+_CONTRADICTED = 0.1  # chance of so large a variance, below which the prior is believed less
 
 
 def moderated_variance(own: ArrayLike, own_df: ArrayLike, prior: ArrayLike, prior_df: ArrayLike) -> FloatArray:
@@ -30,6 +31,28 @@ def moderated_variance(own: ArrayLike, own_df: ArrayLike, prior: ArrayLike, prio
     own_weight, prior_weight = np.asarray(own_df, dtype=np.float64), np.asarray(prior_df, dtype=np.float64)
     total = prior_weight * np.asarray(prior, dtype=np.float64) + own_weight * np.asarray(own, dtype=np.float64)
     return np.asarray(total / (prior_weight + own_weight))
+
+
+def believed_degrees_of_freedom(own: ArrayLike, own_df: ArrayLike, prior: ArrayLike, prior_df: ArrayLike) -> FloatArray:
+    """How many degrees of freedom a prior is worth for a variance that may contradict it.
+
+    A variance that lies far above the prior is of another kind of noise, and is not to be drawn down to it (Phipson,
+    Lee, Majewski, Alexander and Smyth 2016, "Robust hyperparameter estimation protects against hypervariable genes",
+    Ann. Appl. Stat. 10(2)): where chance lets one in ten lie so high or fewer, the prior loses its worth in proportion.
+
+    Args:
+        own: The variance that the values themselves have.
+        own_df: Its degrees of freedom.
+        prior: The prior variance.
+        prior_df: How many degrees of freedom the prior is worth where nothing contradicts it.
+    """
+    values, expected = np.asarray(own, dtype=np.float64), np.asarray(prior, dtype=np.float64)
+    nothing_expected = np.where(values > 0, np.inf, 0.0)
+    ratio = np.where(expected > 0, values / np.where(expected > 0, expected, 1.0), nothing_expected)
+
+    degrees = np.asarray(own_df, dtype=np.float64)
+    chance = stats.chi2.sf(degrees * ratio, degrees)
+    return np.asarray(np.asarray(prior_df, dtype=np.float64) * np.minimum(chance / _CONTRADICTED, 1.0))
 
 
 def prior_degrees_of_freedom(variances: ArrayLike, df: float) -> FloatArray:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.results.comparison import Comparison
+from analysis.results.held_fixed import held_fixed
 from analysis.results.tau_response import CONTROL_TAU, TauResponse, tau_response
 from analysis.results.verdict_words import place
 from greenkd.records import StrategyKind, TrialStatus
@@ -99,13 +100,12 @@ def responses(comparison: Comparison) -> list[SettingResponse]:
             continue
 
         numbers = tuple(sorted(int(number) for number in setting["campaign"].unique()))
-        held_fixed = [sweep.records[number].held_fixed for number in numbers]
         found.append(
             SettingResponse(
                 setting=key,
                 score=_endpoint("test_score", setting),
                 loss=_endpoint("test_loss", setting) if setting["test_loss"].notna().all() else None,
-                held_fixed=tuple(name for name in held_fixed[0] if all(name in names for names in held_fixed)),
+                held_fixed=held_fixed(sweep, numbers),
                 campaigns=numbers,
             )
         )

@@ -23,12 +23,14 @@ class SearchArrays:
         test: Test scores.
         taus: τ of each trial; None where trials are not told apart by one τ.
         chosen: Column of the chosen trial, shape (seeds,).
+        trainings: Campaign and trial of each cell that has one, by its column, seed by seed.
     """
 
     validation: FloatArray
     test: FloatArray
     taus: FloatArray | None
     chosen: NDArray[np.intp]
+    trainings: tuple[dict[int, tuple[int, int]], ...]
 
     @property
     def shows_noise(self) -> bool:
@@ -69,6 +71,10 @@ def search_arrays(runs: pd.DataFrame, trials: pd.DataFrame) -> SearchArrays:
         test=100 * _in_columns(of_seeds, places, "test_score", count),
         taus=_usable_taus(taus, of_seeds),
         chosen=np.array(chosen, dtype=np.intp),
+        trainings=tuple(
+            dict(zip(place.tolist(), zip(frame["campaign"], frame["trial"], strict=True), strict=True))
+            for frame, place in zip(of_seeds, places, strict=True)
+        ),
     )
 
 

@@ -100,7 +100,7 @@ def _campaign_runs(
             "killed": int((attempts["status"] == KILLED).sum()),
             "complete": row["status"] == CampaignStatus.DONE and not math.isnan(row["test_score"]),
             **{name: row[name] for name in ("chosen_tau", "chosen_params", "searched", "tau_source")},
-            **{name: row[name] for name in ("val_score", "test_score")},
+            **{name: row[name] for name in ("val_score", *columns.TEST_MEASURES)},
             **{f"tuning_{name}": row[f"tuning_{name}"] for name in columns.COST_COLUMNS},
             **startup_costs(row),
             **final_costs(costs, row["campaign"], row["chosen_trial"]),

@@ -2,8 +2,9 @@
 
 The margin is the smallest gain in the score that the reader would pay for. A strategy is *worth it* over a cheaper one
 if its gain's interval lies above the margin, *not worth it* if it lies below (the cheaper one is not inferior by the
-margin), and otherwise these seeds *cannot tell*. Between stochastic and fixed τ, which cost one training each, the
-words are *better* and *no better* (by the margin). Where every training gave the same score they are *equal*.
+margin), and otherwise these seeds *cannot tell*. Between strategies that cost as many trainings, as stochastic and
+fixed τ do, or a grid and as many restarts at one τ, the words are *better* and *no better* (by the margin). Where every
+training gave the same score they are *equal*.
 
 The gain and its interval are those of `search_gain`, at the level that `sequential_looks` leaves to this look. A
 setting's first verdict is its primary one and has the full level. Its others share one more level by Holm's procedure,
@@ -16,12 +17,14 @@ import math
 from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.results.comparison import Comparison
+from analysis.results.image_crossing import Crossed, crossed_interval
+from analysis.results.pair_gains import PairGain, gains_of_pairs
 from analysis.results.paired_tests import Paired, paired
 from analysis.results.search_gain import Gain
 from analysis.results.sequential_looks import ALPHA, SeedRange, nominal_level, seeds_to_decide
 from analysis.results.verdict_costs import ExtraCosts, extra_costs
 from analysis.results.verdict_levels import earlier_looks, levels_of, p_values_of
-from analysis.results.verdict_pairs import Pair, gains_of_pairs, pairs_of_setting
+from analysis.results.verdict_pairs import Pair, pairs_of_setting
 from analysis.results.verdict_words import (
     BETTER,
     CANNOT_TELL,
@@ -48,9 +51,12 @@ class Verdict:
         control: Label of the strategy that it is held against.
         metric: What the test score is.
         primary: Whether it is the setting's primary verdict; the others share a level.
-        same_cost: Whether both strategies cost one training.
+        same_cost: Whether both strategies cost as many trainings.
         choice: What the strategy does at its cost, such as `choosing τ from 19 values (grid)`.
+        control_choice: What the control does; its label where it is one training.
         gain: The gain and its standard error.
+        crossed: Its interval for other seeds and other test images; None where it is not on record which images were
+            right.
         paired: The plain tests of the chosen trials' gains, seed by seed.
         margin: Smallest gain that is worth paying for, percentage points.
         p_worth: One-sided p value of the gain exceeding the margin.
@@ -72,7 +78,9 @@ class Verdict:
     primary: bool
     same_cost: bool
     choice: str
+    control_choice: str
     gain: Gain
+    crossed: Crossed | None
     paired: Paired
     margin: float
     p_worth: float
@@ -120,7 +128,8 @@ class Verdict:
 
         # What it took.
         if self.same_cost:
-            deed = f"{strategy} in place of {control}{f' ({self.costs.words})' if self.costs.words else ''}"
+            instead = strategy if self.control_choice == control else self.choice
+            deed = f"{instead} in place of {self.control_choice}{f' ({self.costs.words})' if self.costs.words else ''}"
             verb = "changed"
         else:
             deed = choice_in_words(
@@ -144,6 +153,7 @@ class Verdict:
             control=control,
             spread=bool(self.gain.standard_error != 0),
             earlier=self.looks,
+            crossed=(self.crossed.low, self.crossed.high) if self.primary and self.crossed else None,
         )
         answer = f"the margin you set is {self.margin:g}: {self.decision}{self._what_would_tell()}"
         return f"{subject}: {deed} {verb} test {self.metric} by {gain}; {answer}."
@@ -166,7 +176,7 @@ def verdicts(
     alpha: float = ALPHA,
     mix_meters: bool = False,
 ) -> list[Verdict]:
-    """Judges every searching strategy against the baseline and against fixed τ, and the baseline against fixed τ.
+    """Judges searches against the baseline, fixed τ and restarts at one τ, and the baseline against fixed τ.
 
     Args:
         comparison: What `compare` made.
@@ -179,7 +189,8 @@ def verdicts(
     judged = []
     for key, setting in groups(comparison.runs, columns.SETTING):
         pairs = pairs_of_setting(key, setting, comparison.sweep.trials, baseline)
-        gains = gains_of_pairs(pairs, setting)
+        gains_and_images = gains_of_pairs(pairs, setting, comparison.sweep.correct)
+        gains = [pair.gain for pair in gains_and_images]
 
         tests = [paired(pair.gains, margin) for pair in pairs]
         p_values = [p_values_of(gain, test, margin) for gain, test in zip(gains, tests, strict=True)]
@@ -194,10 +205,11 @@ def verdicts(
             judged.append(
                 _verdict(
                     pair,
-                    gains[number],
+                    gains_and_images[number],
                     tests[number],
                     p_values[number],
                     looks[number],
+                    alone[number],
                     levels[number],
                     primary=number == 0,
                     margin=margin,
@@ -210,16 +222,18 @@ def verdicts(
 
 def _verdict(
     pair: Pair,
-    gain: Gain,
+    pair_gain: PairGain,
     tests: Paired,
     p_values: tuple[float, float],
     looks: tuple[int, ...],
+    alone: float,
     levels: tuple[float, float],
     *,
     primary: bool,
     margin: float,
     mix_meters: bool,
 ) -> Verdict:
+    gain, on_images = pair_gain.gain, pair_gain.on_images
     low, high = float(gain.value), float(gain.value)
     if gain.standard_error != 0:
         low, high = float(gain.interval(levels[0])[0]), float(gain.interval(levels[1])[1])
@@ -227,7 +241,9 @@ def _verdict(
 
     seed_range = None
     if decision == CANNOT_TELL and gain.standard_error > 0:
-        seed_range = seeds_to_decide(float(gain.value) - margin, float(gain.standard_error), gain.seeds, looks)
+        distance = float(gain.value) - margin
+        share = (levels[0] if distance > 0 else levels[1]) / alone if alone > 0 else 1.0
+        seed_range = seeds_to_decide(distance, float(gain.standard_error), gain.seeds, looks, share=share)
 
     return Verdict(
         setting=pair.setting,
@@ -237,7 +253,9 @@ def _verdict(
         primary=primary,
         same_cost=pair.same_cost,
         choice=pair.choice,
+        control_choice=pair.control_choice,
         gain=gain,
+        crossed=None if on_images is None else crossed_interval(gain, on_images, levels),
         paired=tests,
         margin=margin,
         p_worth=p_values[0],

@@ -1,14 +1,12 @@
-"""Which strategies are held against which, and what each gains over the other."""
+"""Which strategies are held against which."""
 
 import dataclasses
-import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.results.search_arrays import SearchArrays, search_arrays
-from analysis.results.search_gain import Gain, SearchValue, gain_of_search, paired_gain, search_value
 from analysis.results.verdict_words import plain
 from greenkd.records import StrategyKind, TrialStatus
 
@@ -28,7 +26,7 @@ class Pair:
         metric: What the test score is.
         seeds: The runs of the seeds that both have: columns of the runs frame, the control's with the suffix _control.
         further: Test scores of the control at seeds that the strategy lacks, fractions.
-        same_cost: Whether both cost one training.
+        same_cost: Whether both cost as many trainings.
         trials: The setting's complete trials.
     """
 
@@ -52,12 +50,34 @@ class Pair:
         return 100 * self.seeds["test_score_control"].to_numpy(dtype=np.float64)
 
     @property
+    def control_runs(self) -> pd.DataFrame:
+        """The control's runs at the seeds that both have."""
+        names = [name for name in self.seeds.columns if name.endswith("_control")]
+        return self.seeds[names].rename(columns=lambda name: name.removesuffix("_control"))
+
+    @property
+    def control_chooses(self) -> bool:
+        """Whether the control is the best of several trainings too; a control that is one of a grid's is not."""
+        return not self.seeds.empty and self.seeds["planned_trials_control"].max() > 1
+
+    @property
     def choice(self) -> str:
         """What the strategy does at its cost, within a sentence."""
         kind = None if self.seeds.empty else self.seeds["kind"].iloc[0]
-        strategy, trained = plain(self.strategy), self._trained
         searched = {} if self.seeds.empty else self.seeds["searched"].iloc[0]
+        return self._choice(plain(self.strategy), kind, searched, self._trained(self.seeds))
 
+    @property
+    def control_choice(self) -> str:
+        """What the control does at its cost, within a sentence; its label where it is one training."""
+        if not self.control_chooses:
+            return plain(self.control)
+        runs = self.control_runs
+        first = runs.iloc[0]
+        return self._choice(plain(self.control), first["kind"], first["searched"], self._trained(runs))
+
+    @staticmethod
+    def _choice(strategy: str, kind: object, searched: Collection[str], trained: pd.DataFrame) -> str:
         if searched and trained["trial"].nunique() > 1:
             *others, last = searched
             what, name = f"{', '.join(('τ', *others))} and {last}", strategy.partition(" τ ×")[0]
@@ -80,7 +100,7 @@ class Pair:
             for numbers, score in zip(self.seeds["campaigns"], self.seeds["test_score_control"], strict=True)
             for number in numbers
         }
-        trained = self._trained
+        trained = self._trained(self.seeds)
         differences = (trained["test_score"] - trained["campaign"].map(control)).dropna()
         chosen = self.seeds["test_score"] - self.seeds["test_score_control"]
         return len(chosen) > 0 and bool((pd.concat([differences, chosen]).abs() < _EQUAL_WITHIN).all())
@@ -91,15 +111,16 @@ class Pair:
         names = ("campaigns", "campaigns_control")
         return tuple(sorted({number for name in names for numbers in self.seeds[name] for number in numbers}))
 
-    @property
-    def _trained(self) -> pd.DataFrame:
-        """The strategy's complete trials at the seeds that both have."""
-        numbers = {number for numbers in self.seeds["campaigns"] for number in numbers}
+    def _trained(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Returns the complete trials of some runs."""
+        numbers = {number for numbers in runs["campaigns"] for number in numbers}
         return self.trials[self.trials["campaign"].isin(numbers)]
 
 
 def pairs_of_setting(key: tuple[str, ...], setting: pd.DataFrame, trials: pd.DataFrame, baseline: str) -> list[Pair]:
-    """Returns searching strategies over what costs one training, then the latter over each other.
+    """Returns searching strategies over what costs one training, then over restarts, then the cheap over each other.
+
+    Restarts are what choosing the best of k trainings buys without τ: a search over them says what τ adds to that.
 
     Args:
         key: The setting.
@@ -111,9 +132,13 @@ def pairs_of_setting(key: tuple[str, ...], setting: pd.DataFrame, trials: pd.Dat
     fixed = list(labels.loc[labels["kind"] == StrategyKind.FIXED, "strategy"])
     cheap = list(labels.loc[(labels["strategy"] == baseline) | (labels["kind"] == baseline), "strategy"])
     cheap = [label for label in cheap if label not in fixed]
-    searching = [label for label in labels["strategy"] if label not in (*fixed, *cheap)]
+    restarts = list(labels.loc[labels["kind"] == StrategyKind.RESTARTS, "strategy"])
+    restarts = [label for label in restarts if label not in cheap]
+    searching = [label for label in labels["strategy"] if label not in (*fixed, *cheap, *restarts)]
 
-    names = [(strategy, control, False) for strategy in searching for control in (*cheap, *fixed)]
+    planned = dict(zip(labels["strategy"], labels["planned_trials"], strict=True))
+    names = [(strategy, control, False) for strategy in (*searching, *restarts) for control in (*cheap, *fixed)]
+    names += [(search, control, planned[search] == planned[control]) for search in searching for control in restarts]
     names += [(strategy, control, True) for strategy in cheap for control in fixed]
 
     complete = trials[trials["status"] == TrialStatus.COMPLETE]
@@ -137,58 +162,3 @@ def _pair(
         same_cost=same_cost,
         trials=trials,
     )
-
-
-def gains_of_pairs(pairs: list[Pair], setting: pd.DataFrame) -> list[Gain]:
-    """Returns what each pair's strategy gains over its control.
-
-    Strategies of one trial per seed show no noise of their own; the setting's grid, where it has one, tells what noise
-    is to be expected of them.
-
-    Args:
-        pairs: What `pairs_of_setting` returned.
-        setting: The setting's rows of the runs frame.
-    """
-    noise = _noise_of_grid(setting, pairs[0].trials) if pairs else None
-    return [_gain(pair, noise) for pair in pairs]
-
-
-def _gain(pair: Pair, noise: SearchValue | None) -> Gain:
-    differences = np.array(pair.gains, dtype=np.float64)
-    if not len(differences):
-        return _no_gain()
-
-    # A search shows its own noise.
-    if not pair.same_cost and len(differences) > 1:
-        arrays = search_arrays(pair.seeds, pair.trials)
-        if arrays.shows_noise:
-            return gain_of_search(_value(arrays), pair.other, 100 * pair.further)
-
-    if noise is None:
-        return paired_gain(differences, np.asarray(0.0), 0.0)
-    expected = 2 * noise.training_variance
-    least = np.where(noise.collapses, expected, 0.0)
-    return paired_gain(differences, expected, noise.prior_df, least_variance=least)
-
-
-def _noise_of_grid(setting: pd.DataFrame, trials: pd.DataFrame) -> SearchValue | None:
-    """Returns what the setting's first grid of two seeds or more shows; None where there is none."""
-    grids = setting[(setting["kind"] == StrategyKind.GRID) & setting["test_score"].notna()]
-
-    for label in grids["strategy"].unique():
-        arrays = search_arrays(grids[grids["strategy"] == label], trials)
-        if len(arrays.chosen) > 1 and arrays.shows_noise:
-            return _value(arrays)
-    return None
-
-
-def _value(arrays: SearchArrays) -> SearchValue:
-    return search_value(arrays.validation, arrays.test, taus=arrays.taus, chosen=arrays.chosen)
-
-
-def _no_gain() -> Gain:
-    nothing = np.asarray(math.nan)
-    return Gain(
-        value=nothing, standard_error=nothing, df=nothing, seeds=0, further_seeds=0,
-        own_variance=nothing, prior_variance=nothing, prior_df=nothing,
-    )  # fmt: skip

@@ -69,6 +69,7 @@ def gain_in_words(
     control: str,
     spread: bool,
     earlier: Sequence[int],
+    crossed: tuple[float, float] | None = None,
 ) -> str:
     """Returns a gain and what it rests on.
 
@@ -81,6 +82,7 @@ def gain_in_words(
         control: Label of the control.
         spread: Whether seeds differ at all; without any spread there is no interval.
         earlier: Seeds at earlier looks.
+        crossed: The interval's ends for other seeds and other test images, where they are to be told.
     """
     if seeds == 1:
         return f"{signed(value)} points in one seed"
@@ -90,4 +92,5 @@ def gain_in_words(
     more = f" and {further} of {control} alone" if further else ""
     if math.isinf(high):
         return f"{signed(value)} points ({seeds} seeds{more}; the looks that were planned are spent)"
-    return f"{signed(value)} points ({interval(low, high)}, {seeds} seeds{more}, {look_in_words(earlier)})"
+    images = f"; {interval(*crossed)} with other test images too" if crossed else ""
+    return f"{signed(value)} points ({interval(low, high)}, {seeds} seeds{more}, {look_in_words(earlier)}{images})"

@@ -65,6 +65,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         *(Column(f"chosen\n{key}", [_values(row, key) for row in rows], words=True) for key in searched),
         Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=5),
         Column(f"test {words.header}", _mean_sd(rows, "test_score", words)),
+        *_endpoint_columns(rows, words),
     ]
 
     # What was paid: costs, then multiples of other strategies' costs. Start-up stands by itself and in no multiple.
@@ -86,6 +87,19 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         notes=_notes(comparison, runs, basis, sweep.pricing.price),
         anchors=[_folders(sweep, runs, row) for row in rows],
     )
+
+
+def _endpoint_columns(rows: list[dict[str, Any]], words: MetricWords) -> list[Column]:
+    """Returns what else the test says, where it is on record: the loss, and how well confidence fits accuracy."""
+    shown = []
+    for name, header, scale, digits in (
+        ("test_loss", f"test {words.loss_header}", 1.0, 3),
+        ("test_calibration_error", "ECE %", 100.0, 2),
+    ):
+        values = [(scale * row[f"{name}_mean"], scale * row[f"{name}_sd"]) for row in rows]
+        if not all(math.isnan(mean) for mean, _ in values):
+            shown.append(Column(header, [units.mean_sd(mean, sd, digits) for mean, sd in values], leaves=5))
+    return shown
 
 
 def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int]) -> list[Column]:
@@ -208,6 +222,11 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
         notes.append(
             "images: making what the students see, once for each strategy as if it had been run alone; in all costs "
             "and multiples but the last, which is without it"
+        )
+
+    if runs["test_calibration_error"].notna().any():
+        notes.append(
+            "ECE: expected calibration error of the test set (Guo et al. 2017), 15 bins of equal width; lower is better"
         )
 
     teachers = _teachers(runs)

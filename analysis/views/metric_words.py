@@ -4,7 +4,6 @@ Records and frames name the metric of a campaign and hold fractions in [0, 1]. H
 """
 
 import dataclasses
-import math
 from collections.abc import Iterable
 
 from analysis import units
@@ -21,6 +20,7 @@ class MetricWords:
         short: Its name in the header of a narrow column.
         unit: What is printed behind a value.
         scale: What a recorded value is multiplied by to be in that unit.
+        loss: Name of the task's loss within a sentence, and its unit.
     """
 
     name: str
@@ -29,11 +29,17 @@ class MetricWords:
     short: str
     unit: str = "%"
     scale: float = 100.0
+    loss: tuple[str, str] = ("loss", "")
 
     @property
     def header(self) -> str:
         """Name and unit, for the header of a narrow column."""
         return f"{self.short} {self.unit}"
+
+    @property
+    def loss_header(self) -> str:
+        """The loss and its unit, for the header of a narrow column."""
+        return " ".join(filter(None, self.loss))
 
     @property
     def axis(self) -> str:
@@ -51,11 +57,13 @@ class MetricWords:
 
     def mean_sd(self, mean: float, sd: float) -> str:
         """Returns mean ± standard deviation in the unit; the latter only where there is one."""
-        return self.text(mean) if math.isnan(sd) else f"{self.text(mean)} ± {self.text(sd)}"
+        return units.mean_sd(self.scale * mean, self.scale * sd)
 
 
 _WORDS = {
-    "accuracy": MetricWords(name="accuracy", phrase="an accuracy", plural="accuracies", short="acc."),
+    "accuracy": MetricWords(
+        name="accuracy", phrase="an accuracy", plural="accuracies", short="acc.", loss=("CE", "nats")
+    ),
     "mAP": MetricWords(name="mAP", phrase="an mAP", plural="mAP values", short="mAP"),
 }
 _ANY_SCORE = MetricWords(name="score", phrase="a score", plural="scores", short="score")

@@ -53,6 +53,21 @@ class SourceCheck:
     lost: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the page opens with for one setting.
+
+    Attributes:
+        first_line: What any τ can gain; empty where fewer than two were trained.
+        picture: The response to τ, and its SVG as base64 text; None where it cannot be drawn.
+        verdicts: The setting's.
+    """
+
+    first_line: str
+    picture: tuple[Picture, str] | None
+    verdicts: tuple[Verdict, ...]
+
+
 def write_report(
     sweep: Sweep,
     comparison: Comparison,
@@ -84,6 +99,7 @@ def write_report(
     curves = charts(sweep, comparison)
     bounds = responses(comparison)
     check = check_sources(sweep, tables, judged, pictures, curves, bounds)
+    embedded = [(picture, _embedded(picture, folder)) for picture in pictures]
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis.views", "page"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -92,15 +108,14 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         title=", ".join(sorted(set(sweep.campaigns["sweep"]))) or "sweep",
         roots=[str(root) for root in sweep.roots],
-        responses=[response.sentence(margin) for response in bounds],
-        verdicts=judged,
+        answers=_answers(bounds, judged, embedded, margin),
         verdict_table=verdict_table(judged) if judged else None,
         comparisons=tables,
         campaigns={str(path): number for number, path in sweep.folders.items()},
         charts=[(f"chart-{number}", chart, _plotly(chart)) for number, chart in enumerate(curves)],
         reach=reach_tables(cost_to_reach(sweep, comparison.runs), comparison.runs),
         equal=equal_energy_tables(equal_energy(sweep, comparison.runs)),
-        pictures=[(picture, _embedded(picture, folder)) for picture in pictures],
+        pictures=[(picture, content) for picture, content in embedded if not picture.leads],
         paper=paper_table(comparison),
         inference=inference_tables(sweep),
         choices=choice_tables(sweep),
@@ -153,6 +168,27 @@ def sort_key(cell: str) -> str:
     """Returns what a cell sorts by: its first number, a missing one below everything."""
     match = _NUMBER.search(cell)
     return match.group().replace(",", "").replace("−", "-") if match else "-1e300"
+
+
+def _answers(
+    bounds: Sequence[SettingResponse],
+    judged: Sequence[Verdict],
+    embedded: Sequence[tuple[Picture, str]],
+    margin: float,
+) -> list[Answer]:
+    """Returns what the page opens with, setting by setting."""
+    responses = {bound.setting: bound for bound in bounds}
+    leading = {picture.setting: (picture, content) for picture, content in embedded if picture.leads}
+    settings = dict.fromkeys([*responses, *(verdict.setting for verdict in judged)])
+
+    return [
+        Answer(
+            first_line=responses[setting].sentence(margin) if setting in responses else "",
+            picture=leading.get(setting),
+            verdicts=tuple(verdict for verdict in judged if verdict.setting == setting),
+        )
+        for setting in settings
+    ]
 
 
 def _embedded(picture: Picture, folder: Path) -> str:

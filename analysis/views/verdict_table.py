@@ -10,6 +10,8 @@ from analysis.results.verdict_words import interval, plain, signed
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
+_NO_INTERVAL = (math.nan, math.nan)
+
 
 def verdict_table(judged: Sequence[Verdict]) -> Table:
     """Returns a table with one row per verdict.
@@ -37,6 +39,7 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         Column("seeds", [_seeds(verdict) for verdict in judged]),
         Column("gain, points", [signed(float(verdict.gain.value)) for verdict in judged]),
         Column("interval", [_interval(verdict) for verdict in judged]),
+        *_crossed_column(judged),
         Column("level %", [_levels(verdict) for verdict in judged]),
         Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged]),
         Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged]),
@@ -58,6 +61,8 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
             "the cheaper strategy alone",
             f"level: chance of each end of the interval to be wrong at this look; looks are planned at {looks}, and "
             "5 % are spent over all of them, in each direction",
+            "seeds × images: the interval for other seeds and other test images of the kind; the verdict itself speaks "
+            "of these images",
             "primary: a setting's first verdict; its others, the secondary ones, share one more 5 % by Holm",
             "p(worth): the gain exceeds the margin, p(not): it stays below; one-sided, moderated t; a verdict needs "
             "p ≤ level",
@@ -97,6 +102,14 @@ def _seeds(verdict: Verdict) -> str:
 
 def _interval(verdict: Verdict) -> str:
     return interval(verdict.low, verdict.high) if verdict.seeds > 1 else units.MISSING
+
+
+def _crossed_column(judged: Sequence[Verdict]) -> list[Column]:
+    """Returns the intervals for other test images too; no column where no images are on record."""
+    if not any(verdict.crossed for verdict in judged):
+        return []
+    ends = [(verdict.crossed.low, verdict.crossed.high) if verdict.crossed else _NO_INTERVAL for verdict in judged]
+    return [Column("seeds × images", [interval(low, high) for low, high in ends])]
 
 
 def _levels(verdict: Verdict) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import ConfigDict, Field
 
-from greenkd.campaign.spending import LEDGER_FIELDS, Amounts, FinishPlan, Spending, plus, times
+from greenkd.campaign.amounts import LEDGER_FIELDS, Amounts, plus, times
+from greenkd.campaign.spending import FinishPlan, Spending
 from greenkd.components import read
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import BudgetSpentError, ConfigError
@@ -93,16 +94,16 @@ class Budget:
         processes: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        unmetered = [name for name in ("kwh", "co2_g") if name in options.limits]
-        if monitor.meter.method == "none" and unmetered:
+        energies = [name for name in ("kwh", "co2_g") if name in options.limits]
+        if monitor.meter.method == "none" and energies:
             raise ConfigError(
-                f"budget.{unmetered[0]}: energy=none measures none; choose a meter, or budget.gflops or .hours"
+                f"budget.{energies[0]}: energy=none measures none; choose a meter, or budget.gflops or .hours"
             )
 
         self._limits = options.limits
-        self._spending = Spending(folder, cache, monitor, whole_sweep=options.scope == "sweep")
-        self._processes = processes
-        self._clock = clock
+        whole_sweep = options.scope == "sweep"
+        self._spending = Spending(folder, cache, monitor, whole_sweep=whole_sweep, counts_energy=bool(energies))
+        self._processes, self._clock = processes, clock
         self._finish: FinishPlan | None = None
         self.stopped = False
 

@@ -1,27 +1,18 @@
-"""What a campaign, or its whole sweep, has spent so far, as the ledgers say it; every row is read once.
-
-Amounts are in the units of the budget's limits, by their names: kWh, grams, hours, 1e9 FLOPs.
-"""
+"""What a campaign, or its whole sweep, has spent so far, as the ledgers say it; every row is read once."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from greenkd.campaign.amounts import Amounts, add, amounts_of, plus, stated_in, times
 from greenkd.energy import EnergyMonitor, unmetered
 from greenkd.errors import RecordError
 from greenkd.identity import sweep_folder
-from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, read_campaign
+from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, is_start_up, read_campaign
 from greenkd.records.follow import RowFollower
+from greenkd.records.metering import OwnTerms, own_terms
 from greenkd.records.timestamps import to_seconds
-
-LEDGER_FIELDS = {
-    "kwh": ("energy_kwh", 1.0),
-    "co2_g": ("co2eq_g", 1.0),
-    "hours": ("duration_s", 3600.0),
-    "gflops": ("flops", 1e9),
-}
-Amounts = dict[str, float]
 
 _SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
 _STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION)
@@ -67,13 +58,17 @@ class Spending:
         cache: Where the ledgers of teachers and logits lie.
         monitor: Records what this process spends on the campaign.
         whole_sweep: The campaigns beside it count too.
+        counts_energy: Energy is held against a limit, so that of other meters is stated in terms of this process's.
     """
 
-    def __init__(self, folder: Path, cache: Path, monitor: EnergyMonitor, *, whole_sweep: bool) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, monitor: EnergyMonitor, *, whole_sweep: bool, counts_energy: bool
+    ) -> None:
         self._folder = folder
         self._cache = cache
         self._monitor = monitor
         self._whole_sweep = whole_sweep
+        self._counts_energy = counts_energy
 
         self._ledgers: dict[Path, RowFollower[LedgerRow]] = {}
         self._trials = RowFollower(folder / "trials.jsonl", TrialRow)
@@ -87,30 +82,40 @@ class Spending:
         self._validation: Amounts = {}
         self._validated_images = 0
         self._shared: list[_SharedRow] = []
+        self._unstated: list[tuple[Path, LedgerRow]] = []  # read before this process's meter has said anything
         self._last_rows: dict[int, TrialRow] = {}
 
     def look(self) -> None:
-        """Writes what this process has spent to its ledger, and reads what is new in all of them."""
+        """Writes what this process has spent to its ledger, and reads what is new in all of them.
+
+        Raises:
+            ConfigError: Energy is held against a limit, and that of another meter can be added to none of this one's.
+        """
         self._monitor.flush()
 
-        for folder in self._folders():
-            for row in self._new_rows(folder / "ledger.jsonl"):
-                _add(self._total, _amounts(row))
-                if folder == self._folder:
-                    self._note(row)
-        for path in self._cache.glob("*/*/ledger.jsonl"):
-            rows = (row for row in self._new_rows(path) if row.phase in _SHARED_PHASES)
-            self._shared += [
-                _SharedRow(row.campaign_id, row.started_at, row.phase, row.pid, _amounts(row)) for row in rows
-            ]
+        # What is new; this process's own rows say in whose terms all are stated
+        paths = [folder / "ledger.jsonl" for folder in self._folders()] + sorted(self._cache.glob("*/*/ledger.jsonl"))
+        new = [(path, row) for path in paths for row in self._new_rows(path)]
+        own_ledger = self._folder / "ledger.jsonl"
+        self._own_rows += [row for path, row in new if path == own_ledger and row.pid == os.getpid()]
+        self._unstated += new
+
+        terms = self._own_terms()
+        if terms is not None or not self._counts_energy:
+            for path, row in self._unstated:
+                self._note(path, row, amounts_of(row) if terms is None else stated_in(terms, row, path))
+            self._unstated = []
         self._last_rows |= {row.trial: row for row in self._trials.new_rows()}
 
     def total(self) -> Amounts:
         """Returns everything that was spent, the command's start-up included where it will be charged."""
         total = dict(self._total)
-        for row in self._paid_for_shared(self._folders()):
-            _add(total, row.amounts)
-        _add(total, self._start_up())
+        for path, row in self._unstated:
+            if not path.is_relative_to(self._cache):
+                add(total, amounts_of(row))
+        for shared in self._paid_for_shared(self._folders()):
+            add(total, shared.amounts)
+        add(total, self._start_up())
         return total
 
     def own(self) -> Amounts:
@@ -118,7 +123,7 @@ class Spending:
         own = dict(self._own)
         for row in self._paid_for_shared([self._folder]):
             if row.pid == os.getpid():
-                _add(own, row.amounts)
+                add(own, row.amounts)
         return own
 
     def complete(self) -> int:
@@ -144,11 +149,11 @@ class Spending:
         ]
         spent: Amounts = {}
         for trial in ended:
-            _add(spent, self.of_trial(trial))
+            add(spent, self.of_trial(trial))
         if own_logits:
             for row in self._paid_for_shared([self._folder]):
                 if row.phase is Phase.TEACHER_LOGITS:
-                    _add(spent, row.amounts)
+                    add(spent, row.amounts)
         return times(spent, 1 / max(len(ended), 1))
 
     def seconds(self, seconds: float) -> Amounts:
@@ -178,7 +183,7 @@ class Spending:
             single_pass = times(test, flops / student if student else 1.0)
             pass_s = 3600 * single_pass.get("hours", 0.0)
             in_window = plan.window_s / pass_s if pass_s else 0.0
-            _add(finish, times(single_pass, 1 + in_window + _UNCOUNTED_PASSES))
+            add(finish, times(single_pass, 1 + in_window + _UNCOUNTED_PASSES))
             gflops += single_pass.get("gflops", 0.0) * (1 + _QUICKER * in_window)
         return times(finish, _MARGIN) | {"gflops": gflops}
 
@@ -189,20 +194,31 @@ class Spending:
 
         trained: Amounts = {}
         for amounts in self._by_trial.values():
-            _add(trained, amounts)
+            add(trained, amounts)
         per_gflop = times(trained, 1 / trained["gflops"]) if trained.get("gflops") else {}
         return times(per_gflop, flops / 1e9) | {"gflops": flops / 1e9}
 
-    def _note(self, row: LedgerRow) -> None:
-        """Takes down what is told apart within this campaign."""
-        amounts = _amounts(row)
+    def _own_terms(self) -> OwnTerms | None:
+        """Returns the meter of this process; None where its energy does not matter, or has not been read yet."""
+        known = [row for row in self._own_rows if row.energy_kwh is not None and not is_start_up(row)]
+        return own_terms(known) if self._counts_energy and known else None
+
+    def _note(self, path: Path, row: LedgerRow, amounts: Amounts) -> None:
+        """Takes down a row: of the cache what campaigns share, of campaigns what is told apart within this one."""
+        if path.is_relative_to(self._cache):
+            if row.phase in _SHARED_PHASES:
+                self._shared.append(_SharedRow(row.campaign_id, row.started_at, row.phase, row.pid, amounts))
+            return
+
+        add(self._total, amounts)
+        if path.parent != self._folder:
+            return
         if row.pid == os.getpid():
-            _add(self._own, amounts)
-            self._own_rows.append(row)
+            add(self._own, amounts)
         if row.trial is not None and row.phase in _STUDENT_PHASES:
-            _add(self._by_trial.setdefault(row.trial, {}), amounts)
+            add(self._by_trial.setdefault(row.trial, {}), amounts)
         if row.phase is Phase.VALIDATION:
-            _add(self._validation, amounts)
+            add(self._validation, amounts)
             self._validated_images += row.images
 
     def _start_up(self) -> Amounts:
@@ -212,7 +228,7 @@ class Spending:
         """
         seconds = unmetered.to_be_charged()
         row = None if seconds is None else unmetered.unmetered_row(self._own_rows, seconds)
-        return {} if row is None else _amounts(row)
+        return {} if row is None else amounts_of(row)
 
     def _folders(self) -> list[Path]:
         if not self._whole_sweep:
@@ -234,30 +250,6 @@ class Spending:
         for row in self._shared:
             if row.campaign_id in began_at and row.started_at >= began_at[row.campaign_id]:
                 yield row
-
-
-def plus(*parts: Mapping[str, float]) -> Amounts:
-    """Returns the sum of some amounts."""
-    total: Amounts = {}
-    for part in parts:
-        _add(total, part)
-    return total
-
-
-def times(amounts: Mapping[str, float], factor: float) -> Amounts:
-    """Returns amounts times a factor."""
-    return {name: amount * factor for name, amount in amounts.items()}
-
-
-def _add(total: Amounts, more: Mapping[str, float]) -> None:
-    for name, amount in more.items():
-        total[name] = total.get(name, 0.0) + amount
-
-
-def _amounts(row: LedgerRow) -> Amounts:
-    """Returns what is known of a row; an unknown part cannot be held against a limit."""
-    values = {name: (getattr(row, field), unit) for name, (field, unit) in LEDGER_FIELDS.items()}
-    return {name: value / unit for name, (value, unit) in values.items() if value is not None}
 
 
 def _began(folder: Path) -> tuple[str, str] | None:

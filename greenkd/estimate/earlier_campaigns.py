@@ -25,6 +25,7 @@ from greenkd.records import (
     TrialStatus,
     read_campaign,
     read_rows,
+    scale_costs,
 )
 from greenkd.training.context import TrainingContext
 
@@ -71,7 +72,7 @@ def from_records(settings: Settings, context: TrainingContext, multirun: Path, h
         trial=mean + per_trial,
         end=_mean(ends),
         teacher=_known(None if teacher is None else teacher.costs for teacher in teachers),
-        logits=_known(record.logits_costs for _, record in campaigns),
+        logits=_known(_logits_of_one_seed(folder, record) for folder, record in campaigns),
         synthesis=_known(record.synthesis_costs for _, record in campaigns),
         low=low,
         high=high,
@@ -121,6 +122,15 @@ def _trial_costs(folder: Path, rows: Sequence[LedgerRow]) -> list[Work]:
 
     counted = [row for row in rows if row.phase in _PHASES_OF_A_FINISHED_TRIAL]
     return [_sum(row for row in counted if row.trial == trial) for trial in sorted(complete)]
+
+
+def _logits_of_one_seed(folder: Path, record: CampaignRecord) -> Costs | None:
+    """Returns what a campaign's logits cost for one seed; restarts have as many seeds, each with logits of its own."""
+    if record.logits_costs is None:
+        return None
+    trials = read_rows(folder / "trials.jsonl", TrialRow).rows
+    seeds = len({row.params.get("restart") for row in trials})
+    return scale_costs(record.logits_costs, 1 / max(seeds, 1))
 
 
 def _sum(rows: Iterable[LedgerRow]) -> Work:

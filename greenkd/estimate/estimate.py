@@ -109,14 +109,17 @@ def _record(settings: Settings, planned: Sequence[PlannedCampaign], start: _Cost
     for campaign in planned:
         by_strategy.setdefault(campaign.settings.temperature.name, []).append(campaign)
     strategies = {
-        name: _total(_campaign_costs(campaign, campaign.trials) for campaign in campaigns)
-        for name, campaigns in by_strategy.items()
+        name: _total(_campaign_costs(campaign) for campaign in campaigns) for name, campaigns in by_strategy.items()
     }
     total = _total([*shared.values(), *strategies.values()])
 
     # One campaign of each setting and seed, and of that one training.
-    singles = list({(campaign.settings.setting_id, campaign.settings.seed): campaign for campaign in planned}.values())
-    single_costs = [_campaign_costs(campaign, 1) for campaign in singles]
+    first = {(campaign.settings.setting_id, campaign.settings.seed): campaign for campaign in planned}
+    singles = [
+        dataclasses.replace(campaign, trial_seeds=(seed,), logits=campaign.logits[:1])
+        for (_, seed), campaign in first.items()
+    ]
+    single_costs = [_campaign_costs(campaign) for campaign in singles]
     alone = _total([start, *_shared_costs(singles).values(), *single_costs])
 
     return EstimateRecord(
@@ -184,18 +187,19 @@ def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
             pools.flops += campaign.flops.synthesis
             counted.add(campaign.pool)
 
-        if campaign.logits is not None and campaign.logits[0] not in counted:
-            key, missing = campaign.logits
+        for key, missing in campaign.logits:
+            if key in counted:
+                continue
             logits.add(rates.logits.times(missing), rates)
             logits.flops += campaign.flops.logits * missing
             counted.add(key)
     return {"teacher training": teachers, "images": pools, "teacher logits": logits}
 
 
-def _campaign_costs(planned: PlannedCampaign, trials: int) -> _CostSum:
+def _campaign_costs(planned: PlannedCampaign) -> _CostSum:
     """Returns what a campaign pays for itself: its set-up, its trials, its metered inference."""
-    rates, settings = planned.rates, planned.settings
-    costs = _CostSum(flops=planned.flops.trials(trials, planned.together))
+    rates, settings, trials = planned.rates, planned.settings, planned.trials
+    costs = _CostSum(flops=planned.flops.trials(planned.trial_seeds, planned.together))
     costs.add(rates.setup + rates.end, rates)
 
     # All but one of the trials might be pruned after their first epoch.

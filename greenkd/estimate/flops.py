@@ -7,6 +7,8 @@ attempts that fail, and the test of a teacher, which no campaign is charged.
 
 import dataclasses
 import statistics
+from collections import Counter
+from collections.abc import Sequence
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
@@ -25,7 +27,8 @@ class PlannedFlops:
     Attributes:
         trial: One training of the student with its validations and its test; the mean of a grid's combinations, where
             searched settings of the objective change its FLOPs.
-        live_teacher: The teacher's passes over one training; once for all that are trained in lockstep. 0 with a bank.
+        live_teacher: The teacher's passes over one training; once for all of one seed that are trained in lockstep. 0
+            with a bank.
         teacher: The teacher's training with its validations.
         logits: All the logits of one seed's bank.
         synthesis: All the images of the pool; 0 where students see the data set's.
@@ -37,10 +40,15 @@ class PlannedFlops:
     logits: float
     synthesis: float = 0.0
 
-    def trials(self, number: int, together: int) -> float:
-        """Returns the FLOPs of some trials, of which so many are trained in lockstep."""
-        groups = -(-number // together)
-        return number * self.trial + groups * self.live_teacher
+    def trials(self, seeds: Sequence[int], together: int) -> float:
+        """Returns the FLOPs of some trials.
+
+        Args:
+            seeds: The seed of each; trials of other seeds see other batches, so no teacher's pass serves both.
+            together: How many of one seed are trained in lockstep.
+        """
+        passes = sum(-(-number // together) for number in Counter(seeds).values())
+        return len(seeds) * self.trial + passes * self.live_teacher
 
 
 def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:

@@ -22,7 +22,7 @@ from greenkd.estimate.flops import PlannedFlops, planned_flops
 from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.estimate.synthesis import planned_pool, stand_in_data
-from greenkd.records import Environment, LedgerRow, read_rows
+from greenkd.records import Environment, LedgerRow, TrialRow, TrialStatus, read_rows
 from greenkd.teacher.cache import teacher_key
 from greenkd.training.backend.placement import place_trials
 from greenkd.training.context import TrainingContext
@@ -37,26 +37,31 @@ class PlannedCampaign:
 
     Attributes:
         settings: The campaign's.
-        trials: How many are still to be run.
+        trial_seeds: The seed of each trial that is still to be run; those of one seed share the teacher's logits.
         rates: What its pieces cost.
         flops: Of its pieces.
         processes: How many run its trials at the same time.
         together: Trials that each of them trains in lockstep.
         teacher: Key of its teacher, if that is still to be trained.
         pool: Key of the images that its students see, if they are still to be made.
-        logits: Name of the folder of its teacher's stored logits, and the share of them that is missing; None where
-            none are stored.
+        logits: For each seed, its own first, the name of the folder of the teacher's stored logits, and the share of
+            them that is missing; empty where none are stored.
     """
 
     settings: Settings
-    trials: int
+    trial_seeds: tuple[int, ...]
     rates: Rates
     flops: PlannedFlops
     processes: int
     together: int
     teacher: str | None
     pool: str | None
-    logits: tuple[str, float] | None
+    logits: tuple[tuple[str, float], ...]
+
+    @property
+    def trials(self) -> int:
+        """How many trials are still to be run."""
+        return len(self.trial_seeds)
 
 
 class Planner:
@@ -106,7 +111,8 @@ class Planner:
             state = read_state(settings, folder)
             if state.state != "done":
                 context = self._context(settings)
-                planned.append(self._planned(settings, state, context, self._rates_of(settings, context, here)))
+                seeds = _seeds_to_come(settings, state, folder)
+                planned.append(self._planned(settings, state, seeds, self._rates_of(settings, context, here)))
         return planned
 
     def _context(self, settings: Settings) -> TrainingContext:
@@ -140,9 +146,9 @@ class Planner:
         return self._rates[settings.setting_id]
 
     def _planned(
-        self, settings: Settings, state: CampaignState, context: TrainingContext, rates: Rates
+        self, settings: Settings, state: CampaignState, trial_seeds: tuple[int, ...], rates: Rates
     ) -> PlannedCampaign:
-        training, trials = settings.training, state.planned - state.ended
+        training, context = settings.training, self._context(settings)
         placement = place_trials(
             training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
         )
@@ -154,14 +160,14 @@ class Planner:
 
         return PlannedCampaign(
             settings=settings,
-            trials=trials,
+            trial_seeds=trial_seeds,
             rates=rates,
             flops=self._flops[settings.setting_id],
-            processes=1 if in_turns else max(1, min(placement.processes, trials)),
+            processes=1 if in_turns else max(1, min(placement.processes, len(trial_seeds))),
             together=1 if in_turns else placement.together,
             teacher=None if teacher is None or _is_trained(settings, teacher) else teacher,
             pool=None if pool is None or not pool[1] else pool[0],
-            logits=_logits(settings, context, teacher, pool[0] if pool else None),
+            logits=_logits(settings, context, teacher, pool[0] if pool else None, trial_seeds),
         )
 
 
@@ -187,17 +193,32 @@ def _is_trained(settings: Settings, key: str) -> bool:
     return (settings.cache_dir / "teachers" / key / "teacher.json").exists()
 
 
-def _logits(
-    settings: Settings, context: TrainingContext, teacher: str | None, pool: str | None
-) -> tuple[str, float] | None:
-    """Returns the name of the folder of a campaign's stored logits, and the share of their epochs that is missing."""
-    if settings.build_objective().teacher is None or not settings.training.bank or settings.images_grow:
-        return None
+def _seeds_to_come(settings: Settings, state: CampaignState, folder: Path) -> tuple[int, ...]:
+    """Returns the seed of each trial that is still to be run; a sampler's proposals have the campaign's."""
+    queue = settings.strategy.queue()
+    if not queue:
+        return (settings.seed,) * (state.planned - state.ended)
 
+    status = {row.trial: row.status for row in read_rows(folder / "trials.jsonl", TrialRow).rows}
+    to_come = [n for n in range(len(queue)) if status.get(n, TrialStatus.INTERRUPTED) is TrialStatus.INTERRUPTED]
+    return tuple(settings.strategy.trial_seed(settings.seed, queue[number]) for number in to_come)
+
+
+def _logits(
+    settings: Settings, context: TrainingContext, teacher: str | None, pool: str | None, trial_seeds: Sequence[int]
+) -> tuple[tuple[str, float], ...]:
+    """Returns, for each seed, the name of the folder of its stored logits and the share of epochs that is missing."""
+    if settings.build_objective().teacher is None or not settings.training.bank or settings.images_grow:
+        return ()
+
+    key_of_teacher = teacher or f"given {settings.teacher.mapping.get('weights')}"
     data = context.data if pool is None else stand_in_data(settings, context.data, pool)
     students = dataclasses.replace(context, data=data)
-    key = stream_key(settings, students, teacher or f"given {settings.teacher.mapping.get('weights')}")
     epochs = settings.training.recipe.epochs
-    files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
-    stored = len({file.name.split("_")[1][:4] for file in files})
-    return key, 1 - min(stored, epochs) / epochs
+    streams = []
+    for seed in dict.fromkeys(trial_seeds):
+        key = stream_key(settings, students, key_of_teacher, seed)
+        files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
+        stored = len({file.name.split("_")[1][:4] for file in files})
+        streams.append((key, 1 - min(stored, epochs) / epochs))
+    return tuple(streams)

@@ -19,10 +19,12 @@ class Trial:
     val_loss: float | None = 0.3
     test_score: float | None = 0.9
     test_loss: float = 0.4
+    calibration_error: float | None = None
     status: TrialStatus | None = TrialStatus.COMPLETE  # None: killed, no row in trials.jsonl
     others: dict[str, Any] = dataclasses.field(default_factory=dict)  # values of settings searched besides τ
     seconds: float = 36.0
     trial: int | None = None  # None: its place in the list
+    restart: int | None = None  # of the same training under another seed
     attempt: int = 0
 
 

@@ -122,7 +122,12 @@ def write_campaign(root: Path, plan: Plan) -> Path:
         val_score=best.val_score if done and best else None,
         test_score=best.test_score if tested and best else None,
         tests=tuple(
-            records.TestResult(trial=trial.trial or 0, score=trial.test_score, loss=trial.test_loss)
+            records.TestResult(
+                trial=trial.trial or 0,
+                score=trial.test_score,
+                loss=trial.test_loss,
+                calibration_error=trial.calibration_error,
+            )
             for trial in complete
             if tested and trial.test_score is not None
         ),
@@ -169,7 +174,8 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
 
 
 def _params(trial: Trial) -> dict[str, Any]:
-    return ({} if trial.tau is None else {"tau": trial.tau}) | trial.others
+    named = {"tau": trial.tau, "restart": trial.restart}
+    return {name: value for name, value in named.items() if value is not None} | trial.others
 
 
 def _trial_row(trial: Trial, epochs: int) -> records.TrialRow:

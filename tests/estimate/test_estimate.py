@@ -9,7 +9,7 @@ from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.settings import Settings
-from greenkd.estimate import plan, rates, stopwatch
+from greenkd.estimate import earlier_campaigns, plan, rates, stopwatch
 from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.power import Power
 from greenkd.estimate.rates import Rates
@@ -18,7 +18,7 @@ from greenkd.estimate.stopwatch import Work
 from greenkd.estimate.table import describe_estimate
 from greenkd.estimate.wall_time import WallRange
 from greenkd.identity import campaign_folder, campaign_id
-from greenkd.records import CostEstimate, LedgerRow, Phase, read_estimate, read_rows
+from greenkd.records import CostEstimate, LedgerRow, Phase, read_campaign, read_estimate, read_rows
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import SHORT, composed, settings
 
@@ -93,6 +93,24 @@ def test_each_seed_has_its_own_logits_and_shares_the_teacher(tmp_path: Path) -> 
     assert row(record.rows, "teacher training").cpu_s == 100
     assert row(record.rows, "teacher logits").cpu_s == 80
     assert record.stochastic_alone.cpu_s == pytest.approx(2 * 11.5 + 180)
+
+
+@pytest.mark.usefixtures("known")
+def test_each_restart_has_logits_of_its_own(tmp_path: Path) -> None:
+    restarts = ("temperature=restarts", "temperature.restarts=3")
+    record = make_estimate(planned(tmp_path, restarts, STOCHASTIC), StopFlag())
+    assert row(record.rows, "teacher logits").cpu_s == 3 * 40  # stochastic τ shares those of restart 0
+    assert record.stochastic_alone.cpu_s == pytest.approx(11.5 + 140)
+
+    # Once they are trained, their ledgers tell what those of one seed cost.
+    done = planned(tmp_path, restarts)
+    run_campaign(*done[0], StopFlag(), Reporter())
+    logits = read_campaign(done[0][1] / "campaign.json").logits_costs
+    assert logits is not None
+    assert logits.cpu_s is not None
+    of_one_seed = earlier_campaigns._logits_of_one_seed(done[0][1], read_campaign(done[0][1] / "campaign.json"))
+    assert of_one_seed is not None
+    assert of_one_seed.cpu_s == pytest.approx(logits.cpu_s / 3)
 
 
 @pytest.mark.usefixtures("known")

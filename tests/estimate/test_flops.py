@@ -15,6 +15,8 @@ from greenkd.records import LedgerRow, Phase, read_rows
 from greenkd.training.stop_signals import StopFlag
 from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
 
+RESTARTS = ("temperature=restarts", "temperature.restarts=3")
+
 # The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
 CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION, Phase.TEST)
 CACHED = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
@@ -49,6 +51,8 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
         [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],
+        [RESTARTS, (*STOCHASTIC, "seed=0")],
+        [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
     ],
 )
 def test_flops_are_those_of_the_ledgers(

@@ -182,8 +182,9 @@ def test_every_objective_with_a_teacher_learns_from_synthetic_images(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_learns_from_synthetic_images(strategy: str, cache: Path, tmp_path: Path) -> None:
-    run(smoke(cache, "transfer=fast", f"temperature={strategy}"), tmp_path)
+def test_every_strategy_learns_from_synthetic_images(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
+    own = (f"temperature.source={source}",) if strategy == "transfer" else ()
+    run(smoke(cache, "transfer=fast", f"temperature={strategy}", *own), tmp_path)
 
 
 @pytest.mark.slow

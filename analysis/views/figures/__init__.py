@@ -54,6 +54,8 @@ class Picture:
         alt: What a reader who cannot see it has to know.
         figure: The drawing.
         campaigns: Numbers of the campaigns it is drawn from.
+        setting: Data set, teacher, student, objective and setting_id.
+        leads: Whether it stands at the top of the report, beside what it shows.
     """
 
     name: str
@@ -62,11 +64,15 @@ class Picture:
     alt: str
     figure: Figure
     campaigns: tuple[int, ...]
+    setting: tuple[str, ...]
+    leads: bool
 
+
+_LEADING = "tau-response"
 
 # By file name; `{metric}` is the name of the setting's metric.
 _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
-    "tau-response": tau_response,
+    _LEADING: tau_response,
     "{metric}-vs-co2": score_against_co2,
     "cost-to-reach": draw_cost_to_reach,
     "{metric}-vs-tau": score_against_tau,
@@ -100,6 +106,8 @@ def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
                     alt=drawing.alt,
                     figure=drawing.figure,
                     campaigns=setting.campaigns,
+                    setting=key,
+                    leads=name == _LEADING,
                 )
 
 

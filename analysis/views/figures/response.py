@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 
 from analysis.results.response import Endpoint
 from analysis.results.tau_response import CONTROL_TAU
-from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
+from analysis.views.figures.setting import Drawing, Setting, log_if_wide
+
+_WIDTH, _HEIGHT, _LEGEND = 5.2, 2.6, 0.4  # inches: of the figure, of a panel, and of the legend below
 
 
 def tau_response(setting: Setting) -> Drawing | None:
@@ -22,10 +24,13 @@ def tau_response(setting: Setting) -> Drawing | None:
     if not shown:
         return None
 
-    figure = Figure(figsize=(WIDTH + 1.4 * (len(shown) - 1), HEIGHT))
-    panels = panels_of(figure, len(shown))
+    # One panel above the other, so that the figure can be read on a telephone.
+    figure = Figure(figsize=(_WIDTH, _HEIGHT * len(shown) + _LEGEND))
+    panels: list[Axes] = [figure.add_subplot(len(shown), 1, number + 1) for number in range(len(shown))]
     for axes, endpoint in zip(panels, shown, strict=True):
         _draw(axes, endpoint)
+    for axes in panels[:-1]:
+        axes.set_xlabel("")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     said = "; ".join(f"{endpoint.name}: {endpoint.sentence(0.0)}" for endpoint in shown)
@@ -65,4 +70,4 @@ def _draw(axes: Axes, endpoint: Endpoint) -> None:
     axes.axhline(0.0, color="black", linewidth=0.8)
     log_if_wide(axes, list(response.points))
     axes.set_xlabel("temperature τ")
-    axes.set_ylabel(f"gain in {endpoint.name}, {endpoint.unit}")
+    axes.set_ylabel(f"{endpoint.name}:\ngain, {endpoint.unit}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import analysis
 from analysis.results.cost_to_reach import best_weights
-from greenkd.records import StrategyKind
+from greenkd.records import Costs, StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
 ONE_KWH = 39.6 * 100 / 3.6e6
@@ -46,6 +46,22 @@ def test_a_grid_is_averaged_over_orders_and_the_test_follows_the_choice(tmp_path
     assert (curve.loc[1, "val_low"], curve.loc[1, "val_high"]) == (0.6, 0.9)
     assert curve.loc[2, "energy_kwh"] == pytest.approx(2 * ONE_KWH + 0.001)
     assert curve.loc[3, "test_score"] == 0.5
+
+
+def test_restarts_pay_their_logits_one_by_one_and_a_grid_its_own_before_all(tmp_path: Path) -> None:
+    logits = Costs(energy_kwh=3 * ONE_KWH, co2eq_g=1.0, duration_s=3.0, cpu_s=3.0, flops=3.0, forward_flops=3.0)
+    three = [Trial(tau=4.0, restart=restart, val_score=0.9 - restart / 100) for restart in range(3)]
+    plans = [
+        Plan(strategy="restarts", kind=StrategyKind.RESTARTS, seed=0, trials=three, logits=logits, overhead_s=36.0),
+        Plan(strategy="grid", kind=StrategyKind.GRID, seed=0, trials=trials((0.9, 0.5), (0.8, 0.7)), logits=logits),
+    ]
+    write_sweep(tmp_path, plans)
+    sweep = analysis.load(tmp_path)
+    curves = analysis.cost_to_reach(sweep, analysis.strategy_runs(sweep))
+
+    of = {name: curve["energy_kwh"].to_list() for name, curve in curves.groupby("strategy")}
+    assert of["restarts"] == pytest.approx([0.001 + k * 2 * ONE_KWH for k in (1, 2, 3)])
+    assert of["grid"] == pytest.approx([3 * ONE_KWH + k * ONE_KWH for k in (1, 2)])
 
 
 def test_a_search_keeps_its_order(tmp_path: Path) -> None:

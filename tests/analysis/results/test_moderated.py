@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from analysis.results.moderated import moderated_variance, prior_degrees_of_freedom, trigamma_inverse
+from analysis.results.moderated import (
+    believed_degrees_of_freedom,
+    moderated_variance,
+    prior_degrees_of_freedom,
+    trigamma_inverse,
+)
 
 
 def test_the_posterior_variance_is_the_mean_weighted_by_degrees_of_freedom() -> None:
@@ -13,6 +18,14 @@ def test_the_posterior_variance_is_the_mean_weighted_by_degrees_of_freedom() -> 
     assert moderated_variance(4.0, 2, 1.0, 4.0) == pytest.approx(2.0)
     # Without a prior it is the own variance.
     assert moderated_variance([4.0, 9.0], 2, 1.0, 0.0) == pytest.approx([4.0, 9.0])
+
+
+def test_a_prior_that_the_values_contradict_is_believed_less() -> None:
+    # With two degrees of freedom 2·s²/s₀² exceeds −2·log(p) with chance p: half of one in ten, and three in ten.
+    variances = [-math.log(0.05), -math.log(0.3)]
+    assert believed_degrees_of_freedom(variances, 2, 1.0, 4.0) == pytest.approx([2.0, 4.0])
+    # Values that agree contradict no prior, and any spread contradicts one of none.
+    assert believed_degrees_of_freedom([0.0, 1.0], 2, [1.0, 0.0], 4.0) == pytest.approx([4.0, 0.0])
 
 
 def test_trigamma_inverse_at_known_values() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.results.search_gain import gain_of_search, paired_gain, search_value
 from analysis.results.sequential_looks import nominal_level
-from benchmarks.verdict import claims, judge
+from benchmarks.verdict import claims, judge, judge_bound
 from benchmarks.verdict_generators import NORMAL, TAUS, Scenario, generate
 
 GRID = np.tile(TAUS, (3, 1))
@@ -151,5 +151,7 @@ def test_a_cell_of_the_benchmark() -> None:
     cell = judge(NORMAL, seeds=3, further=12, sweeps=200)
     assert cell.over_other[0.0].decided > 35
     assert cell.over_other[1.2].worth > 70
-    assert cell.largest_elsewhere < 3
-    assert cell.bound_close > 65
+    assert cell.false < 5
+    bound = judge_bound(NORMAL, seeds=3, sweeps=200)
+    assert bound.close > 65
+    assert bound.wrong < 3

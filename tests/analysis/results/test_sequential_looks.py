@@ -33,7 +33,7 @@ def test_obrien_fleming_bounds_of_five_looks() -> None:
 def test_the_first_look_spends_its_share() -> None:
     assert spent(20) == ALPHA
     assert spent(30) == ALPHA
-    assert nominal_level(3) == pytest.approx(0.05 * math.sqrt(3 / 20))
+    assert nominal_level(3) == pytest.approx(0.05 * (3 / 20) ** 0.53)
 
 
 def test_all_planned_looks_together_are_wrong_with_chance_alpha() -> None:
@@ -67,6 +67,13 @@ def test_more_seeds_are_a_range() -> None:
     found = seeds_to_decide(-0.5, 0.2, 3)
     assert (found.fewest, found.most) == (2, 17)
     assert found.sentence == "2 to 17 more seeds would probably decide"
+
+
+def test_a_verdict_that_shares_its_level_needs_more_seeds() -> None:
+    # The gain may be 0.6 from the margin: at 5 seeds 3.87 standard errors, more than 2.30 + 0.84. At a twelfth of the
+    # level it is less than 3.12 + 0.84; at 8 seeds 4.90 standard errors are more than 3.09 + 0.84.
+    assert seeds_to_decide(-0.4, 0.2, 3).fewest == 2
+    assert seeds_to_decide(-0.4, 0.2, 3, share=1 / 12).fewest == 5
 
 
 def test_a_gain_near_the_margin_may_need_more_than_the_plan() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import analysis
 from analysis.results.search_gain import gain_of_search, paired_gain, search_value
-from analysis.results.sequential_looks import nominal_level
+from analysis.results.sequential_looks import nominal_level, seeds_to_decide
 from analysis.results.verdict import Verdict
 from analysis.results.verdict_words import CANNOT_TELL, EQUAL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
@@ -87,6 +87,17 @@ def test_the_first_verdict_has_the_level_alone_and_the_others_share_one(tmp_path
     assert "kd (secondary): " in others[0].sentence
 
 
+def test_more_seeds_of_a_secondary_verdict_are_those_of_its_level(tmp_path: Path) -> None:
+    found = planted(tmp_path, [1.0, 2.0, 0.2, 2.2])
+    undecided = [verdict for verdict in found if verdict.seed_range is not None]
+    assert {verdict.primary for verdict in undecided} == {True, False}
+    for verdict in undecided:
+        distance = float(verdict.gain.value) - 0.5
+        level = verdict.levels[0] if distance > 0 else verdict.levels[1]
+        expected = seeds_to_decide(distance, float(verdict.gain.standard_error), 4, share=level / nominal_level(4))
+        assert verdict.seed_range == expected
+
+
 def test_the_gain_is_that_of_all_trials_worked_out_from_their_arrays(tmp_path: Path) -> None:
     # The grid's trials come in another order in each seed: the columns are those of τ.
     random = np.random.default_rng(3)
@@ -143,6 +154,40 @@ def test_restarts_are_said_to_choose_a_training_and_no_tau(tmp_path: Path) -> No
     write_sweep(tmp_path, plans)
     found = over_stochastic(analysis.verdicts(analysis.compare(analysis.load(tmp_path))))
     assert "choosing the best of 3 trainings at one τ (restarts) took 2 more trainings per seed" in found.sentence
+
+
+def test_a_grid_over_restarts_says_what_tau_adds_to_the_best_of_as_many(tmp_path: Path) -> None:
+    # Restarts gain as much by luck as the grid does; τ adds nothing to that.
+    random = np.random.default_rng(8)
+    validation, test = 90 + random.normal(0, 0.3, (2, 5, 6)), 90 + random.normal(0, 0.1, (2, 5, 6))
+    taus, kinds = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0), (StrategyKind.GRID, StrategyKind.RESTARTS)
+    plans = [stochastic(seed) for seed in range(5)]
+    for number, kind in enumerate(kinds):
+        for seed in range(5):
+            scores = zip(validation[number, seed] / 100, test[number, seed] / 100, taus, strict=True)
+            trials = [
+                Trial(tau=tau if kind == "grid" else 4.0, val_score=val, test_score=score) for val, score, tau in scores
+            ]
+            plans.append(Plan(strategy=kind.value, kind=kind, seed=seed, trials=trials))
+    write_sweep(tmp_path, plans)
+
+    found = analysis.verdicts(analysis.compare(analysis.load(tmp_path)))
+    assert (found[0].strategy, found[0].control) == ("grid", "stochastic")
+    over_restarts = next(verdict for verdict in found if verdict.control == "restarts")
+    assert over_restarts.strategy == "grid"
+    assert over_restarts.decision == NO_BETTER
+    assert "choosing τ from 6 values (grid) in place of choosing the best of 6 trainings at one τ (restarts)" in (
+        over_restarts.sentence
+    )
+
+    # Both are searches, with the noise of both.
+    grid_value = search_value(validation[0], test[0], taus=np.tile(taus, (5, 1)))
+    restarts_value = search_value(validation[1], test[1], taus=None)
+    expected = paired_gain(
+        grid_value.value - restarts_value.value, grid_value.variance + restarts_value.variance, grid_value.prior_df
+    )
+    assert over_restarts.gain.value == pytest.approx(float(expected.value))
+    assert over_restarts.gain.prior_variance == pytest.approx(float(expected.prior_variance))
 
 
 def test_what_is_equal_in_every_training_is_not_unknown(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import analysis
@@ -17,7 +19,7 @@ from analysis.views.reach_table import reach_tables
 from analysis.views.report import check_sources, sort_key
 from analysis.views.verdict_table import verdict_table
 from greenkd.records import CampaignStatus, Source, StrategyKind
-from tests.analysis.sweeps import Plan, Trial, write_sweep
+from tests.analysis.sweeps import Plan, Trial, write_campaign, write_sweep
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -46,6 +48,45 @@ def test_every_figure_is_png_and_svg_with_an_alternative_text(page: Path) -> Non
     alts = re.findall(r'<img class="figure".*? alt="([^"]*)"', page.read_text(encoding="utf-8"))
     assert len(alts) == len(names)
     assert all(len(alt) > 40 for alt in alts)
+
+
+def test_it_opens_with_what_any_tau_can_gain_and_its_picture(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    (bound,) = analysis.responses(analysis.compare(analysis.load(page.parent)))
+
+    # The sentence, the picture, the verdicts; only then tables and the other figures.
+    places = [
+        text.index(f'<p class="first">{escape(bound.sentence(0.5))}</p>'),
+        text.index('<figure class="lead">'),
+        text.index('<span class="badge'),
+        text.index("<table"),
+        text.index('id="comparison"'),
+        text.index('id="figures"'),
+    ]
+    assert places == sorted(places)
+    assert "Gain of every τ over τ=4" in text[places[1] : places[2]]
+    assert "Gain of every τ" not in text[places[-1] :]  # once is enough
+
+
+def test_the_picture_shows_accuracy_and_cross_entropy_with_their_bands(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for seed in range(3):
+        trials = [
+            Trial(tau=tau, test_score=0.9 + random.normal(0, 0.003), test_loss=0.4 + random.normal(0, 0.01))
+            for tau in (2.0, 4.0, 8.0, 12.0)
+        ]
+        write_campaign(tmp_path, Plan(strategy="grid", kind=StrategyKind.GRID, seed=seed, trials=trials))
+    sweep = analysis.load(tmp_path)
+    picture = next(figures(sweep, analysis.compare(sweep)))
+
+    assert picture.leads
+    labels = [axes.get_ylabel().replace("\n", " ") for axes in picture.figure.axes]
+    assert labels == ["test accuracy: gain, points", "cross-entropy: gain, nats"]
+    for axes in picture.figure.axes:
+        assert len(axes.collections) == 1  # the band
+        assert sum(len(line.get_xdata()) == 12 for line in axes.lines) == 1  # every training
+    assert "test accuracy: no τ in 2…12 gains more than" in picture.alt
+    assert "; cross-entropy: no τ in 2…12 gains more than" in picture.alt
 
 
 def test_figures_are_the_same_file_twice(tmp_path: Path) -> None:

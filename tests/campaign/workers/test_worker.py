@@ -1,6 +1,7 @@
 """Trials side by side equal trials run alone, and a worker that dies loses nothing."""
 
 import logging
+import math
 import os
 import signal
 import time
@@ -137,3 +138,34 @@ def test_a_stop_reaches_the_helper(alone: Campaign, tmp_path: Path, monkeypatch:
     assert ends(made[0].pids[0])
     resumed = Campaign(tmp_path, *TRIALS)
     assert losses(resumed) == losses(alone)
+
+
+def test_two_workers_keep_a_budget_of_flops_together(alone: Campaign, tmp_path: Path) -> None:
+    def gflops(rows: list[LedgerRow]) -> float:
+        return math.fsum(row.flops or 0.0 for row in rows) / 1e9
+
+    record = alone.record
+    assert record.teacher_paid is not None
+    assert record.logits_paid is not None
+    rows = read_rows(alone.folder / "ledger.jsonl", LedgerRow).rows
+    shared = ((record.teacher_paid.flops or 0.0) + (record.logits_paid.flops or 0.0)) / 1e9
+    trials = gflops([row for row in rows if row.phase in (Phase.STUDENT_TRAINING, Phase.VALIDATION)])
+    finish = gflops([row for row in rows if row.phase in (Phase.TEST, Phase.INFERENCE)])
+
+    # What the other one spends until it says so is held back, which on a slow machine may be most of it.
+    limit = shared + 3.5 * trials / 6 + 2 * finish
+    stopped = Campaign(tmp_path, *TRIALS, PARALLEL, f"budget.gflops={limit}")
+    assert stopped.record.budget_stopped
+    assert sum(row.status is TrialStatus.COMPLETE for row in stopped.trials) < 6
+    ledgers = [stopped.folder / "ledger.jsonl", *tmp_path.glob("cache/*/*/ledger.jsonl")]
+    paid = [
+        row
+        for path in ledgers
+        for row in read_rows(path, LedgerRow).rows
+        if path.parent == stopped.folder or row.phase in (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
+    ]
+    assert 0 < gflops(paid) <= limit
+
+    larger = Campaign(tmp_path, *TRIALS, PARALLEL, f"budget.gflops={100 * limit}")
+    assert losses(larger) == losses(alone)
+    assert larger.record.chosen_trial == record.chosen_trial

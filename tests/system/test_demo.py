@@ -1,0 +1,47 @@
+"""`make sweep`, the newcomer's first command: what it runs, shrunk, shows seeds, a bound, a picture and verdicts."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+import analysis
+from tests.system.conftest import ROOT, Run
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+
+def commands_of(target: str) -> list[list[str]]:
+    """Returns the words of a Makefile's commands."""
+    _, _, rest = (ROOT / "Makefile").read_text().partition(f"\n{target}:")
+    lines = rest.splitlines()[1:]
+    body = lines[: next(number for number, line in enumerate(lines) if not line.startswith("\t"))]
+    return [shlex.split(line) for line in body]
+
+
+def test_the_demo_shows_seeds_a_bound_a_picture_and_verdicts(greenkd: Run, base: Path) -> None:
+    sweep, report = commands_of("sweep")
+    assert sweep[1] == "run.py"
+    assert report[1:4] == ["-m", "analysis", "multirun/default"]
+
+    done = greenkd(*sweep[2:], "sweep=demo", "smoke=true")
+    assert done.returncode == 0, done.stderr
+    done = greenkd("multirun/demo", *report[4:], module="analysis")
+    assert done.returncode == 0, done.stderr
+
+    comparison = analysis.compare(analysis.load(base / "multirun" / "demo"))
+    assert set(comparison.table["kind"]) == {"fixed", "grid", "stochastic"}
+    assert comparison.table["seeds"].min() >= 3
+    assert comparison.table.set_index("kind").loc["grid", "trials_per_seed"] == 2  # of a smoke run
+    (bound,) = analysis.responses(comparison)
+    verdicts = analysis.verdicts(comparison)
+    assert {(verdict.strategy, verdict.control) for verdict in verdicts} == {
+        ("grid_coarse", "stochastic"),
+        ("grid_coarse", "fixed τ=4"),
+        ("stochastic", "fixed τ=4"),
+    }
+
+    page = (base / "multirun" / "demo" / "report.html").read_text(encoding="utf-8")
+    places = [page.index(text) for text in ('<p class="first">', '<ul class="verdicts">', "<table")]
+    assert places == sorted(places)
+    assert bound.score.sentence(0.5) in page
