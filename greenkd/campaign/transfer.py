@@ -2,8 +2,11 @@
 
 import dataclasses
 
+import torch
+
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.settings import Settings
+from greenkd.data import Images
 from greenkd.errors import ConfigError
 from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, read_rows
@@ -101,8 +104,11 @@ def use_pool(context: CampaignContext, teacher: Teacher | None) -> Pool | None:
 
 def student_data(settings: Settings, training: TrainingContext, pool: Pool) -> StudentData:
     """Returns the data of students that see a pool's images."""
-    agreement = settings.selection == "agreement"
-    return StudentData(training.data, pool.images, pool.held_out, pool.record.key, selects_by_agreement=agreement)
+    agreement, images = settings.selection == "agreement", pool.images
+    if settings.smoke:
+        # The teacher of a smoke run may see one class in all of them, which leaves a contrast no negatives.
+        images = Images(images.images, torch.arange(len(images)) % training.data.dataset.num_classes)
+    return StudentData(training.data, images, pool.held_out, pool.record.key, selects_by_agreement=agreement)
 
 
 def prepare_pool(context: CampaignContext, teacher: Teacher | None) -> None:
