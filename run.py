@@ -14,7 +14,8 @@ from greenkd.collector import collect_rarely
 from greenkd.configuration import register_configuration
 from greenkd.output_encoding import make_output_readable
 from greenkd.stops import stopping_in_one_line
-from greenkd.sweep import exit_code, hints, refusing_failed_writes, run_job, typed_line
+from greenkd.sweep import exit_code, hints, refusing_failed_writes, run_job
+from greenkd.whereabouts import note_typed_line, typed_line
 
 register_configuration()
 
@@ -28,6 +29,7 @@ def main(config: DictConfig) -> str:
 if __name__ == "__main__":
     make_output_readable()
     collect_rarely()
+    note_typed_line()
     with hints(), refusing_failed_writes(), stopping_in_one_line(typed_line()):
         main()
     sys.exit(exit_code())

@@ -61,7 +61,16 @@ class TrainingDivergedError(GreenkdError):
 
 
 class TrainingInterruptedError(GreenkdError):
-    """A stop was asked for; everything up to the last step is on disk."""
+    """A stop was asked for; everything up to the last step is on disk.
+
+    Args:
+        message: Why.
+        signal: The name of the signal that asked for it, if one did.
+    """
+
+    def __init__(self, message: str, signal: str | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class BudgetSpentError(TrainingInterruptedError):

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -15,11 +16,17 @@ INTERRUPTED = 130
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
-    """Returns the signals that ask for a stop; a hang-up is none where it is ignored, as `nohup` arranges."""
+    """Returns the signals that ask for a stop.
+
+    A hang-up is none where it is ignored, as `nohup` arranges. In a job of Slurm SIGUSR1 and SIGUSR2 are: they announce
+    that its time is over, or its place taken.
+    """
     asked = [signal.SIGINT, signal.SIGTERM]
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
         asked.append(hang_up)
+    if "SLURM_JOB_ID" in os.environ:
+        asked += [signal.SIGUSR1, signal.SIGUSR2]
     return tuple(asked)
 
 

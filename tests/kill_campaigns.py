@@ -21,9 +21,9 @@ SHORT = (
     "student.width=4",
     "teacher.width=8",
 )
-# Random τ, a grid one by one and in lockstep, a searched τ, dropout, a learned τ, trainable parts and memory banks of
-# the objective's own; and images out of the teacher, whose makers have a head and a memory bank, made before the
-# trials and within them.
+# Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory
+# banks of the objective's own; and images out of the teacher, whose makers have a head and a memory bank, made before
+# the trials and within them.
 CAMPAIGNS = {
     "pool": (
         "temperature=grid",
@@ -52,6 +52,7 @@ CAMPAIGNS = {
         "training.parallel_mode=lockstep",
         "training.parallel_trials=2",
     ),
+    "halving": ("temperature=halving", "temperature.taus=[2,4,8]", "temperature.reduction_factor=2"),
     "search": ("temperature=optuna", "temperature.n_trials=3", "temperature.sampler=tpe"),
     "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
     "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),

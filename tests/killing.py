@@ -157,7 +157,7 @@ def ledger_lines(root: Path) -> set[tuple[str, str]]:
 def finished_trials(root: Path) -> dict[int, int]:
     """Returns the attempt that ended each finished trial."""
     rows = read_rows(root / "campaign" / "trials.jsonl", TrialRow).rows
-    return {row.trial: row.attempt for row in rows if row.status is not TrialStatus.INTERRUPTED}
+    return {row.trial: row.attempt for row in rows if row.status.has_ended}
 
 
 def place(root: Path) -> str:
@@ -290,4 +290,5 @@ def _check_kept(root: Path, tally: Tally) -> None:
         tally.trials_lost += sum(ended.get(trial) != attempt for trial, attempt in trials.items())
     rows = read_rows(root / "campaign" / "ledger.jsonl", LedgerRow).rows
     attempts = {(row.trial, row.attempt) for row in rows if row.trial is not None}
-    tally.attempts_killed += len(attempts - set(ended.items()))
+    on_record = {(row.trial, row.attempt) for row in read_rows(root / "campaign" / "trials.jsonl", TrialRow).rows}
+    tally.attempts_killed += len(attempts - on_record)

@@ -15,12 +15,24 @@ from analysis.frames.selection import select_trial
 from analysis.frames.trials import TRIAL_PHASES, tau_of
 from greenkd import records
 from greenkd.identity import without_new_defaults
-from greenkd.records import CampaignRecord, Phase, TrialStatus
+from greenkd.records import CampaignRecord, Phase, StrategyKind, TrialStatus
 
 # What a strategy pays to find its τ. Test and idle windows belong to no strategy's search. The metered logits were paid
 # by whichever campaign ran first, so every campaign is charged the `logits_costs` of its record instead, and likewise
 # the `synthesis_costs`.
 TUNING_PHASES = (*TRIAL_PHASES, Phase.OVERHEAD.value)
+
+# Of campaigns of earlier versions, whose records do not say it.
+_CLASS_OF = {
+    StrategyKind.FIXED: "fixed",
+    StrategyKind.TRANSFER: "fixed",
+    StrategyKind.RESTARTS: "fixed",
+    StrategyKind.GRID: "search",
+    StrategyKind.SEARCH: "search",
+    StrategyKind.STOCHASTIC: "random",
+    StrategyKind.ADAPTIVE: "adaptive",
+    StrategyKind.CUSTOM: "custom",
+}
 
 
 def campaigns_frame(
@@ -70,6 +82,7 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "folder": str(folder),
         **{name: str(getattr(record, name)) for name in names},
         "dataset": record.setting_label,
+        "class": record.tau_class or _CLASS_OF[record.kind],
         "temperature": _temperature(folder),
         "seed": record.seed,
         "planned_trials": record.planned_trials,

@@ -48,6 +48,8 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
         campaign_records: The records of the campaigns, by number; their tests are read.
         ledger: The ledger frame.
     """
+    # An attempt that paused at a rung and did not go on has two rows, of which the later one says how it ended.
+    rows = rows.drop_duplicates(_KEYS, keep="last")
     status = pd.Series([str(status) for status in rows["status"]], rows.index, dtype="object")
     frame = rows.assign(status=status, tau=[tau_of(params) for params in rows["params"]])
 

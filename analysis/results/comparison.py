@@ -90,6 +90,7 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
     row |= {
         "strategy": label,
         "kind": first["kind"],
+        "class": first["class"],
         "origin": first["origin"],
         "seeds": len(runs),
         "complete_seeds": sum(bool(run["complete"]) for run in runs),

@@ -19,7 +19,7 @@ from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.selection import best_first
 from analysis.results.run_rows import part_costs
-from greenkd.records import StrategyKind
+from greenkd.records import StrategyKind, TrialStatus
 
 Floats = NDArray[np.float64]
 BAND = (0.05, 0.95)
@@ -146,10 +146,15 @@ def _quantiles(best_first_values: Floats, weights: Floats) -> tuple[float, float
 
 
 def _curve_as_run(trials: pd.DataFrame, attempts: pd.DataFrame) -> pd.DataFrame:
-    """Returns the best so far and the costs so far, in the order of the trial numbers."""
-    by_trial = attempts["trial"]
-    costs = attempts[_COSTS].groupby(by_trial).sum().cumsum()
-    missing = attempts[_COSTS].isna().groupby(by_trial).any().cummax()
+    """Returns the best so far and the costs so far, in the order of the trial numbers.
+
+    Where trials pause at rungs, all that precedes the last rung is paid before the first trial is complete.
+    """
+    order = attempts["trial"]
+    if (attempts["status"] == TrialStatus.PAUSED).any():
+        order = order.where(attempts["status"] == TrialStatus.COMPLETE, -1)
+    costs = attempts[_COSTS].groupby(order).sum().cumsum()
+    missing = attempts[_COSTS].isna().groupby(order).any().cummax()
     costs = costs.mask(missing)
 
     rows = []

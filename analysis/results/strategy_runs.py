@@ -91,6 +91,7 @@ def _campaign_runs(
             **shared_values(row),
             "strategy": strategy,
             "kind": row["kind"],
+            "class": row["class"],
             "origin": "campaign",
             "campaigns": (row["campaign"],),
             "trial": row["chosen_trial"],

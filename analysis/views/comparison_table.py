@@ -59,6 +59,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
     more = [name for name in columns.SETTING if name not in names and table[name].nunique() > 1]
     shown = [
         Column("strategy", [row["strategy"] for row in rows], words=True),
+        Column("class", [row["class"] for row in rows], words=True, leaves=8),
         *(Column(name.replace("setting_id", "setting"), [row[name] for row in rows], words=True) for name in more),
         Column("trials", [_trials(row) for row in rows], leaves=7),
         Column("chosen τ", [_taus(row) for row in rows]),

@@ -12,7 +12,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.errors import ConfigError, StorageError, TrainingInterruptedError
 from greenkd.records import EpochRow, StepsRow, TrialRow, TrialStatus, append_row, not_written
 from greenkd.records.timestamps import now
-from greenkd.temperature import Proposal
+from greenkd.temperature import Params, Proposal
 from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.trainer import Ending
 from greenkd.training.training import TrainingResult
@@ -33,28 +33,20 @@ class Attempt:
         proposal: The trial.
         number: Which try, from 0.
         judge: Asked after each epoch.
+        until: Epochs that the trial has when the attempt ends; less than a whole training: it pauses there.
         started_at: When it began, ISO 8601, UTC.
     """
 
     proposal: Proposal
     number: int
     judge: Judge
+    until: int
     started_at: str = dataclasses.field(default_factory=now)
 
     @property
     def trial(self) -> int:
         """The trial's number."""
         return self.proposal.trial
-
-    def checkpointer(self, folder: Path, every_s: float) -> Checkpointer:
-        """Returns what keeps this trial's checkpoints, which every attempt at it goes on from.
-
-        Args:
-            folder: The campaign's.
-            every_s: Seconds between two.
-        """
-        path = folder / "trials" / str(self.trial) / "checkpoint.safetensors"
-        return Checkpointer(path, every_s, self.proposal.params)
 
     def epoch_finished(self, folder: Path, row: EpochRow, steps: StepsRow | None) -> bool:
         """Keeps an epoch's records; True if the training is to be stopped."""
@@ -109,8 +101,22 @@ class Attempt:
         return row
 
 
+def trial_checkpointer(folder: Path, trial: int, params: Params, every_s: float) -> Checkpointer:
+    """Returns what keeps a trial's checkpoints, which every attempt at it goes on from.
+
+    Args:
+        folder: The campaign's.
+        trial: Its number.
+        params: Its parameters.
+        every_s: Seconds between two.
+    """
+    return Checkpointer(folder / "trials" / str(trial) / "checkpoint.safetensors", every_s, params)
+
+
 def _status(ending: Ending) -> TrialStatus:
     if isinstance(ending, TrainingResult):
+        if ending.paused:
+            return TrialStatus.PAUSED
         return TrialStatus.PRUNED if ending.stopped_early else TrialStatus.COMPLETE
     return TrialStatus.INTERRUPTED if isinstance(ending, TrainingInterruptedError) else TrialStatus.FAILED
 

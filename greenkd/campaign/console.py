@@ -136,7 +136,7 @@ class Reporter:
 
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
         """Says that a campaign begins, or goes on."""
-        done = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
+        done = sum(row.status.has_ended for row in rows)
         self._strategy, self._planned, self._seed = record.strategy, record.planned_trials, record.seed
 
         going_on = f", {done} of them done" if done else ""
@@ -212,7 +212,11 @@ class Reporter:
 
     def trial_finished(self, row: TrialRow) -> None:
         """Says in one line how a trial has ended."""
-        ending = {TrialStatus.PRUNED: f", pruned after epoch {row.epochs}", TrialStatus.FAILED: f"; {row.cause}"}
+        ending = {
+            TrialStatus.PRUNED: f", pruned after epoch {row.epochs}",
+            TrialStatus.PAUSED: f", paused after epoch {row.epochs}",
+            TrialStatus.FAILED: f"; {row.cause}",
+        }
         log.log(
             logging.ERROR if row.status is TrialStatus.FAILED else logging.INFO,
             "  %strial %*d/%d  %-12s validation %-8s %s  %s  %.1f s%s",

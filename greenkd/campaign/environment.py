@@ -2,9 +2,7 @@
 
 import importlib.metadata
 import platform
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -12,6 +10,7 @@ import torch
 from greenkd.energy.machine import processor_name
 from greenkd.records import Environment
 from greenkd.training.backend.threads import available_threads
+from greenkd.whereabouts import scheduler_job, this_host, typed_line
 
 _PACKAGES = (
     "greenkd",
@@ -28,6 +27,7 @@ _PACKAGES = (
 
 def describe_environment(device: torch.device, meter: str) -> Environment:
     """Returns what this process runs on and with."""
+    job = scheduler_job()
     return Environment(
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)}
@@ -39,7 +39,10 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
         gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         device=str(device),
         git_commit=_git_commit(),
-        command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=typed_line(),
+        host=this_host(),
+        scheduler=None if job is None else job.scheduler,
+        job_id=None if job is None else job.number,
     )
 
 

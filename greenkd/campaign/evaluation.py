@@ -135,7 +135,7 @@ def _message(context: CampaignContext, rows: list[TrialRow], failed: list[TrialR
     """Returns what kept the campaign from being complete; None if nothing did."""
     causes = []
     if stopped:
-        ended = sum(row.status is not TrialStatus.INTERRUPTED for row in rows)
+        ended = sum(row.status.has_ended for row in rows)
         causes.append(stopped_message(ended, context.record.planned_trials))
     if failed:
         causes.append(f"{len(failed)} of {len(rows)} trials failed")
@@ -169,7 +169,7 @@ def _logits_costs(context: CampaignContext, outputs: TeacherOutputsSource, rows:
     for seed, users in rows_of.items():
         bank = outputs.bank(seed)
         assert bank is not None
-        unfinished = seed != settings.seed and all(row.status is TrialStatus.INTERRUPTED for row in users)
+        unfinished = seed != settings.seed and not any(row.status.has_ended for row in users)
         priced = costs_alone(bank, images, own, at_most_computed=unfinished)
         if priced is not None:
             alone.append(priced[0])

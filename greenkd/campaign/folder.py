@@ -240,7 +240,11 @@ class CampaignFolder:
 
     def rows(self) -> list[TrialRow]:
         """Returns the last row of every trial on record."""
-        return list({row.trial: row for row in read_rows(self.path / "trials.jsonl", TrialRow).rows}.values())
+        return list({row.trial: row for row in self.all_rows()}.values())
+
+    def all_rows(self) -> list[TrialRow]:
+        """Returns every row of every trial on record, in the order in which they were written."""
+        return read_rows(self.path / "trials.jsonl", TrialRow).rows
 
     def report_torn(self) -> None:
         """Says which lines were cut off or changed; they stay in their files and are left out."""

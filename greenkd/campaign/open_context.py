@@ -14,6 +14,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.identity import held_fixed
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.records.timestamps import now
+from greenkd.temperature import tau_class
 from greenkd.temperature.storage import check_shared_database
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
@@ -71,6 +72,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         objective=settings.objective.name,
         strategy=settings.temperature.name,
         kind=settings.strategy.family,
+        tau_class=tau_class(settings.strategy),
         seed=settings.seed,
         planned_trials=settings.strategy.planned_trials(),
         student_network=None,

@@ -19,12 +19,14 @@ class CampaignState:
         labels: Strategy, data set, pair, objective, seed.
         planned: Trials the strategy asks for.
         ended: Trials that have ended, failed ones included.
+        turns: Trainings left, if each trial is trained from one rung to the next at a time.
         state: In words: `to do`, `done`, `2 of 19 trials done, trial 2 partial at epoch 5`, ...
     """
 
     labels: tuple[str, ...]
     planned: int
     ended: int
+    turns: int
     state: str
 
 
@@ -40,9 +42,15 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     )
 
     planned = settings.strategy.planned_trials()
-    rows = {row.trial: row for row in read_rows(folder / "trials.jsonl", TrialRow).rows}
-    ended = [row for row in rows.values() if row.status is not TrialStatus.INTERRUPTED]
-    return CampaignState(labels, planned, len(ended), _words(folder, planned, ended))
+    all_rows = read_rows(folder / "trials.jsonl", TrialRow).rows
+    rows = {row.trial: row for row in all_rows}
+    ended = [row for row in rows.values() if row.status.has_ended]
+
+    paused = {(row.trial, row.epochs) for row in all_rows if row.status is TrialStatus.PAUSED}
+    at_the_end = [row for row in ended if (row.trial, row.epochs) not in paused]
+    turns = sum(rung.trials for rung in settings.strategy.rungs(settings.training.recipe.epochs))
+    turns_left = max(turns - len(paused) - len(at_the_end), 0)
+    return CampaignState(labels, planned, len(ended), turns_left, _words(folder, planned, ended))
 
 
 def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:

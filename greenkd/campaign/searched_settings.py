@@ -114,7 +114,8 @@ def check_searched(settings: "Settings") -> None:
                 f"temperature.search: {key}={values[key]} has another network teach, or its features as well; "
                 f"give the values to -m: {key}=…,…"
             )
-        check_fit(tried.strategy, built, settings.seed, settings.temperature.name, settings.objective.name)
+        names = settings.temperature.name, settings.objective.name
+        check_fit(tried.strategy, built, settings.seed, tried.training.recipe.epochs, *names)
 
 
 def check_taken(settings: "Settings", params: Params, where: str) -> None:

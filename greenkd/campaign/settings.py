@@ -199,7 +199,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     settings = read(Settings, {**config, **components, **parts, **ids}, "")
 
     names = settings.temperature.name, settings.objective.name
-    check_fit(settings.strategy, settings.build_objective(), settings.seed, *names)
+    epochs = settings.training.recipe.epochs
+    check_fit(settings.strategy, settings.build_objective(), settings.seed, epochs, *names)
     check_transfer_fits(settings.transfer, settings.selection, settings.build_objective(), settings.objective.name)
     check_searched(settings)
     return settings
@@ -258,5 +259,7 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     for count in ("n_trials", "restarts"):
         if count in temperature:
             temperature[count] = 2
+    if "min_epochs" in temperature:
+        temperature["min_epochs"] = 1
     changed = {"objective": objective, "training": training, "temperature": temperature}
     return {**config, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}

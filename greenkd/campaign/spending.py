@@ -1,6 +1,5 @@
 """What a campaign, or its whole sweep, has spent so far, as the ledgers say it; every row is read once."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, is_start_up
 from greenkd.records.follow import RowFollower
 from greenkd.records.metering import OwnTerms, own_terms
 from greenkd.records.timestamps import to_seconds
+from greenkd.whereabouts import is_this_process
 
 _SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
 _STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION)
@@ -46,7 +46,7 @@ class _SharedRow(NamedTuple):
     campaign_id: str
     started_at: str
     phase: Phase
-    pid: int | None
+    is_own: bool  # written by this process
     amounts: Amounts
 
 
@@ -97,7 +97,7 @@ class Spending:
         paths = [folder / "ledger.jsonl" for folder in self._folders()] + sorted(self._cache.glob("*/*/ledger.jsonl"))
         new = [(path, row) for path in paths for row in self._new_rows(path)]
         own_ledger = self._folder / "ledger.jsonl"
-        self._own_rows += [row for path, row in new if path == own_ledger and row.pid == os.getpid()]
+        self._own_rows += [row for path, row in new if path == own_ledger and is_this_process(row.pid, row.host)]
         self._unstated += new
 
         terms = self._own_terms()
@@ -122,7 +122,7 @@ class Spending:
         """Returns what this process has spent on the campaign."""
         own = dict(self._own)
         for row in self._paid_for_shared([self._folder]):
-            if row.pid == os.getpid():
+            if row.is_own:
                 add(own, row.amounts)
         return own
 
@@ -131,8 +131,8 @@ class Spending:
         return sum(row.status is TrialStatus.COMPLETE for row in self._last_rows.values())
 
     def interrupted(self) -> list[int]:
-        """Returns the trials that were stopped and go on from a checkpoint."""
-        return [trial for trial, row in self._last_rows.items() if row.status is TrialStatus.INTERRUPTED]
+        """Returns the trials that were stopped, or paused, and go on from a checkpoint."""
+        return [trial for trial, row in self._last_rows.items() if not row.status.has_ended]
 
     def of_trial(self, trial: int) -> Amounts:
         """Returns what training and validation of one trial have taken so far, all attempts."""
@@ -207,13 +207,14 @@ class Spending:
         """Takes down a row: of the cache what campaigns share, of campaigns what is told apart within this one."""
         if path.is_relative_to(self._cache):
             if row.phase in _SHARED_PHASES:
-                self._shared.append(_SharedRow(row.campaign_id, row.started_at, row.phase, row.pid, amounts))
+                own = is_this_process(row.pid, row.host)
+                self._shared.append(_SharedRow(row.campaign_id, row.started_at, row.phase, own, amounts))
             return
 
         add(self._total, amounts)
         if path.parent != self._folder:
             return
-        if row.pid == os.getpid():
+        if is_this_process(row.pid, row.host):
             add(self._own, amounts)
         if row.trial is not None and row.phase in _STUDENT_PHASES:
             add(self._by_trial.setdefault(row.trial, {}), amounts)

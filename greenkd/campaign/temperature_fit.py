@@ -5,25 +5,33 @@ from greenkd.objectives import Objective
 from greenkd.temperature import Strategy
 
 
-def check_fit(strategy: Strategy, objective: Objective, seed: int, strategy_name: str, objective_name: str) -> None:
-    """Refuses a search that would train the same thing again and again, and a rule that could not act.
+def check_fit(
+    strategy: Strategy, objective: Objective, seed: int, epochs: int, strategy_name: str, objective_name: str
+) -> None:
+    """Refuses a search that would train the same thing again and again, rungs that do not fit, a rule that cannot act.
 
     Args:
         strategy: Built from the configuration.
         objective: Built from the configuration, not set up.
         seed: The campaign's.
+        epochs: Of a whole training.
         strategy_name: The strategy's option, for messages.
         objective_name: The objective's option, for messages.
 
     Raises:
         NoTemperatureError: The temperature has no effect on the objective, and a search or a rule is about it.
-        ConfigError: The objective takes no rule, or the rule takes no notice of what is searched.
+        ConfigError: The objective takes no rule, the rule takes no notice of what is searched, or no rung is left.
     """
     if not objective.uses_temperature and _repeats_a_seed(strategy, seed):
         again = f"objective={objective_name} has no temperature, so {strategy_name} would train the same thing"
         if strategy.search:
             raise NoTemperatureError(f"{again} for every τ; take temperature=grid temperature.taus=[4]")
         raise NoTemperatureError(f"{again} {strategy.planned_trials()} times; take temperature=fixed")
+
+    try:
+        strategy.rungs(epochs)
+    except ValueError as error:
+        raise ConfigError(f"temperature.{error}") from error
 
     if not strategy.shares_tau:
         _check_rule(strategy, objective, seed, strategy_name, objective_name)

@@ -11,6 +11,7 @@ from filelock import BaseFileLock, Timeout
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import finish_plan
+from greenkd.campaign.rungs import RungState, read_rungs
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import DatabaseLostError
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 _LOOK_S = 0.3
 
 FINISHED = (TrialStatus.COMPLETE, TrialStatus.PRUNED, TrialStatus.FAILED)
-"""How a trial can have ended for good; an interrupted one goes on."""
+"""How a trial can have ended for good; an interrupted or paused one goes on."""
 
 
 class TrialQueue:
@@ -43,6 +44,7 @@ class TrialQueue:
         self._said_that_others_run = False
 
         settings, folder = context.settings, context.folder
+        self._rungs = settings.strategy.rungs(settings.training.recipe.epochs)
         with self.locked():
             self.study = StrategyStudy(
                 settings.strategy,
@@ -52,7 +54,7 @@ class TrialQueue:
                 settings.training.recipe.epochs,
                 earlier_name=_earlier_study_name(settings),
             )
-            self.study.reconcile(folder.rows)
+            self.study.reconcile(folder.all_rows)
 
         context.budget.plan_finish(finish_plan(context))
 
@@ -99,6 +101,20 @@ class TrialQueue:
             self._train(proposals)
             return bool(proposals)
 
+    def wait_for_rung(self) -> bool:
+        """Waits for a moment if trials wait at a rung that others are still on the way to.
+
+        Returns:
+            False if there are none, and no trial will be free any more.
+
+        Raises:
+            TrainingInterruptedError: A stop was asked for.
+        """
+        if self._state().is_last or self.study.finished():
+            return False
+        self.wait_for_others()
+        return True
+
     def wait_for_others(self) -> None:
         """Waits for a moment, for there are trials that other processes run.
 
@@ -131,12 +147,21 @@ class TrialQueue:
         locks: dict[int, BaseFileLock] = {}
         try:
             with self.locked():
-                self.study.reconcile(self._context.folder.rows)
+                self._stop_at_rungs()
+                self.study.reconcile(self._context.folder.all_rows)
                 proposed = [self._propose(partial(claim, locks)) for _ in range(count())]
             yield [proposal for proposal in proposed if proposal is not None]
         finally:
             for lock in locks.values():
                 lock.release()
+
+    def _stop_at_rungs(self) -> None:
+        """Ends the trials that do not go on from a rung that is decided."""
+        stopped = self._state().stopped
+        for row in stopped:
+            self._runner.stop(row)
+        if stopped:
+            self._context.reporter.note(f"  after epoch {stopped[0].epochs}: {len(stopped)} trials stopped")
 
     def _propose(self, claim: Callable[[int], bool]) -> Proposal | None:
         """Asks for a trial; what is claimed stays claimed where the study asks again, its database having been away."""
@@ -157,12 +182,17 @@ class TrialQueue:
             BudgetSpentError: It does not allow one.
         """
         settings, folder = self._context.settings, self._context.folder
-        remaining = settings.strategy.planned_trials() - sum(row.status in FINISHED for row in folder.rows())
+        ended = {row.trial for row in folder.rows() if row.status in FINISHED}
+        remaining = len(self._state().until.keys() - ended)
 
         running = [trial for trial in self.study.running() if self._is_held(trial)]
         seeds = {settings.strategy.trial_seed(settings.seed, params) for params in settings.strategy.queue()}
         together = max(min(self._together, remaining), 1)
         return self._context.budget.begin_trials(together, running, own_logits=len(seeds) > 1)
+
+    def _state(self) -> RungState:
+        """Reads how far each trial may be trained by now."""
+        return read_rungs(self._rungs, self._context.folder.all_rows())
 
     def _is_held(self, trial: int) -> bool:
         """Tells whether a living process holds a trial."""
@@ -173,20 +203,28 @@ class TrialQueue:
             return True
 
     def _claim(self, locks: dict[int, BaseFileLock], trial: int) -> bool:
-        """Takes a trial that no living process holds; `locks` keeps its lock."""
+        """Takes a trial that does not wait at a rung, and that no living process holds; `locks` keeps its lock."""
+        if trial not in self._state().until:
+            return False
         lock = self._context.folder.lock(f"trial_{trial}")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return False
+
+        # Whoever held it may have ended it just before, or paused it.
+        self.study.reconcile(self._context.folder.all_rows)
+        if trial not in self._state().until:
+            lock.release()
+            return False
         locks[trial] = lock
-        self.study.reconcile(self._context.folder.rows)  # whoever held it may have ended it just before
         return True
 
     def _train(self, proposals: list[Proposal]) -> None:
         """Trains claimed trials, and tells the study how each ended."""
         context = self._context
         epochs = context.settings.training.recipe.epochs
+        until = self._state().until
 
         def judge(proposal: Proposal, row: EpochRow) -> bool:
             context.reporter.epoch_finished(row)
@@ -205,15 +243,17 @@ class TrialQueue:
                 proposal=proposal,
                 number=context.folder.next_attempt(proposal.trial),
                 judge=partial(judge, proposal),
+                until=until[proposal.trial],
             )
             for proposal in proposals
         ]
         for proposal in proposals:
-            context.reporter.trial_started(proposal.trial, proposal.params, epochs)
+            context.reporter.trial_started(proposal.trial, proposal.params, until[proposal.trial])
 
         proposal_of = {proposal.trial: proposal for proposal in proposals}
         for row in self._runner.run(attempts):
-            self.study.tell(proposal_of[row.trial], row.status, row.val_score)
+            if row.status.has_ended:
+                self.study.tell(proposal_of[row.trial], row.status, row.val_score)
             context.reporter.trial_finished(row)
 
 

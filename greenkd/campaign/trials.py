@@ -9,18 +9,19 @@ from pathlib import Path
 
 from torch import Tensor
 
-from greenkd.campaign.attempt import Attempt
+from greenkd.campaign.attempt import Attempt, trial_checkpointer
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.searched_settings import settings_of_trial
 from greenkd.campaign.student import build_learner
 from greenkd.campaign.teacher import TeacherOutputsSource
 from greenkd.errors import StorageError, TrainingInterruptedError
-from greenkd.records import Phase, TrialRow
+from greenkd.records import Phase, TrialRow, append_row
 from greenkd.temperature import Params
 from greenkd.training.learner import Learner
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.safetensors_io import load_tensors, save_tensors
 from greenkd.training.trainer import Ending, train
-from greenkd.training.training import PhaseTag, Training, TrainingResult
+from greenkd.training.training import Training, TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,15 @@ class TrialRunner:
     def weights_path(self, trial: int) -> Path:
         """Returns where a trial's last weights lie until the campaign has chosen."""
         return self._folder / "trials" / str(trial) / "weights.safetensors"
+
+    def stop(self, row: TrialRow) -> None:
+        """Puts a trial on record as pruned that had paused, and removes the checkpoint that it would have gone on from.
+
+        Args:
+            row: The one that says so.
+        """
+        append_row(self._folder / "trials.jsonl", row)
+        trial_checkpointer(self._folder, row.trial, row.params, math.inf).remove()
 
     @property
     def student_path(self) -> Path:
@@ -89,7 +99,8 @@ class TrialRunner:
             if isinstance(ending, TrainingInterruptedError):
                 interrupted = ending
                 continue
-            attempt.checkpointer(self._folder, math.inf).remove()
+            if row.status.has_ended:
+                trial_checkpointer(self._folder, row.trial, row.params, math.inf).remove()
             yield row
 
         if interrupted is not None:
@@ -109,7 +120,7 @@ class TrialRunner:
 
         for training, ending in train(trainings):
             attempt = attempt_of[id(training)]
-            if isinstance(ending, TrainingResult):
+            if isinstance(ending, TrainingResult) and not ending.paused:
                 weights = training.learner.network.state_dict()
                 save_tensors(self.weights_path(attempt.trial), weights, {"trial": attempt.trial})
             yield attempt, ending
@@ -137,9 +148,10 @@ class TrialRunner:
             validation=training.data.validation,
             seed=seed,
             tag=PhaseTag(Phase.STUDENT_TRAINING, attempt.trial, attempt.number),
-            checkpointer=attempt.checkpointer(self._folder, settings.training.checkpoint_every_s),
+            checkpointer=trial_checkpointer(self._folder, attempt.trial, params, settings.training.checkpoint_every_s),
             on_epoch=partial(attempt.epoch_finished, self._folder),
             before_epoch=self.context.budget.before_epoch,
             before_step=self.context.budget.before_step,
             growth=growth,
+            pause_after=attempt.until,
         )

@@ -16,8 +16,13 @@ from greenkd.records import open_file
 
 
 def default_folder() -> Path:
-    """Returns this user's folder for the machine's processes; it is emptied when the machine starts again."""
-    return Path(tempfile.gettempdir()) / f"greenkd-meters-{os.getuid()}"
+    """Returns this user's folder for the machine's processes; it is emptied when the machine starts again.
+
+    Not below TMPDIR where that can be helped: a scheduler gives every job one of its own.
+    """
+    memory = Path("/dev/shm")
+    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return parent / f"greenkd-meters-{os.getuid()}"
 
 
 class Sharers:

@@ -7,6 +7,7 @@ from greenkd.carbon import Intensity
 from greenkd.energy.meters.base import PARTS, Beside, Meter, Part, label
 from greenkd.energy.window import JOULES_PER_KWH, NOTHING, Energies, PhaseKey, WindowShare, less_certain
 from greenkd.records import LedgerRow, Machine, SecondaryReading
+from greenkd.whereabouts import this_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class RowBuilder:
             machine=machine,
             sharers=self.sharers_s / self.windows_s if self.sharers_s and self.windows_s else None,
             pid=os.getpid(),
+            host=this_host(),
         )
 
 

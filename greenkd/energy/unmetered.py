@@ -13,6 +13,7 @@ from greenkd import process_clock
 from greenkd.energy.clock import Clock
 from greenkd.energy.window import JOULES_PER_KWH
 from greenkd.records import UNMETERED, LedgerRow, Phase, Source, append_row, read_rows
+from greenkd.whereabouts import is_this_process
 
 
 @dataclasses.dataclass(slots=True)
@@ -111,7 +112,11 @@ def record_own_start(ledger: Path) -> None:
         StorageError: It cannot be written.
     """
     started_at = process_started_at()  # a process long ago may have had this number
-    rows = [row for row in read_rows(ledger, LedgerRow).rows if row.pid == os.getpid() and row.started_at >= started_at]
+    rows = [
+        row
+        for row in read_rows(ledger, LedgerRow).rows
+        if is_this_process(row.pid, row.host) and row.started_at >= started_at
+    ]
 
     elapsed = since_process_start()
     rest = Seconds(max(elapsed.duration_s - recorded.duration_s, 0.0), max(elapsed.cpu_s - recorded.cpu_s, 0.0))

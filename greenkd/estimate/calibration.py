@@ -34,11 +34,12 @@ from greenkd.training.context import TrainingContext
 from greenkd.training.data_module import DataModule
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.network_factory import NetworkFactory
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.teacher_source import TeacherSource
 from greenkd.training.trainer import train_one
-from greenkd.training.training import PhaseTag, Training
+from greenkd.training.training import Training
 
 # Trials whose proposals are timed; a sampler that learns takes longer later on.
 _PROPOSALS = 3

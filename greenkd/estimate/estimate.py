@@ -18,6 +18,7 @@ from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.identity import sweep_folder
 from greenkd.records import CostEstimate, EstimateRecord, write_estimate
 from greenkd.records.timestamps import now
+from greenkd.temperature import total_epochs
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.stop_signals import StopFlag
 
@@ -199,16 +200,17 @@ def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
 def _campaign_costs(planned: PlannedCampaign) -> _CostSum:
     """Returns what a campaign pays for itself: its set-up, its trials, its metered inference."""
     rates, settings, trials = planned.rates, planned.settings, planned.trials
-    costs = _CostSum(flops=planned.flops.trials(planned.trial_seeds, planned.together))
+    epochs, strategy = settings.training.recipe.epochs, settings.strategy
+    share = total_epochs(strategy.rungs(epochs)) / (strategy.planned_trials() * epochs)  # less than 1 with rungs
+    costs = _CostSum(flops=planned.flops.trials(planned.trial_seeds, planned.together) * share)
     costs.add(rates.setup + rates.end, rates)
 
     # All but one of the trials might be pruned after their first epoch.
-    epochs = settings.training.recipe.epochs
-    prunes = not isinstance(settings.strategy.make_pruner(epochs), optuna.pruners.NopPruner)
+    prunes = not isinstance(strategy.make_pruner(epochs), optuna.pruners.NopPruner)
     least = (1 + (trials - 1) / epochs) / max(trials, 1) if prunes and trials > 1 else 1.0
 
     # Several processes shorten the time, not the work; they end with as many rounds as the busiest has trials.
     rounds = -(-trials // planned.processes)
-    trial_work = Work(rates.trial.cpu_s * trials, rates.trial.duration_s * rounds)
+    trial_work = Work(rates.trial.cpu_s * trials, rates.trial.duration_s * rounds).times(share)
     costs.add(trial_work, rates, low=rates.low * least)
     return costs

@@ -1,8 +1,9 @@
 """The FLOPs of campaigns that are still to be run: counts per image times images, known before anything is timed.
 
 They are those that the ledgers will hold, to the last one, where every planned trial is trained to its end; a pruner
-can only lower them. Metered inference is left out, since it fills a second with as many passes as it can, and so are
-attempts that fail, and the test of a teacher, which no campaign is charged.
+can only lower them, and those of successive halving are taken in proportion to its epochs. Metered inference is left
+out, since it fills a second with as many passes as it can, and so are attempts that fail, and the test of a teacher,
+which no campaign is charged.
 """
 
 import dataclasses

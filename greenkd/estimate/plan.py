@@ -200,7 +200,7 @@ def _seeds_to_come(settings: Settings, state: CampaignState, folder: Path) -> tu
         return (settings.seed,) * (state.planned - state.ended)
 
     status = {row.trial: row.status for row in read_rows(folder / "trials.jsonl", TrialRow).rows}
-    to_come = [n for n in range(len(queue)) if status.get(n, TrialStatus.INTERRUPTED) is TrialStatus.INTERRUPTED]
+    to_come = [n for n in range(len(queue)) if not status.get(n, TrialStatus.INTERRUPTED).has_ended]
     return tuple(settings.strategy.trial_seed(settings.seed, queue[number]) for number in to_come)
 
 

@@ -106,6 +106,9 @@ class Environment:
     device: str
     git_commit: str | None
     command: str
+    host: str | None = None  # the machine's name, and the start of its boot's identifier
+    scheduler: str | None = None  # slurm, pbs, lsf; None: no job of a scheduler
+    job_id: str | None = None  # the scheduler's number of the job that began the campaign
 
 
 def searching_name(strategy: str, searched: Iterable[str]) -> str:
@@ -164,6 +167,7 @@ class CampaignRecord:
     synthesis_costs: Costs | None = None  # the pool as this campaign would have paid alone, in terms of its own meter
     synthesis_paid: Costs | None = None  # the part of it that this campaign paid
     synthesis_metered_by: tuple[str, ...] | None = None  # whose readings synthesis_costs rest on
+    tau_class: str = ""  # how τ comes about: fixed, search, random, scheduled, adaptive, joined by +; empty: not said
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
     searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
     tau_source: TauSource | None = None  # of temperature=transfer

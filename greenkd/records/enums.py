@@ -36,6 +36,12 @@ class TrialStatus(StrEnum):
     PRUNED = "pruned"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"  # at a rung of successive halving, with a checkpoint; it goes on, or a later row says pruned
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the trial is over; another attempt goes on with one that is not, from its checkpoint."""
+        return self not in (TrialStatus.INTERRUPTED, TrialStatus.PAUSED)
 
 
 class CampaignStatus(StrEnum):

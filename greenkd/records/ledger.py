@@ -81,6 +81,7 @@ class LedgerRow:
     machine: Machine | None = None  # None: not readable here
     sharers: float | None = None  # metered processes a device's reading was divided among; None: not looked for
     pid: int | None = None
+    host: str | None = None  # on which the number of the process holds: `greenkd.whereabouts.this_host`
     schema_version: int = SCHEMA_VERSION
 
 

@@ -82,4 +82,6 @@ class ProcessRow:
     metered_s: float  # in ledger rows; the rest is unattributed
     metered_cpu_s: float
     kind: str = "command"  # or "comparison": the tables printed at its end
+    host: str | None = None  # on which the number of the process holds
+    job_id: str | None = None  # of a scheduler's job that the process was part of
     schema_version: int = SCHEMA_VERSION

@@ -51,7 +51,10 @@ class CorrectnessRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialRow:
-    """One finished attempt at a trial. The score that selects a trial is `val_score`, at the last epoch."""
+    """One finished attempt at a trial. The score that selects a trial is `val_score`, at the last epoch.
+
+    An attempt that paused at a rung, and does not go on, has a second row: the same again, but pruned.
+    """
 
     trial: int
     attempt: int

@@ -1,8 +1,8 @@
 """A sweep: what one command line asks for. Light to import: torch and pandas come when a command needs them."""
 
-from greenkd.sweep.command import SweepCallback, exit_code, run_job, typed_line
+from greenkd.sweep.command import SweepCallback, exit_code, run_job
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing_failed_writes
 from greenkd.sweep.terminal import hints
 
-__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "refusing_failed_writes", "run_job", "typed_line"]
+__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "refusing_failed_writes", "run_job"]

@@ -17,6 +17,7 @@ from greenkd.energy.unmetered import (
 from greenkd.estimate.settlement import describe_settlement, settle
 from greenkd.records import LedgerRow, ProcessRow, append_row, read_rows
 from greenkd.records.timestamps import now
+from greenkd.whereabouts import is_this_process, scheduler_job, this_host
 
 
 def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[str]:
@@ -71,7 +72,8 @@ def record_comparison(sweep: Path, command: str, begun: Seconds) -> None:
 
 def _rows_of_this_process(ledger: Path) -> list[LedgerRow]:
     started_at = process_started_at()  # a process long ago may have had this number
-    return [row for row in read_rows(ledger, LedgerRow).rows if row.pid == os.getpid() and row.started_at >= started_at]
+    rows = read_rows(ledger, LedgerRow).rows
+    return [row for row in rows if is_this_process(row.pid, row.host) and row.started_at >= started_at]
 
 
 def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
@@ -89,7 +91,7 @@ def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
 
 
 def _process_row(command: str) -> ProcessRow:
-    end = since_process_start()
+    end, job = since_process_start(), scheduler_job()
     return ProcessRow(
         pid=os.getpid(),
         command=command,
@@ -98,4 +100,6 @@ def _process_row(command: str) -> ProcessRow:
         cpu_s=end.cpu_s,
         metered_s=recorded.duration_s,
         metered_cpu_s=recorded.cpu_s,
+        host=this_host(),
+        job_id=None if job is None else job.number,
     )

@@ -7,8 +7,6 @@ its campaigns have ended.
 
 import logging
 import os
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +25,7 @@ from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
+from greenkd.whereabouts import typed_line
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
@@ -59,8 +58,7 @@ def run_job(config: DictConfig) -> str:
     if command is None or not command.is_run_here:
         # A launcher has given this job a process of its own, to which the job is the whole command.
         make_output_readable()
-        line = shlex.join(["python", "run.py", *hydra.overrides.task])
-        command = _start(line, launched=True, repeats=set() if command is None else command.repeats)
+        command = _start(typed_line(), launched=True, repeats=set() if command is None else command.repeats)
 
     return command.run(config, Path(hydra.runtime.output_dir))
 
@@ -91,7 +89,8 @@ class SweepCallback(Callback):
         """Checks all campaigns of `python run.py -m`."""
         _refuse_passwords([config])
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
-        here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")
+        launcher = str(config.hydra.launcher._target_)
+        here = launcher.endswith(".BasicLauncher")
 
         began_s = time.process_time()
         jobs = compose_jobs(config)
@@ -100,6 +99,10 @@ class SweepCallback(Callback):
         _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
+        if launcher.endswith(".hydra_submitit_launcher.submitit_launcher.SlurmLauncher"):
+            from greenkd.sweep.submitit_jobs import wait_patiently
+
+            wait_patiently()
 
     @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -152,8 +155,3 @@ def _local_folder(setting: str, place: str) -> Path:
     if problem is not None:
         refuse(f"{setting}={place}: {problem}")
     return Path(place)
-
-
-def typed_line() -> str:
-    """Returns this process's command line, to be typed again."""
-    return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -32,6 +32,7 @@ from greenkd.sweep.failed_writes import in_words, is_full
 from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
+from greenkd.sweep.slurm import hand_back
 from greenkd.sweep.terminal import refuse, show
 from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
@@ -178,6 +179,8 @@ class Command:
         except TrainingInterruptedError as error:
             log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, self._states(), self.line)
             self.close()
+            if hand_back(error.signal):
+                log.warning("Slurm has the job again, and will go on with it from these checkpoints")
             sys.exit(ExitCode.INTERRUPTED)
         except TeacherFailedError as error:
             log.error("%s", error)

@@ -34,7 +34,7 @@ class _Participant:
     name: str
     folder: Path
     campaign: Campaign
-    due: int  # trials still to be run
+    due: int  # turns still to be had
 
 
 def take_turns(
@@ -66,7 +66,7 @@ def take_turns(
                 own_reporter = reporter.for_campaign_in_turns()
                 campaign = stack.enter_context(Campaign(settings, folder, stop, own_reporter, data, takes_turns=True))
                 name = f"{settings.temperature.name} seed {settings.seed}"
-                participant = _Participant(name, folder, campaign, state.planned - state.ended)
+                participant = _Participant(name, folder, campaign, state.turns)
                 # What comes before a campaign's first trial, its teacher included.
                 if _attempt(participant, _prepare, results):
                     running.append(participant)

@@ -84,7 +84,7 @@ def describe_order(campaigns: PlannedCampaigns, states: Sequence[CampaignState])
     if not groups:
         return None
 
-    due = {folder: state.planned - state.ended for (_, folder), state in zip(campaigns, states, strict=True)}
+    due = {folder: state.turns for (_, folder), state in zip(campaigns, states, strict=True)}
     several_settings = len({settings.setting_id for settings, _ in campaigns}) > 1
     lines = ["order: seed after seed, the campaigns of a line in turns, one trial at a time"]
     for group in groups:

@@ -4,12 +4,16 @@ The search says which trainings are run, the schedule which base τ each step of
 sample is softened by.
 """
 
+from greenkd.temperature.classes import tau_class
 from greenkd.temperature.configuration import read_strategy
+from greenkd.temperature.halving import Halving
 from greenkd.temperature.optuna_search import OptunaSearch
 from greenkd.temperature.proposal import Proposal
+from greenkd.temperature.restarts import Restarts
 from greenkd.temperature.rules import Rule, RuleInputs, RuleSetup, Shared, Softening
+from greenkd.temperature.rungs import Rung, total_epochs
 from greenkd.temperature.schedules import Annealed, Constant, Distribution, RandomPerBatch, Schedule, Temperatures
-from greenkd.temperature.strategies import Fixed, Grid, Params, Restarts, Scheduled, Stochastic, Strategy
+from greenkd.temperature.strategies import Fixed, Grid, Params, Scheduled, Stochastic, Strategy
 from greenkd.temperature.study import StrategyStudy
 from greenkd.temperature.transfer import Transfer
 
@@ -19,6 +23,7 @@ __all__ = [
     "Distribution",
     "Fixed",
     "Grid",
+    "Halving",
     "OptunaSearch",
     "Params",
     "Proposal",
@@ -27,6 +32,7 @@ __all__ = [
     "Rule",
     "RuleInputs",
     "RuleSetup",
+    "Rung",
     "Schedule",
     "Scheduled",
     "Shared",
@@ -37,4 +43,6 @@ __all__ = [
     "Temperatures",
     "Transfer",
     "read_strategy",
+    "tau_class",
+    "total_epochs",
 ]

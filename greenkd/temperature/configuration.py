@@ -8,6 +8,7 @@ from greenkd.temperature.rules import rule_component, try_rule
 from greenkd.temperature.rules.shared import Shared
 from greenkd.temperature.schedule_tryout import try_schedule
 from greenkd.temperature.strategies import Strategy
+from greenkd.temperature.transfer import Transfer
 
 
 def read_strategy(config: Mapping[str, Any]) -> Strategy:
@@ -30,5 +31,6 @@ def read_strategy(config: Mapping[str, Any]) -> Strategy:
 
     if not strategy.shares_tau:
         try_rule(strategy.rule, strategy.tau_range())
-    try_schedule(strategy)
+    if not isinstance(strategy, Transfer):  # its τ is not known before the records of another search are read
+        try_schedule(strategy)
     return strategy

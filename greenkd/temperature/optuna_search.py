@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from greenkd.records import StrategyKind
 from greenkd.streams import stream_seed
 from greenkd.temperature.cmaes import SafeCmaEsSampler
+from greenkd.temperature.gp_per_kwh import GpPerKwh
 from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
 from greenkd.temperature.search_space import Interval, Search, Steps
@@ -25,7 +26,7 @@ class OptunaSearch(Strategy):
     With a search of other settings the sampler proposes the combination, and the combination is chosen.
 
     Attributes:
-        sampler: Optuna's sampler; `random` and `qmc` do not learn from earlier trials.
+        sampler: Optuna's sampler, or `gp_per_kwh`; `random` and `qmc` do not learn from earlier trials.
         n_trials: Trainings in all, those that are pruned included.
         low: Smallest τ.
         high: Largest τ.
@@ -36,7 +37,7 @@ class OptunaSearch(Strategy):
     """
 
     kind: ClassVar[StrategyKind] = StrategyKind.SEARCH
-    sampler: Literal["tpe", "gp", "random", "cmaes", "qmc"] = "tpe"
+    sampler: Literal["tpe", "gp", "random", "cmaes", "qmc", "gp_per_kwh"] = "tpe"
     n_trials: Annotated[int, pydantic.Field(ge=1)] = 10
     low: Tau = 2.0
     high: Tau = 20.0
@@ -92,6 +93,8 @@ class OptunaSearch(Strategy):
             return samplers.TPESampler(seed=trial_seed)
         if self.sampler == "gp":
             return samplers.GPSampler(seed=trial_seed)
+        if self.sampler == "gp_per_kwh":
+            return GpPerKwh(self.space(), trial_seed)
         if self.sampler == "cmaes":
             return SafeCmaEsSampler(seed=trial_seed)
         return samplers.RandomSampler(seed=trial_seed)

@@ -33,6 +33,13 @@ def open_storage(storage: Path | str) -> optuna.storages.RDBStorage:
     return open_database(storage)
 
 
+def open_study(database: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """Opens a study, which is made if it is not there."""
+    return optuna.create_study(
+        storage=database, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
+    )
+
+
 def describe_storage(storage: Path | str) -> str:
     """Returns what messages call a storage: a file's path, or a database's URL without its password.
 
@@ -117,7 +124,10 @@ def explain_storage_errors(description: str) -> Iterator[None]:
             "for PostgreSQL: pip install 'greenkd[postgresql]'"
         ) from error
     except _STORAGE_ERRORS as error:
-        first_line = str(error.__cause__ or error).splitlines()[0]
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the database's own words; SQLite's say that a disk is full
+            cause = cause.__cause__
+        first_line = (str(cause).splitlines() or [type(cause).__name__])[0]
         if "://" not in description:
             raise StorageError(
                 f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "

@@ -1,6 +1,6 @@
 """Strategies: what `temperature=…` chooses. Each names its trials, and gives a trial its schedule and its rule.
 
-Here are those whose trials are known beforehand; `optuna_search` has the one whose trials a sampler proposes.
+Here are those that train one τ, a list, or a schedule; others have modules of their own.
 """
 
 import copy
@@ -11,11 +11,12 @@ from typing import Annotated, ClassVar
 
 import pydantic
 from optuna import pruners, samplers
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 
 from greenkd.records import StrategyKind
 from greenkd.streams import numpy_stream, stream_seed
 from greenkd.temperature.rules import Rule, Shared
+from greenkd.temperature.rungs import Rung
 from greenkd.temperature.schedules import (
     Constant,
     Distribution,
@@ -82,6 +83,17 @@ class Strategy(ABC):
     def planned_trials(self) -> int:
         """Returns the number of trainings this strategy asks for."""
         return len(self.queue())
+
+    def rungs(self, epochs: int) -> list[Rung]:
+        """Returns where trials pause, and how many go on; most strategies train all of them without a pause.
+
+        Args:
+            epochs: Epochs of a whole training.
+
+        Raises:
+            ValueError: A training of so many epochs is too short.
+        """
+        return [Rung(epochs, self.planned_trials())]
 
     def queue(self) -> list[Params]:
         """Returns the parameters of the trials that are known beforehand; empty if a sampler proposes them."""
@@ -205,43 +217,6 @@ class Grid(Strategy):
         """Returns the range that the list spans, and the values of what is searched besides."""
         others = {key: domain.distribution() for key, domain in self.search.items()}
         return _tau_space(min(self.taus), max(self.taus)) | others
-
-    def schedule(self, params: Params) -> Schedule:
-        """Returns the trial's τ at every step."""
-        return Constant(tau=float(params["tau"]))
-
-
-@pydantic.dataclasses.dataclass(frozen=True, config=STRATEGY)
-class Restarts(Strategy):
-    """Several trainings at one τ that differ in their seed; the one with the best validation score is chosen.
-
-    It shows what choosing the best of k trainings buys where τ is not searched: a control for searches of the same
-    number of trainings. Restart 0 has the campaign's own seed, so it is the training of `Fixed` to the last bit; the
-    others differ from it in initial weights, data order, augmentation and dropout. Split and teacher are the same.
-
-    Attributes:
-        tau: τ of every training.
-        restarts: Number of trainings; 19 is what the default grid trains.
-        rule: What each sample is softened by, with τ as the base.
-    """
-
-    kind: ClassVar[StrategyKind] = StrategyKind.RESTARTS
-    tau: Tau = 4.0
-    restarts: Annotated[int, pydantic.Field(ge=1)] = 19
-    rule: Rule = pydantic.Field(default_factory=Shared)
-
-    def queue(self) -> list[Params]:
-        """Returns τ and the number of the restart, from 0."""
-        return [{"tau": self.tau, "restart": restart} for restart in range(self.restarts)]
-
-    def trial_seed(self, seed: int, params: Params) -> int:
-        """Returns the campaign's seed for restart 0, and for the others one derived from it."""
-        restart = int(params["restart"])
-        return stream_seed(seed, "restart", restart) if restart else seed
-
-    def space(self) -> dict[str, BaseDistribution]:
-        """Returns a range of one point for τ, and the numbers of the restarts."""
-        return _tau_space(self.tau, self.tau) | {"restart": IntDistribution(0, self.restarts - 1)}
 
     def schedule(self, params: Params) -> Schedule:
         """Returns the trial's τ at every step."""

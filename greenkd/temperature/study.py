@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.database import patient
+from greenkd.temperature.gp_per_kwh import GpPerKwh, energy_by_trial
 from greenkd.temperature.optuna_search import PADDING
 from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.storage import (
@@ -25,6 +26,7 @@ from greenkd.temperature.storage import (
     describe_storage,
     explain_storage_errors,
     open_storage,
+    open_study,
     schema_problem,
     set_aside,
     set_aside_if_damaged,
@@ -74,6 +76,7 @@ class StrategyStudy:
         self._seed = seed
         self._storage = describe_storage(storage)
         self._space = strategy.space()
+        self._energy_kwh: dict[int, float] = {}
         pruner = strategy.make_pruner(epochs)
         self._prunes = not isinstance(pruner, optuna.pruners.NopPruner)
 
@@ -92,7 +95,7 @@ class StrategyStudy:
             self._database = open_storage(storage)
             if earlier_name in optuna.get_all_study_names(self._database):
                 name = str(earlier_name)
-            self._study = _open_study(self._database, name, pruner)
+            self._study = open_study(self._database, name, pruner)
 
             # A sampler's state that cannot be gone on from; that of a shared database is named when it is asked for.
             problem = self._state_problem() if isinstance(storage, Path) else None
@@ -100,7 +103,7 @@ class StrategyStudy:
                 self.forget_connections()
                 set_aside(storage, problem)
                 self._database = open_storage(storage)
-                self._study = _open_study(self._database, name, pruner)
+                self._study = open_study(self._database, name, pruner)
 
             self._study.set_metric_names(["validation accuracy"])
             queue = strategy.queue()
@@ -129,18 +132,20 @@ class StrategyStudy:
                 if self._latest_tries()[number].state == TrialState.RUNNING:
                     return self._resume(number, trial)
 
-            tries = self._latest_tries()
-            if not any(trial.state == TrialState.WAITING for trial in tries.values()):
-                unused = (number for number in range(self._strategy.planned_trials()) if number not in tries)
-                number = next(unused, -1)
-                if number < 0:
-                    return None
-                # Queued before it is asked for, so that it has its number from the first moment.
-                self._enqueue(number, {})
+            # One that is queued, but is not to be had, was begun before the study was lost.
+            while True:
+                tries = self._latest_tries()
+                if not any(trial.state == TrialState.WAITING for trial in tries.values()):
+                    number = next((place for place in range(self._strategy.planned_trials()) if place not in tries), -1)
+                    if number < 0:
+                        return None
+                    # Queued before it is asked for, so that it has its number from the first moment.
+                    self._enqueue(number, {})
 
-            handle = self._start_waiting_trial()
-            number = handle.user_attrs[_NUMBER]
-            return _proposal(number, handle) if claim(number) else None
+                handle = self._start_waiting_trial()
+                number = handle.user_attrs[_NUMBER]
+                if claim(number):
+                    return _proposal(number, handle)
 
     @patient
     def should_stop(self, proposal: Proposal, epoch: int, val_score: float) -> bool:
@@ -203,13 +208,15 @@ class StrategyStudy:
         not recorded, is queued again.
 
         Args:
-            records: Reads the last row of every trial. Called after a look at the study: a process writes its row
-                before it tells the study, so what was told by then is on record.
+            records: Reads all rows of the trials, in the order in which they were written. Called after a look at the
+                study: a process writes its row before it tells the study, so what was told by then is on record.
         """
         with explain_storage_errors(self._storage):
             tries = self._latest_tries()
             finished = [number for number, trial in tries.items() if trial.state.is_finished()]
-            rows = {row.trial: row for row in records()}
+            every_row = list(records())
+            rows = {row.trial: row for row in every_row}
+            self._energy_kwh = energy_by_trial(every_row)
 
             for number, row in sorted(rows.items()):
                 latest = tries.get(number)
@@ -264,7 +271,10 @@ class StrategyStudy:
     def _start_waiting_trial(self) -> optuna.Trial:
         """Starts the first waiting trial, under a sampler that is seeded by its number."""
         waiting = next(trial for trial in self._all_tries() if trial.state == TrialState.WAITING)
-        self._study.sampler = self._strategy.make_sampler(self._seed, waiting.user_attrs[_NUMBER])
+        sampler = self._strategy.make_sampler(self._seed, waiting.user_attrs[_NUMBER])
+        if isinstance(sampler, GpPerKwh):
+            sampler.energy_kwh = self._energy_kwh
+        self._study.sampler = sampler
 
         handle = self._study.ask(self._space)
         _ = handle.relative_params  # a sequence moves on by one place, even where the parameters were given
@@ -274,7 +284,6 @@ class StrategyStudy:
         """Takes over a running trial; its parameters are known, unless its process was killed while it asked."""
         self._study.sampler = self._strategy.make_sampler(self._seed, number)
         handle = optuna.Trial(self._study, trial._trial_id)
-
         for name, distribution in self._space.items():
             handle._suggest(name, distribution)
         return dataclasses.replace(_proposal(number, handle), reported=frozenset(trial.intermediate_values))
@@ -284,12 +293,6 @@ class StrategyStudy:
         value = val_score if state == TrialState.COMPLETE else None
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             self._study.tell(trial, value, state=state, skip_if_finished=True)
-
-
-def _open_study(database: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
-    return optuna.create_study(
-        storage=database, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
-    )
 
 
 def _proposal(number: int, handle: optuna.Trial) -> Proposal:

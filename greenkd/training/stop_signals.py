@@ -37,7 +37,7 @@ class StopFlag:
             TrainingInterruptedError: A signal came in since the flag was made.
         """
         if self._signal is not None:
-            raise TrainingInterruptedError(f"stopped by {self._signal}")
+            raise TrainingInterruptedError(f"stopped by {self._signal}", self._signal)
 
 
 @contextmanager

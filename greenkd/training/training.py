@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -23,6 +22,7 @@ from greenkd.training.checkpoint import Checkpointer, Position
 from greenkd.training.context import TrainingContext
 from greenkd.training.growth import Growth
 from greenkd.training.learner import Learner, TeacherOutputs
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.recipe import Recipe
 from greenkd.training.step_readings import StepReadings, read_steps
 from greenkd.training.teacher_source import TeacherSource
@@ -36,23 +36,7 @@ class TrainingResult(NamedTuple):
     val_loss: float
     val_score: float
     stopped_early: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseTag:
-    """What the energy of a training is recorded under.
-
-    Attributes:
-        phase: What it is spent on.
-        trial: The trial it is spent for; None for the teacher and for calibrations.
-        attempt: The try at that trial, from 0.
-        ledger: Another file than the campaign's; the teacher and the logit bank have their own.
-    """
-
-    phase: Phase
-    trial: int | None = None
-    attempt: int = 0
-    ledger: Path | None = None
+    paused: bool  # before its last epoch, with a checkpoint that another attempt goes on from
 
 
 def _do_nothing() -> None:
@@ -84,6 +68,8 @@ class Training:
         before_epoch: Called before the first step of every epoch; may raise a `TrainingInterruptedError`.
         before_step: Called before every step; returns False to end the training there, without a validation.
         growth: Makes more images before each epoch; None: those of the loader are all there are.
+        pause_after: Epochs after which it pauses: it is validated, and its checkpoint written. All that depends on the
+            length of the training stays as it is. None: it runs to its end.
         position: Where the training stands; set by `begin`.
     """
 
@@ -101,6 +87,7 @@ class Training:
     before_epoch: Callable[[], None] = _do_nothing
     before_step: Callable[[], bool] = _go_on
     growth: Growth | None = None
+    pause_after: int | None = None
     position: Position = dataclasses.field(init=False)
     _temperatures: Temperatures = dataclasses.field(init=False)
     _taus: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = dataclasses.field(init=False)  # of student and teacher
@@ -116,7 +103,7 @@ class Training:
         self.position = loaded or self._start_of(epoch=0)
         if self.growth is not None:
             self.growth.load_state(self.position.growth)
-        return self.result() if self.position.epoch >= self.recipe.epochs else None
+        return self.result() if self.position.epoch >= self._until else None
 
     def grow(self) -> None:
         """Makes the images that the epoch brings, unless it has begun."""
@@ -191,9 +178,12 @@ class Training:
         self.position = self._start_of(epoch=position.epoch + 1, last=last)
         if end_early:
             return self.result(stopped_early=True)
-        if self.checkpointer.due():
+
+        reached = self.position.epoch >= self._until
+        pauses = reached and self._until < self.recipe.epochs
+        if pauses or self.checkpointer.due():
             self.save()
-        return self.result() if self.position.epoch >= self.recipe.epochs else None
+        return self.result() if reached else None
 
     def save(self) -> None:
         """Writes a checkpoint, and before it to the ledger what the steps in it cost."""
@@ -203,7 +193,14 @@ class Training:
 
     def result(self, *, stopped_early: bool = False) -> TrainingResult:
         """Returns how far the training has come."""
-        return TrainingResult(self.position.epoch, *self.position.last, stopped_early=stopped_early)
+        epoch = self.position.epoch
+        paused = not stopped_early and epoch < self.recipe.epochs
+        return TrainingResult(epoch, *self.position.last, stopped_early=stopped_early, paused=paused)
+
+    @property
+    def _until(self) -> int:
+        """Epochs that the training is to have when it ends, or pauses."""
+        return self.recipe.epochs if self.pause_after is None else self.pause_after
 
     def phase(self, phase: Phase) -> AbstractContextManager[PhaseHandle]:
         """Records a block under this training's tag, as the given phase."""
@@ -240,7 +237,7 @@ class Training:
 
     def _validate(self) -> Score | None:
         finished = self.position.epoch + 1
-        if finished % self.recipe.validate_every and finished < self.recipe.epochs:
+        if finished % self.recipe.validate_every and finished < self._until:
             return None
 
         # The teacher's own validation is part of its training; a student's is a phase of its own.

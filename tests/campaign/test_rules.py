@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from greenkd.campaign.campaign import Campaign as RunningCampaign
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.workers.run import run_worker
+from greenkd.energy import open_monitor
 from greenkd.errors import ConfigError, NoTemperatureError, TrainingInterruptedError
-from greenkd.identity import campaign_id
-from greenkd.records import EpochRow, StepsRow, StrategyKind, TrialStatus, read_rows
+from greenkd.identity import campaign_folder, campaign_id
+from greenkd.records import EpochRow, LedgerRow, StepsRow, StrategyKind, TrialStatus, read_rows
 from greenkd.sweep.repeats import read_without_repeats
 from greenkd.temperature.rules import RULES, Learned, PerSampleRandom
 from greenkd.training.learner import Learner
 from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign, StopAfter, composed, settings
 
 GRID = ("temperature=grid", "temperature.taus=[2,8]")
@@ -40,6 +45,23 @@ def results(campaign: Campaign) -> tuple[object, ...]:
     return epochs, steps, campaign.record.tests, bits
 
 
+def shared_with_a_worker(root: Path, *overrides: str) -> Campaign:
+    """Runs a campaign's first trial as its own process does, and the others as a worker beside it does."""
+    config, folder = settings(root, *overrides), root / "multirun" / campaign_folder(settings(root, *overrides).config)
+    with RunningCampaign(config, folder, StopFlag(), Reporter()) as campaign:
+        campaign.prepare()
+        assert campaign.run_next_trial()
+
+        ledger = folder / "worker.jsonl"  # its process would write to the campaign's, beside it
+        with open_monitor(config.energy.mapping, campaign_id=config.campaign_id, ledger=ledger) as monitor:
+            run_worker(config, folder, StopFlag(), Reporter(), monitor, {})
+        assert read_rows(ledger, LedgerRow).rows
+
+        assert not campaign.run_next_trial()
+        campaign.finish()
+    return Campaign(root, *overrides)
+
+
 def test_there_is_a_campaign_of_every_rule() -> None:
     assert {*CHOICES, "shared"} == RULES.keys()
 
@@ -52,6 +74,10 @@ def test_a_campaign_under_a_rule_is_the_same_however_it_is_run(name: str, tmp_pa
 
     # The teacher asked at every step, trials in lockstep
     assert results(Campaign(tmp_path / "another", *CHOICES[name], *ANOTHER_WAY)) == results(whole)
+
+    # The first trial by the campaign's own process, the second by a worker
+    if len(whole.settings.strategy.queue()) > 1:
+        assert results(shared_with_a_worker(tmp_path / "shared", *CHOICES[name], "threads=1")) == results(whole)
 
     # Stopped amid an epoch, and gone on from the checkpoint
     with pytest.raises(TrainingInterruptedError):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from tests.cluster.slurm import cluster, missing_programs
+
 PASSWORD = "p@ss/w:rd%"
 
 
@@ -94,3 +96,13 @@ def postgresql() -> Iterator[PostgreSQL]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[dict[str, str]]:
+    """The environment in which Slurm's commands find a cluster of one node."""
+    missing = missing_programs()
+    if missing or os.getuid() != 0:
+        pytest.skip(f"needs Slurm (Debian: apt-get install slurm-wlm munge) and root; missing: {missing or 'root'}")
+    with cluster() as environment:
+        yield environment

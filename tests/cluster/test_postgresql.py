@@ -1,9 +1,5 @@
 """Studies in a PostgreSQL server that goes away, or does not let us in."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,63 +9,26 @@ import pytest
 from greenkd.errors import DatabaseLostError
 from greenkd.temperature.database import open_database
 from greenkd.temperature.storage import check_shared_database
+from tests.cluster.commands import GRID, output_of, results, start
 from tests.cluster.conftest import PASSWORD, PostgreSQL
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-GRID = (
-    "temperature=grid",
-    "temperature.taus=[1,2,4,8,16]",
-    "energy=simulated",
-    "training.epochs=3",
-    "training.teacher.epochs=1",
-    "training.batch_size=64",
-    "student.width=4",
-)
 SHARED = "storage=${oc.env:GREENKD_STORAGE}"
-
-
-def start(folder: Path, *words: str, url: str = "") -> subprocess.Popen[str]:
-    """Types `python run.py …` in a folder."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GREENKD_STORAGE": url, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *GRID, *words],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def output_of(process: subprocess.Popen[str], code: int = 0) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == code, output
-    return output
-
-
-def results(folder: Path) -> dict[int, tuple[object, ...]]:
-    """Returns what each trial's row says that depends on no clock."""
-    (file,) = folder.glob("multirun/*/*/*/*/*/seed*/trials.jsonl")
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    return {
-        row["trial"]: (row["status"], row["params"], row["val_score"], row["val_loss"], row["flops"]) for row in rows
-    }
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign whose study lies in its folder."""
     folder = tmp_path_factory.mktemp("local")
-    output_of(start(folder))
+    output_of(start(folder, *GRID))
     return folder
 
 
 def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
     postgresql: PostgreSQL, local: Path, tmp_path: Path
 ) -> None:
-    campaign = start(tmp_path, SHARED, url=postgresql.url())
+    campaign = start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url())
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("trials.jsonl")):
         assert campaign.poll() is None, output_of(campaign)
@@ -95,7 +54,7 @@ def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
 def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
     postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
-    output = output_of(start(tmp_path, SHARED, url=postgresql.url(password="wrong")), code=2)
+    output = output_of(start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url(password="wrong")), code=2)
     assert "password authentication failed" in output
     assert "Traceback" not in output
     assert not (tmp_path / "cache").exists()

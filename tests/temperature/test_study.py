@@ -11,7 +11,7 @@ from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature import Grid, Proposal, Strategy, StrategyStudy
 from greenkd.temperature.schedules import Constant, RandomPerBatch
 
-SAMPLERS = ["tpe", "gp", "random", "cmaes", "qmc"]
+SAMPLERS = ["tpe", "gp", "gp_per_kwh", "random", "cmaes", "qmc"]
 
 
 def strategy(kind: str, **config: object) -> Strategy:

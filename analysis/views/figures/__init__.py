@@ -22,6 +22,7 @@ from analysis.views.figures.response import tau_response
 from analysis.views.figures.search_map import score_map
 from analysis.views.figures.setting import Drawing, Setting
 from analysis.views.figures.spending import draw_cost_to_reach, score_against_co2
+from analysis.views.figures.tau_as_used import tau_as_used
 from analysis.views.figures.temperatures import score_against_tau, tau_trace
 from analysis.views.output import write_output
 from analysis.views.setting_names import setting_place
@@ -81,6 +82,7 @@ _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
     "energy-by-phase": energy_by_phase,
     "inference": inference_bars,
     "tau-trace": tau_trace,
+    "tau-as-used": tau_as_used,
 }
 
 

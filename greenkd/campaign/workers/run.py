@@ -109,5 +109,5 @@ def run_worker(
         queue = TrialQueue(context, TrialRunner(context, outputs), placement.together)
         collect_normally()
 
-    while queue.run_next():
+    while queue.run_next() or queue.wait_for_rung():
         pass

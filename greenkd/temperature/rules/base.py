@@ -39,6 +39,8 @@ class Rule(nn.Module, ABC):
 
     ignores_base_tau: bool = False
     """Whether the schedule's τ changes nothing: then there is nothing to search, and a search is refused."""
+    draws: bool = False
+    """Whether τ is drawn, and not read off the networks or the labels."""
 
     def __init__(self) -> None:
         # Without it nn.Module's open signature would let any mistyped setting through to a traceback.

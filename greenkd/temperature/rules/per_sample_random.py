@@ -30,6 +30,7 @@ class PerSampleRandom(Rule):
     """
 
     ignores_base_tau = True
+    draws = True
 
     def __init__(
         self, *, low: Tau | None = None, high: Tau | None = None, distribution: Distribution | None = None

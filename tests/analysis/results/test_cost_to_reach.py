@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import analysis
 from analysis.results.cost_to_reach import best_weights
-from greenkd.records import Costs, StrategyKind
+from greenkd.records import Costs, StrategyKind, TrialStatus
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 
 ONE_KWH = 39.6 * 100 / 3.6e6
@@ -46,6 +46,18 @@ def test_a_grid_is_averaged_over_orders_and_the_test_follows_the_choice(tmp_path
     assert (curve.loc[1, "val_low"], curve.loc[1, "val_high"]) == (0.6, 0.9)
     assert curve.loc[2, "energy_kwh"] == pytest.approx(2 * ONE_KWH + 0.001)
     assert curve.loc[3, "test_score"] == 0.5
+
+
+def test_rungs_are_paid_before_the_first_trial_is_complete(tmp_path: Path) -> None:
+    paused = [Trial(trial=trial, status=TrialStatus.PAUSED, val_score=0.5) for trial in (0, 2)]
+    stopped = [Trial(trial=trial, status=TrialStatus.PRUNED, val_score=0.4) for trial in (1, 3)]
+    complete = [Trial(trial=0, attempt=1, val_score=0.8), Trial(trial=2, attempt=1, val_score=0.9)]
+    planned = [*paused, *stopped, *complete]
+    write_sweep(tmp_path, [Plan(strategy="halving", kind=StrategyKind.SEARCH, seed=0, trials=planned)])
+    sweep = analysis.load(tmp_path)
+    curve = analysis.cost_to_reach(sweep, analysis.strategy_runs(sweep))
+    assert list(curve["energy_kwh"]) == pytest.approx([5 * ONE_KWH, 6 * ONE_KWH])
+    assert list(curve["val_score"]) == [0.8, 0.9]
 
 
 def test_restarts_pay_their_logits_one_by_one_and_a_grid_its_own_before_all(tmp_path: Path) -> None:

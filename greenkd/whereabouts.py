@@ -1,0 +1,60 @@
+"""Which machine, job and command this process is part of, among all that write to one folder."""
+
+import functools
+import os
+import shlex
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_COMMAND = "GREENKD_COMMAND"  # what was typed, for the processes that a launcher starts
+# Schedulers, by the variable that holds the number of a job.
+_JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf"}
+
+
+class SchedulerJob(NamedTuple):
+    """A job of a scheduler."""
+
+    scheduler: str
+    number: str
+
+
+@functools.cache
+def this_host() -> str:
+    """Returns the machine's name and the start of its boot's identifier: process numbers repeat beyond them."""
+    try:
+        boot = _BOOT.read_text(encoding="ascii")[:8]
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()}/{boot}".rstrip("/")
+
+
+def is_this_process(pid: int | None, host: str | None) -> bool:
+    """Tells whether a record's row was written under this process's number, on this machine since it was started.
+
+    Args:
+        pid: Of the row.
+        host: Of the row; None in those of versions that did not say.
+    """
+    return pid == os.getpid() and host in (None, this_host())
+
+
+def scheduler_job() -> SchedulerJob | None:
+    """Returns the scheduler's job that this process is part of, if it is."""
+    for variable, scheduler in _JOB_VARIABLES.items():
+        if number := os.environ.get(variable):
+            return SchedulerJob(scheduler, number)
+    return None
+
+
+def typed_line() -> str:
+    """Returns the command line that a user typed; in a launcher's process that of the command that it belongs to."""
+    return os.environ.get(_COMMAND) or shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def note_typed_line() -> None:
+    """Notes this process's command line for the processes that it starts, here or through a launcher."""
+    os.environ.pop(_COMMAND, None)
+    os.environ[_COMMAND] = typed_line()

@@ -1,0 +1,47 @@
+"""Commands of a user, typed in a folder, and what they leave."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+GRID = (
+    "temperature=grid",
+    "temperature.taus=[1,2,4,8,16]",
+    "energy=simulated",
+    "training.epochs=3",
+    "training.teacher.epochs=1",
+    "training.batch_size=64",
+    "student.width=4",
+)
+
+
+def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    """Types `python run.py …` in a folder."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def output_of(process: subprocess.Popen[str], code: int = 0) -> str:
+    """Waits for a command, and returns what it printed."""
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == code, output
+    return output
+
+
+def results(folder: Path) -> dict[tuple[str, int], tuple[object, ...]]:
+    """Returns what the last row of each trial says that depends on no clock, by strategy and trial."""
+    columns = ("status", "params", "val_score", "val_loss")
+    found = {}
+    for file in folder.glob("multirun/*/*/*/*/*/seed*/trials.jsonl"):
+        for row in map(json.loads, file.read_text().splitlines()):
+            found[file.parts[-3], row["trial"]] = tuple(row[column] for column in columns)
+    return found
