@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from benchmarks.pairs import BATCH, MEAN, PAIRS, STD, machine, network, rates
 from greenkd.data import Augmentation, Images
 from greenkd.energy.flops import count_flops
+from greenkd.tasks import CLASSIFICATION
 from greenkd.teacher.bn_folding import fold_batch_norms
 from greenkd.teacher.live import LiveTeacher
 from greenkd.training.backend.cpu_layout import quicken_on_cpu
@@ -75,7 +76,7 @@ def _row(name: str, threads: int, peak: float, repetitions: int) -> str:
     teacher, student = (quicken_on_cpu(network(part).to(memory_format=torch.channels_last)) for part in PAIRS[name])
 
     images = Images(torch.randint(0, 256, (4 * BATCH, 3, 32, 32), dtype=torch.uint8), torch.arange(4 * BATCH) % 10)
-    loader = BatchLoader(images, Augmentation(crop_padding=4, flip=True), MEAN, STD, BATCH, 0, device)
+    loader = BatchLoader(CLASSIFICATION, images, Augmentation(crop_padding=4, flip=True), MEAN, STD, BATCH, 0, device)
     plan = loader.plan(0)
     batch = loader.batch(plan, 0)
 

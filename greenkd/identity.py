@@ -28,6 +28,8 @@ NOT_IDENTITY = (
     "transfer.arguments.root",
     "transfer.arguments.download",
     "transfer.arguments.verify",
+    "teacher.backbone_weights",  # where the published file lies; its content is checked
+    "student.backbone_weights",
     "training.bank",
     "training.bank_limit_gb",
     "training.parallel_trials",
@@ -105,12 +107,13 @@ def setting_id(config: Mapping[str, Any]) -> str:
 
 
 def network_identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the part of a network's group that its weights are a function of; the name is none.
+    """Returns the part of a network's group that its weights are a function of; name and places of files are none.
 
     Args:
         config: The group `teacher` or `student`.
     """
-    return without_new_defaults(config, "teacher.") | {"name": None}
+    kept = {key: value for key, value in config.items() if key != "backbone_weights"}
+    return without_new_defaults(kept, "teacher.") | {"name": None}
 
 
 def with_seeds(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROVIDED = ("num_classes", "in_channels", "image_size")
+PROVIDED = ("num_classes", "in_channels", "image_size", "anchors")
 """Arguments of a network that come from the data set and are no part of its option."""
 
+_MEASURES = {"classification": "% on CIFAR-100 alone", "detection": "mAP on VOC 2007 alone"}
 _MODELS = Path(__file__).parent / "models"
 
 
@@ -34,9 +35,12 @@ class NetworkCard:
         teacher: A teacher to try the network with as student.
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
+        task: What it learns, `classification` or `detection`.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Length of the logits that they are counted with.
-        accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        num_classes: Classes that they are counted with.
+        accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
+            CIFAR-100, or mAP on the test part of VOC 2007.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
     """
 
@@ -48,6 +52,8 @@ class NetworkCard:
     teacher: str
     student: str
     dataset: str = "cifar100"
+    task: str = "classification"
+    anchors: str = ""
     input_shape: tuple[int, int, int] = (3, 32, 32)
     num_classes: int = 100
     accuracy: Mapping[str, float] = field(default_factory=dict)
@@ -61,7 +67,8 @@ class NetworkCard:
     @property
     def commands(self) -> tuple[str, str]:
         """Two commands to start from: the network as student, and as teacher."""
-        start = f"python run.py dataset={self.dataset}"
+        anchors = f" dataset.anchors={self.anchors}" if self.anchors else ""
+        start = f"python run.py dataset={self.dataset}{anchors}"
         return (
             f"{start} teacher={self.teacher} student={self.name}",
             f"{start} teacher={self.name} student={self.student}",
@@ -73,14 +80,15 @@ class NetworkCard:
 
     def __str__(self) -> str:
         channels, height, width = self.input_shape
-        size = f"{channels}×{height}×{width}, {self.num_classes} classes"
+        anchors = f", anchors {self.anchors}" if self.anchors else ""
+        size = f"{channels}×{height}×{width}, {self.num_classes} classes{anchors}"
         lines = [
             self.name,
             *self.description.splitlines(),
             "",
             *self.commands,
             f"{self.parameters:,} parameters, {_megas(self.macs)} MMAC ({size})",
-            *(f"{percent:.2f} % on CIFAR-100 alone ({source})" for source, percent in self.accuracy.items()),
+            *(f"{percent:.2f} {_MEASURES[self.task]} ({source})" for source, percent in self.accuracy.items()),
         ]
 
         if self.differences:
@@ -183,7 +191,7 @@ def main() -> None:
     if names:
         print("\n\n".join(str(cards[name]) for name in names))
     else:
-        print("\n".join(f"{card.name:20}{card.summary}" for card in cards.values()))
+        print("\n".join(f"{card.name:25}{card.summary}" for card in cards.values()))
 
 
 if __name__ == "__main__":

@@ -53,8 +53,10 @@ def normalised_values(network: nn.Module) -> float:
 def main() -> None:
     """Prints one line per network."""
     parser = argparse.ArgumentParser(prog="python -m scripts.flop_conventions", description=__doc__)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="all networks of greenkd if left out")
-    names: list[str] = parser.parse_args().networks or list(models.NETWORKS)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="all of classification if left out")
+    names: list[str] = parser.parse_args().networks or [
+        name for name, card in models.NETWORK_CARDS.items() if card.task == "classification"
+    ]
 
     print(f"{'network':20}{'training ÷ forward':>20}{'built-in rule':>16}{'batch norms':>14}")
     for name in names:

@@ -1,4 +1,4 @@
-"""All networks as two Markdown tables, sizes and cards: `python -m scripts.network_table`.
+"""All networks as three Markdown tables, sizes, cards, detectors: `python -m scripts.network_table`.
 
 docs/networks.md holds this command's output between two markers; `--write docs/networks.md` renews it there.
 """
@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from greenkd import models
+from greenkd.network_cards import NetworkCard
 
 BEGIN = "<!-- python -m scripts.network_table: begin -->\n"
 END = "<!-- python -m scripts.network_table: end -->\n"
@@ -25,6 +26,11 @@ _CARDS_HEADER = (
     "| network | what it is | its own settings | a teacher, a student to try it with "
     "| accuracy on CIFAR-100 alone, % | what its source does otherwise |\n"
     "| --- | --- | --- | --- | --- | --- |\n"
+)
+_DETECTORS_HEADER = (
+    "| detector | what it is | parameters | MMAC | counted at | its own settings | a teacher, a student to try it with "
+    "| mAP on VOC 2007 alone | what its source does otherwise |\n"
+    "| --- | --- | ---: | ---: | --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -64,14 +70,15 @@ def smallest_image(build: Callable[..., nn.Module]) -> int:
 
 
 def table() -> str:
-    """Returns both tables, each with one row per network of `greenkd.models.NETWORKS`."""
-    return f"{_sizes_table()}\n{_cards_table()}"
+    """Returns the tables; in both of classification, and in that of detection, every network has a row."""
+    return f"{_sizes_table()}\n{_cards_table()}\n{_detectors_table()}"
 
 
 def _sizes_table() -> str:
     rows = []
     with torch.device("meta"):
-        for name, build in models.NETWORKS.items():
+        for name in _cards("classification"):
+            build = models.NETWORKS[name]
             cifar = build(num_classes=100)
             tiny_imagenet = build(num_classes=200, image_size=64)
 
@@ -90,7 +97,7 @@ def _sizes_table() -> str:
 
 def _cards_table() -> str:
     rows = []
-    for card in models.NETWORK_CARDS.values():
+    for card in _cards("classification").values():
         cells = [
             f"`{card.name}`",
             card.summary,
@@ -102,6 +109,30 @@ def _cards_table() -> str:
         rows.append(f"| {' | '.join(cells)} |\n")
 
     return _CARDS_HEADER + "".join(rows)
+
+
+def _detectors_table() -> str:
+    rows = []
+    for card in _cards("detection").values():
+        channels, height, width = card.input_shape
+        cells = [
+            f"`{card.name}`",
+            card.summary,
+            f"{card.parameters:,}",
+            f"{card.macs / 1e6:,.2f}",
+            f"{channels}×{height}×{width}, {card.num_classes} classes, anchors `{card.anchors}`",
+            ", ".join(f"`{argument}={default}`" for argument, default in card.arguments.items()),
+            f"`{card.teacher}`, `{card.student}`",
+            "; ".join(f"{value:.2f} ({source})" for source, value in card.accuracy.items()),
+            card.differences,
+        ]
+        rows.append(f"| {' | '.join(cells)} |\n")
+
+    return _DETECTORS_HEADER + "".join(rows)
+
+
+def _cards(task: str) -> dict[str, NetworkCard]:
+    return {name: card for name, card in models.NETWORK_CARDS.items() if card.task == task}
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ SHORT = (
     "teacher.width=8",
 )
 # Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory
-# banks of the objective's own; and images out of the teacher, whose makers have a head and a memory bank, made before
-# the trials and within them.
+# banks of the objective's own, detection; and images out of the teacher, whose makers have a head and a memory bank,
+# made before the trials and within them.
 CAMPAIGNS = {
     "pool": (
         "temperature=grid",
@@ -57,6 +57,14 @@ CAMPAIGNS = {
     "dropout": ("temperature=stochastic", "student=cnn", "training.precision=fp32"),
     "rule": ("temperature=ctkd", "temperature.rule.curriculum_epochs=1"),
     "crd": ("temperature=fixed", "objective=crd", "objective.negatives=64", "objective.embedding_size=8"),
+    "detection": (
+        "dataset=digit_scenes",
+        "dataset.train_scenes=80",
+        "dataset.test_scenes=20",
+        "temperature=grid",
+        "temperature.taus=[2,8]",
+        "training.batch_size=16",
+    ),
 }
 
 

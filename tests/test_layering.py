@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
-        *("process_clock", "softening", "sample_hash", "output_encoding", "environment_values", "stops"),
+        *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
+        "anchors",
     ),
     ("temperature", "objectives", "data", "models", "energy"),
     ("tasks",),

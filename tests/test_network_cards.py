@@ -31,6 +31,9 @@ def test_card_shows_what_is_known_of_a_network() -> None:
     assert "student.stem_kernel=3" in text
     assert "1,442 parameters, 0.0232 MMAC (1×8×8, 10 classes)" in str(CARDS["tiny_cnn"])
     assert "1,083 MMAC" in str(CARDS["resnet32x4"])
+    text = str(CARDS["ssdlite300_mobilenet_v2"])
+    assert "3,383,876 parameters, 661 MMAC (3×300×300, 20 classes, anchors ssdlite300)" in text
+    assert "68.60 mAP on VOC 2007 alone (qfgaohao/pytorch-ssd" in text
 
 
 def test_a_declaration_is_read_with_its_own_settings(tmp_path: Path) -> None:

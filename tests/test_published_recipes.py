@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis.views.paper_table import TABLE_4
 from greenkd.campaign.settings import read_settings
+from greenkd.data.voc_archives import ARCHIVES
+from greenkd.identity import network_identity
+from greenkd.network_cards import read_network_cards
 from tests.campaigns import ROOT, composed
 
 # Batch sizes in the parameter files of Tf-KD's code: of the self-distillation, and of the baseline, which is its copy.
@@ -17,7 +21,7 @@ TFKD_BATCH = {
     "resnext29": (64, 64),
     "shufflenet_v2": (128, 128),
 }
-LITERATURE = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("literature_*.yaml"))
+LITERATURE = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("literature_cifar100_*_*.yaml"))
 PAGES = [*sorted((ROOT / "conf").glob("*/*.yaml")), ROOT / "docs" / "reproducing.md"]
 
 
@@ -71,3 +75,41 @@ def test_a_command_for_tfkd_composes_to_settings(command: str) -> None:
     for objective in overrides.get("objective", "").split(","):
         one = overrides | ({"objective": objective} if objective else {})
         assert read_settings(composed(*(f"{key}={value}" for key, value in one.items()))).training.recipe.epochs == 200
+
+
+def test_a_run_on_voc_costs_what_the_paper_printed() -> None:
+    """The paper's count: forward passes of both networks on every training picture, 1 MAC = 2 FLOPs."""
+    config = composed("experiment=paper_voc")
+    cards = read_network_cards()
+    macs = sum(cards[config[group]["name"]].macs for group in ("teacher", "student"))
+    published = {
+        f"{archive.year}{split}": count for archive in ARCHIVES.values() for split, count in archive.splits.items()
+    }
+    pictures = sum(published[split] for split in config["dataset"]["splits"])
+    assert pictures == 16_551
+    assert {cards[config[group]["name"]].anchors for group in ("teacher", "student")} == {config["dataset"]["anchors"]}
+
+    gflops_millions = 2 * macs * pictures * config["training"]["epochs"] * 1e-15
+    assert gflops_millions == pytest.approx(72.70, abs=0.005)
+    printed = {row.method: row.gflops_millions for row in TABLE_4 if row.dataset == "PASCAL VOC"}
+    assert gflops_millions == pytest.approx(printed["stochastic"], rel=0.01)
+    assert len(composed("experiment=paper_voc", "temperature=grid")["temperature"]["taus"]) == pytest.approx(
+        printed["tuned"] / printed["stochastic"], rel=1e-3
+    )
+
+
+def test_the_papers_voc_rows_are_odkds_loss_and_start() -> None:
+    settings = read_settings(composed("experiment=paper_voc"))
+    assert settings.objective.name == "ssd_kd"
+    assert settings.objective.mapping["tau_squared"] is False
+    assert settings.teacher.mapping["pretrained_backbone"] is settings.student.mapping["pretrained_backbone"] is True
+    assert read_settings(composed("experiment=paper_voc", "objective=ssd_dml")).objective.name == "ssd_dml"
+
+    # A smoke run fetches nothing.
+    small = read_settings(composed("experiment=paper_voc", "smoke=true"))
+    assert small.teacher.mapping["pretrained_backbone"] is small.student.mapping["pretrained_backbone"] is False
+
+    # Where the published file lies is nobody's identity: its content is checked.
+    elsewhere = composed("experiment=paper_voc", "student.backbone_weights=/a.pth", "teacher.backbone_weights=/b.pth")
+    assert read_settings(elsewhere).campaign_id == settings.campaign_id
+    assert network_identity(elsewhere["teacher"]) == network_identity(settings.teacher.mapping)

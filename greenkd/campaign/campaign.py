@@ -32,7 +32,7 @@ from greenkd.records import CampaignRecord, CampaignStatus, TrialRow, choose_tri
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.scores import network_record
 from greenkd.training.backend.device import resolve_device
-from greenkd.training.backend.placement import Placement, place_trials
+from greenkd.training.backend.placement import Placement
 from greenkd.training.stop_signals import StopFlag
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Campaign:
 
     def _open(self, planned: int) -> None:
         """Opens the energy monitor and the data."""
-        settings, training = self._settings, self._settings.training
+        settings = self._settings
         device = resolve_device(settings.device)
         monitor = open_monitor(
             settings.energy.mapping,
@@ -249,8 +249,7 @@ class Campaign:
         )
         self._resources.enter_context(monitor)
 
-        at_once = 1 if self._takes_turns else training.parallel_trials
-        self._placement = place_trials(at_once, training.parallel_mode, planned, device, settings.threads)
+        self._placement = settings.place_trials(planned, device, one_at_a_time=self._takes_turns)
         self._context = open_context(
             settings,
             self._folder,

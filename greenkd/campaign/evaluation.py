@@ -30,6 +30,7 @@ from greenkd.records import (
 )
 from greenkd.records.correctness import FILE as CORRECTNESS_FILE
 from greenkd.records.correctness import correctness_row
+from greenkd.records.examples import write_examples
 from greenkd.records.metering import own_terms
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.logit_bank import costs_alone, costs_paid
@@ -104,6 +105,7 @@ def close_campaign(
     tests = _test(context, runner, learner, complete)
     load_network(learner.network, weights, f"trial {chosen.trial}")
     measured = _inference(context, learner.network, chosen, teacher)
+    _keep_examples(context, learner.network, teacher)
     context.training.monitor.flush()
 
     # Student and record
@@ -228,9 +230,20 @@ def _test(
             loss=score.loss,
             calibration_error=score.calibration_error,
             selections={name: Selected(score=s.value, loss=s.loss) for name, s in selections.items()} or None,
+            details=None if score.details is None else dict(score.details),
         )
         context.update(tests=tuple(test for _, test in sorted(tests.items())))
     return tests
+
+
+def _keep_examples(context: CampaignContext, student: nn.Module, teacher: Teacher | None) -> None:
+    """Writes what teacher and chosen student find in a few test images, where the task has such a thing to show."""
+    networks = {"student": student} if teacher is None else {"teacher": teacher.network, "student": student}
+    training = context.training
+    with training.monitor.phase(Phase.OVERHEAD):
+        examples = training.data.test.examples(networks, context.settings.training.recipe)
+    if examples is not None:
+        write_examples(context.folder.path, examples)
 
 
 def _inference(

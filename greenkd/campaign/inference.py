@@ -1,6 +1,7 @@
 """What using a network costs: forward passes over the whole evaluation set, metered in a phase of their own.
 
-The bars (b) and (c) of figure 1 of Rafat et al. (2023) for our networks: seconds and grams of classifying the test set.
+The bars (b) and (c) of figure 1 of Rafat et al. (2023) for our networks: seconds and grams of using them on the test
+set.
 """
 
 import time
@@ -14,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from greenkd.records import InferenceRecord, NetworkRecord, Phase, scale_costs
-from greenkd.tasks.classification import EVALUATION_BATCH
 from greenkd.training.backend.threads import use_threads
 from greenkd.training.context import TrainingContext
 from greenkd.training.recipe import Recipe
@@ -34,7 +34,7 @@ def measure_inference(
     window_s: float = WINDOW_S,
     most_passes: int | None = None,
 ) -> InferenceRecord:
-    """Meters whole passes over the test set, normalisation and counting of hits included.
+    """Meters whole passes over the test set: normalisation, and counting of hits or non-maximum suppression, included.
 
     To be called once per trial and process: the costs are all that the monitor holds for that trial's inference.
 
@@ -50,7 +50,7 @@ def measure_inference(
     """
     split, monitor = context.data.test, context.monitor
     images = len(split)
-    batch = min(images, EVALUATION_BATCH)
+    batch = min(images, split.batch_size)
     flops = None if size.forward_flops_per_image is None else images * size.forward_flops_per_image
     threads = use_threads(context.threads, (flops or 0.0) * batch / images)
 
@@ -62,7 +62,7 @@ def measure_inference(
     passes, started = 0, time.monotonic()
     with monitor.phase(Phase.INFERENCE, trial=trial, attempt=attempt) as handle:
         while passes == 0 or (passes != most_passes and time.monotonic() - started < window_s):
-            split(network, recipe)
+            split.use(network, recipe)
             handle.add_work(images, flops=flops, forward_flops=flops)
             passes += 1
 

@@ -1,19 +1,21 @@
 """From a composed configuration to checked settings: everything a user can mistype is refused here, before training."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
+import torch
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from greenkd.campaign.budget import BudgetOptions, read_budget
 from greenkd.campaign.searched_settings import check_searched
+from greenkd.campaign.task_fit import check_network_task, check_objective_task, settle_training
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.campaign.transfer_fit import check_transfer_fits, read_transfer, shrunk_transfer
 from greenkd.components import ComponentConfig, build, check, check_keys, read
-from greenkd.data import check_config
+from greenkd.data import check_config, task_of
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
@@ -23,6 +25,7 @@ from greenkd.records.place import address_problem
 from greenkd.synthesis import Transfer
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.temperature.search_space import read_search_space
+from greenkd.training.backend.placement import LOCKSTEP_AUTO, Placement, place_trials
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
@@ -158,8 +161,24 @@ class Settings:
     @property
     def images_grow(self) -> bool:
         """Whether every trial sees images of its own, which come while it trains."""
-        transfer = self.build_transfer()
-        return transfer is not None and transfer.is_adversarial
+        return bool((transfer := self.build_transfer()) and transfer.is_adversarial)
+
+    def place_trials(self, trials: int, device: torch.device, *, one_at_a_time: bool = False) -> Placement:
+        """Divides the campaign's trials among processes and devices.
+
+        In detection the teacher's pass dominates a step, so in lockstep all trials that are known beforehand share it;
+        those that a search learns from are as few as elsewhere.
+
+        Args:
+            trials: How many there are.
+            device: Where the campaign's own process trains.
+            one_at_a_time: Whatever the settings say.
+        """
+        training = self.training
+        known = len(self.strategy.queue()) if task_of(self.dataset.mapping) == "detection" else 0
+        at_once = 1 if one_at_a_time else training.parallel_trials
+        most_in_lockstep = max(known, LOCKSTEP_AUTO)
+        return place_trials(at_once, training.parallel_mode, trials, device, self.threads, most_in_lockstep)
 
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
@@ -167,7 +186,7 @@ class Settings:
 
 
 _DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
-_ROOT_KEYS = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED)
+_ROOT_KEYS = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in _DERIVED)
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -198,12 +217,14 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     }
     settings = read(Settings, {**config, **components, **parts, **ids}, "")
 
-    names = settings.temperature.name, settings.objective.name
-    epochs = settings.training.recipe.epochs
-    check_fit(settings.strategy, settings.build_objective(), settings.seed, epochs, *names)
-    check_transfer_fits(settings.transfer, settings.selection, settings.build_objective(), settings.objective.name)
+    # What has to go together
+    objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
+    check_objective_task(config, objective)
+    check_fit(settings.strategy, objective, settings.seed, settings.training.recipe.epochs, *names)
+    check_transfer_fits(settings.transfer, settings.selection, objective, settings.objective.name)
     check_searched(settings)
-    return settings
+    training = settle_training(settings.training, task_of(config["dataset"]), objective)
+    return dataclasses.replace(settings, training=training)
 
 
 def _check_root(config: Mapping[str, Any]) -> None:
@@ -225,9 +246,16 @@ def _check_components(config: Mapping[str, Any]) -> None:
     check_config(config["dataset"])
     read_transfer(ComponentConfig(config["transfer"]))
 
+    given = (
+        "num_classes",
+        "in_channels",
+        "image_size",
+        *(("anchors",) if task_of(config["dataset"]) == "detection" else ()),
+    )
     for group in ("teacher", "student"):
+        check_network_task(config, group)
         target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
-        check(target, where=group, given=("num_classes", "in_channels", "image_size"))
+        check(target, where=group, given=given)
 
     _, _, meter = read_config(config["energy"], "")
     check(meter, where="energy", given=("watts_per_thread",))
@@ -237,7 +265,8 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the same configuration cut down to seconds: two trials of two epochs, two values of what is searched.
 
     The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
-    epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are.
+    epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are. Backbones start
+    from random weights: nothing is fetched.
     """
     # The rate falls with the batch: at 0.1 and four images resnet152 diverges at once.
     short = {"epochs": 2, "batch_size": 4, "lr": 0.01, "warmup_epochs": 0, "milestones": []}
@@ -261,5 +290,11 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
             temperature[count] = 2
     if "min_epochs" in temperature:
         temperature["min_epochs"] = 1
+
+    networks = {}
+    for group in ("teacher", "student"):
+        networks[group] = dict(config[group])
+        if "pretrained_backbone" in networks[group]:
+            networks[group] |= {"pretrained_backbone": False, "backbone_weights": None}
     changed = {"objective": objective, "training": training, "temperature": temperature}
-    return {**config, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}
+    return {**config, **networks, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}

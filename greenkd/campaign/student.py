@@ -72,7 +72,7 @@ def try_student(settings: Settings, context: TrainingContext) -> tuple[torch.nn.
     Raises:
         ConfigError: Network or objective do not fit the data or each other, or the objective breaks its contract.
     """
-    networks, dataset = context.networks, context.data.dataset
+    networks, task, dataset = context.networks, context.data.task, context.data.dataset
     source = settings.build_objective().teacher
     teacher_size = None
     if source is not None and settings.build_objective().wants_features:
@@ -85,7 +85,8 @@ def try_student(settings: Settings, context: TrainingContext) -> tuple[torch.nn.
     objective.to(context.device)
     setup = _setup(settings, context, network, objective, teacher_size, settings.seed)
     image_shape = dataset.in_channels, dataset.image_size, dataset.image_size
-    try_objective(objective, setup, image_shape, settings.objective.name, context.device)
+    output_shape = task.output_shape(dataset)
+    try_objective(objective, setup, image_shape, output_shape, settings.objective.name, context.device)
     return network, objective
 
 
@@ -103,7 +104,8 @@ def _build_objective(
 
     # The objective's, so that it is trained and checkpointed with it
     if not settings.strategy.shares_tau:
-        objective.rule = _build_rule(settings, context.data.dataset.num_classes, params, seed)
+        num_labels = context.data.task.num_labels(context.data.dataset)
+        objective.rule = _build_rule(settings, num_labels, params, seed)
     return objective
 
 
@@ -117,7 +119,7 @@ def _setup(
 ) -> Setup:
     config = settings.student.mapping
     return Setup(
-        num_classes=context.data.dataset.num_classes,
+        num_classes=context.data.task.num_labels(context.data.dataset),
         train_labels=context.data.train.labels,
         student_feature_size=feature_size(network) if objective.wants_features else None,
         teacher_feature_size=teacher_feature_size,

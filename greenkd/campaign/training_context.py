@@ -6,9 +6,9 @@ import json
 import torch
 
 from greenkd.campaign.settings import Settings
-from greenkd.data import Dataset, DatasetOptions, load
+from greenkd.data import AnyDataset, AnyOptions, load
 from greenkd.energy import EnergyMonitor
-from greenkd.tasks import CLASSIFICATION
+from greenkd.tasks import make_task
 from greenkd.training.backend.determinism import use_deterministic_kernels
 from greenkd.training.backend.malloc import keep_freed_memory
 from greenkd.training.context import TrainingContext
@@ -24,9 +24,9 @@ class DataCache:
 
     def __init__(self) -> None:
         self._key: str | None = None
-        self._loaded: tuple[DatasetOptions, Dataset] | None = None
+        self._loaded: tuple[AnyOptions, AnyDataset] | None = None
 
-    def load(self, settings: Settings) -> tuple[DatasetOptions, Dataset]:
+    def load(self, settings: Settings) -> tuple[AnyOptions, AnyDataset]:
         """Returns a campaign's data set, read from disk only if the campaign before had another one.
 
         Raises:
@@ -74,7 +74,7 @@ def open_training_context(
         use_deterministic_kernels(settings.training.deterministic)
 
     options, dataset = data.load(settings)
-    task = CLASSIFICATION
+    task = make_task(dataset)
     return TrainingContext(
         data=DataModule(task, options, dataset, device),
         networks=NetworkFactory(task, dataset, options.name, device),

@@ -1,10 +1,11 @@
-"""Reads single files out of a `.tar.gz` into memory; nothing is ever written to disk, so nothing can escape to it."""
+"""Reads files out of archives, into memory or into one folder; nothing that an archive says leads outside it."""
 
 import gzip
 import io
+import shutil
 import tarfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from greenkd.errors import DataError
@@ -39,6 +40,52 @@ def read_members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive}: damaged archive ({error}); download it again") from error
     return contents
+
+
+def unpack_tar(archive: Path, root: Path, folders: Sequence[str], *, limit: int) -> None:
+    """Unpacks the files below some folders of a tar file; those of the last folder appear last.
+
+    They are written elsewhere first and moved when all are there, so that a file of the last folder shows that all
+    others are whole. What lies there under the same name is replaced.
+
+    Args:
+        archive: A tar file without compression.
+        root: Where the folders' paths begin.
+        folders: Paths inside the archive, with slashes.
+        limit: Bytes that the files may take together.
+
+    Raises:
+        DataError: The archive is damaged, unpacks to more than `limit` bytes, or holds there what `read_members`
+            refuses.
+    """
+    unfinished = archive.with_name(f"{archive.name}.unpacked")
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+    wanted, remaining = [PurePosixPath(folder) for folder in folders], limit
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            for member in tar:
+                path = PurePosixPath(member.name)
+                if member.isdir() or not any(folder in path.parents for folder in wanted):
+                    continue
+
+                _refuse_hostile(member, archive)
+                remaining -= member.size
+                file = tar.extractfile(member)
+                if file is None or remaining < 0:
+                    raise DataError(f"{archive}: unpacks to more than {limit} bytes; download the official archive")
+
+                (unfinished / path).parent.mkdir(parents=True, exist_ok=True)
+                with (unfinished / path).open("wb") as target:
+                    shutil.copyfileobj(file, target)
+    except (tarfile.TarError, EOFError) as error:
+        raise DataError(f"{archive}: damaged archive ({error}); download it again") from error
+
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for file_path in sorted((unfinished / folder).iterdir()):
+            file_path.replace(root / folder / file_path.name)
+    shutil.rmtree(unfinished)
 
 
 def _refuse_hostile(member: tarfile.TarInfo, archive: Path) -> None:

@@ -114,13 +114,17 @@ class Dataset:
         """The SHA-256 (hex) of all shapes, pixels and labels: for one content the same on every machine."""
         digest = hashlib.sha256()
         for tensor in (self.train.images, self.train.labels, self.test.images, self.test.labels):
-            array = tensor.cpu().contiguous().numpy()
-            digest.update(f"{array.dtype.str[1:]}{array.shape}".encode())
-
-            # Labels are written little-endian whatever the machine is; pixels are single bytes.
-            digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
-
+            add_tensor(digest, tensor)
         return digest.hexdigest()
+
+
+def add_tensor(digest: "hashlib._Hash", tensor: Tensor) -> None:
+    """Adds type, shape and content of a tensor to a fingerprint, in the same way on every machine."""
+    array = tensor.cpu().contiguous().numpy()
+    digest.update(f"{array.dtype.str[1:]}{array.shape}".encode())
+
+    # Numbers are written little-endian whatever the machine is; pixels are single bytes.
+    digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
 
 
 def _are_names(value: object) -> bool:

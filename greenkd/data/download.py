@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.error import URLError
 
@@ -26,13 +26,37 @@ def download_archive(url: str, root: Path, *, md5: str, folder: str, names: Coll
     Raises:
         DataError: The archive cannot be fetched or written, or what came has another sum.
     """
+    fetch_archive(url, root, md5=md5, done=root / folder, unpack=lambda archive: _unpack(archive, folder, names))
+
+
+def fetch_archive(url: str, root: Path, *, md5: str, done: Path, unpack: Callable[[Path], None]) -> None:
+    """Fetches an archive into a folder, unless it lies there, and unpacks it. One process does so, others wait for it.
+
+    Args:
+        url: Where the archive is published; the last part is its name.
+        root: The folder that the archive is put into; it is made if it is not there.
+        md5: The archive's published MD5 sum (hex).
+        done: A file or folder that is there once everything is unpacked.
+        unpack: Unpacks the archive, `done` last.
+
+    Raises:
+        DataError: The archive cannot be fetched or written, or what came, or lies there, has another sum.
+    """
     archive = root / url.rpartition("/")[2]
     try:
         root.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(root / f"{archive.name}.lock"):
-            if not (root / folder).exists():
+            if done.exists():
+                return
+
+            if not archive.exists():
                 _fetch(url, archive, md5)
-                _unpack(archive, folder, names)
+            elif (found := _md5(archive)) != md5:
+                raise DataError(
+                    f"{archive}: its MD5 sum is {found}, published is {md5}; it is damaged or not complete: "
+                    "take it away to have it fetched again"
+                )
+            unpack(archive)
     except (URLError, OSError) as error:
         raise _failed(url, root, str(error)) from error
 
@@ -42,12 +66,16 @@ def _fetch(url: str, archive: Path, md5: str) -> None:
     unchecked = archive.with_name(f"{archive.name}.unchecked")
     torch.hub.download_url_to_file(url, str(unchecked))
 
-    with unchecked.open("rb") as stream:
-        fetched_md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    fetched_md5 = _md5(unchecked)
     if fetched_md5 != md5:
         unchecked.unlink()
         raise _failed(url, archive.parent, f"its MD5 sum is {fetched_md5}, published is {md5}")
     unchecked.replace(archive)
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _unpack(archive: Path, folder: str, names: Collection[str]) -> None:

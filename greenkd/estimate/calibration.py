@@ -22,10 +22,8 @@ from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
 from greenkd.estimate.synthesis import stand_in_data, time_synthesis
-from greenkd.objectives import CrossEntropy
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
 from greenkd.tasks import Evaluator
-from greenkd.tasks.classification import EVALUATION_BATCH
 from greenkd.teacher.live import LiveTeacher
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.batches import Batch, EpochPlan
@@ -50,14 +48,14 @@ class _StoredLogits:
 
     flops_per_image = 0.0
 
-    def __init__(self, samples: int, num_classes: int, device: torch.device) -> None:
-        self._logits = torch.zeros(samples, num_classes, device=device)
+    def __init__(self, samples: int, output_shape: tuple[int, ...], device: torch.device) -> None:
+        self._logits = torch.zeros(samples, *output_shape, device=device)
 
     def begin_epoch(self, epoch: int, plan: EpochPlan) -> None:
         """Has nothing to load."""
 
     def outputs(self, batch: Batch, rows: slice) -> TeacherOutputs:
-        """Returns zeros [B, K] for the rows of a batch."""
+        """Returns zeros for the rows of a batch."""
         return TeacherOutputs(self._logits[rows], None)
 
 
@@ -116,8 +114,9 @@ class Calibrator:
             trial.append(self._proposal(study))
 
             # Evaluations, logits and the teacher's training
+            test = context.data.test
             evaluator = context.data.evaluator(
-                context.data.dataset.test.subset(torch.arange(min(len(context.data.test), 2 * EVALUATION_BATCH)))
+                context.data.dataset.test.subset(torch.arange(min(len(test), 2 * test.batch_size)))
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
             logits = teacher_pace = None
@@ -167,7 +166,7 @@ class Calibrator:
             return live, live
 
         loader = data.loader(self._settings.seed, self._recipe.batch_size)
-        return _StoredLogits(loader.samples, data.dataset.num_classes, self._context.device), live
+        return _StoredLogits(loader.samples, data.task.output_shape(data.dataset), self._context.device), live
 
     def _study(self, name: str) -> StrategyStudy:
         settings = self._settings
@@ -187,8 +186,9 @@ class Calibrator:
     def _teacher_pace(self, network: nn.Module) -> Pace:
         settings, context = self._settings, self._context
         recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
+        task = context.data.task
         flops, steps = context.networks.flops(network), context.data.loader(seed, recipe.batch_size).steps
-        learner = Learner(network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, seed, steps)
+        learner = Learner(network, task.supervised(), task, recipe, flops, flops.forward, seed, steps)
         return self._pace(learner, recipe, None, seed, context)
 
     def _pace(

@@ -24,7 +24,6 @@ from greenkd.estimate.stopwatch import NO_WORK, Work
 from greenkd.estimate.synthesis import planned_pool, stand_in_data
 from greenkd.records import Environment, LedgerRow, TrialRow, TrialStatus, read_rows
 from greenkd.teacher.cache import teacher_key
-from greenkd.training.backend.placement import place_trials
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import StopFlag
 
@@ -148,10 +147,8 @@ class Planner:
     def _planned(
         self, settings: Settings, state: CampaignState, trial_seeds: tuple[int, ...], rates: Rates
     ) -> PlannedCampaign:
-        training, context = settings.training, self._context(settings)
-        placement = place_trials(
-            training.parallel_trials, training.parallel_mode, state.planned, self._device, settings.threads
-        )
+        context = self._context(settings)
+        placement = settings.place_trials(state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
         pool = planned_pool(settings, context, teacher)

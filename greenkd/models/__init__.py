@@ -6,6 +6,10 @@ Every function builds one network with fresh weights, drawn from PyTorch's globa
 
 The network maps images [B, in_channels, image_size, image_size] to logits [B, num_classes]; its last module is the
 linear layer that does so. Images smaller than a network can take raise a ValueError that names the least size.
+
+A network of detection takes `anchors` (an `AnchorGrid`) as well, and returns one tensor [B, A, num_classes + 5]: for
+every anchor the logits of background and classes, then four offsets.
+
 `docs/networks.md` lists parameters and MACs.
 
 A network is one function with `@register_network(...)` above it, in any module of this package: it is then an

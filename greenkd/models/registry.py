@@ -25,6 +25,8 @@ def register_network(
     teacher: str,
     student: str,
     dataset: str = "cifar100",
+    task: str = "classification",
+    anchors: str = "",
     input_shape: tuple[int, int, int] = (3, 32, 32),
     num_classes: int = 100,
     accuracy: Mapping[str, float] = MappingProxyType({}),
@@ -33,8 +35,8 @@ def register_network(
     """Declares the function below it as a network.
 
     The function's name is the network's, its docstring opens with what the network is, and its arguments beyond
-    `num_classes`, `in_channels` and `image_size` become the settings of its option, with their defaults. All values
-    are written out as literals, because `greenkd.network_cards` reads them from the source.
+    `num_classes`, `in_channels`, `image_size` and `anchors` become the settings of its option, with their defaults. All
+    values are written out as literals, because `greenkd.network_cards` reads them from the source.
 
     Args:
         parameters: Trainable numbers at `input_shape` and `num_classes`.
@@ -42,9 +44,13 @@ def register_network(
         teacher: A teacher to try the network with as student.
         student: A student to try the network with as teacher; further overrides may follow.
         dataset: The data set to try both on.
+        task: `classification` or `detection`.
+        anchors: The preset that `parameters` and `macs` of a detector are counted with; it takes an `AnchorGrid` of
+            that name as `anchors`.
         input_shape: Channels, height and width of the image that `parameters` and `macs` are counted with.
-        num_classes: Length of the logits that they are counted with.
-        accuracy: Published top-1 accuracy on CIFAR-100, trained without a teacher, in per cent, by source.
+        num_classes: Classes that they are counted with.
+        accuracy: What is published for the network trained without a teacher, in per cent, by source: top-1 accuracy on
+            CIFAR-100, or mAP on the test part of VOC 2007.
         differences: What the code behind these accuracies does otherwise; empty where nothing is known.
 
     Raises:
@@ -70,6 +76,8 @@ def register_network(
             input_shape=input_shape,
             num_classes=num_classes,
             accuracy=dict(accuracy),
+            task=task,
+            anchors=anchors,
             differences=differences,
         )
         return build

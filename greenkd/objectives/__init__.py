@@ -9,6 +9,10 @@ from greenkd.objectives.dkd import DKD
 from greenkd.objectives.dml import DML
 from greenkd.objectives.kd import KD
 from greenkd.objectives.label_smoothing import LabelSmoothing
+from greenkd.objectives.ssd import SSD
+from greenkd.objectives.ssd_dml import SSDDML
+from greenkd.objectives.ssd_kd import SSDKD, SSDSelf
+from greenkd.objectives.ssd_reg import SSDReg
 from greenkd.objectives.tfkd_reg import TfKDReg
 from greenkd.objectives.tfkd_self import TfKDSelf
 from greenkd.objectives.ttm import TTM
@@ -19,6 +23,9 @@ __all__ = [
     "DML",
     "KD",
     "NO_MATRIX_PRODUCTS",
+    "SSD",
+    "SSDDML",
+    "SSDKD",
     "TTM",
     "AnnealingKD",
     "CrossEntropy",
@@ -27,6 +34,8 @@ __all__ = [
     "LossInputs",
     "Objective",
     "Reduction",
+    "SSDReg",
+    "SSDSelf",
     "Setup",
     "TfKDReg",
     "TfKDSelf",

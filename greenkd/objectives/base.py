@@ -19,6 +19,9 @@ NO_TEMPERATURE = "it has no temperature"
 class LossInputs:
     """One training step as an objective sees it, with B images, K classes; all tensors on one device.
 
+    In detection there are A anchors to each image: labels [B, A] with 0 for the background, logits [B, A, K+1+4], the
+    last four of them the box's offsets, and the offsets that are to be predicted.
+
     `tau_student` and `tau_teacher` change from step to step. They stay tensors on the device: reading their value on
     the host would make every step wait for the accelerator.
     """
@@ -33,6 +36,7 @@ class LossInputs:
     tau_student: Tensor  # 0-dim float32
     tau_teacher: Tensor  # 0-dim float32
     epoch: int  # zero-based
+    offsets: Tensor | None = None  # [B, A, 4], 0 on the background; None in classification
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Setup:
     the student's weights would see the same batches, stay equal to the student and teach it nothing.
     """
 
-    num_classes: int
+    num_classes: int  # the background included, where there is one
     train_labels: Tensor  # [N] int64 on the CPU, in the order that LossInputs.indices refers to
     student_feature_size: int | None  # F of LossInputs.student_features; None: features are not wanted
     teacher_feature_size: int | None  # G of LossInputs.teacher_features
@@ -83,6 +87,8 @@ class Objective(nn.Module, ABC):
     arithmetic when logits arrive in a lower precision, and a scalar result that is a mean over the batch.
     """
 
+    task: Literal["classification", "detection"] = "classification"
+    """What it is a loss for; a data set of another task is refused."""
     teacher: Literal["teacher", "student"] | None = None
     """Which network supplies teacher_logits: the configured teacher, the student's own pretrained copy, or none."""
     uses_temperature: bool = False

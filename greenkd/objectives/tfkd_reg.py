@@ -60,12 +60,7 @@ class TfKDReg(Objective):
         Raises:
             ConfigError: The virtual teacher would not favour the label.
         """
-        if self.true_class_probability <= 1 / setup.num_classes:
-            raise ConfigError(
-                f"objective.true_class_probability={self.true_class_probability}: must be above "
-                f"{1 / setup.num_classes:.4g} (1/{setup.num_classes} classes), or the virtual teacher does not "
-                "favour the label; the usual value is 0.99"
-            )
+        check_virtual_teacher(setup.num_classes, self.true_class_probability)
 
     def flops(self) -> LossFlops:
         """States none: there is no matrix product in the loss."""
@@ -78,12 +73,7 @@ class TfKDReg(Objective):
         log_p = F.log_softmax(logits / batch.tau_student if self.soften_student else logits, dim=1)
         log_p_label = log_p.gather(1, batch.labels[:, None]).sum()
 
-        # The virtual teacher's two values a and b, from their log-odds, in the precision of the logits.
-        others = math.log(classes - 1)
-        other_probability = (1 - self.true_class_probability) / (classes - 1)
-        margin = (self.true_class_probability - other_probability) / batch.tau_teacher.to(logits.dtype) - others
-        log_a = F.logsigmoid(margin)
-        log_b = F.logsigmoid(-margin) - others
+        log_a, log_b = virtual_teacher(classes, self.true_class_probability, batch.tau_teacher.to(logits.dtype))
         a, b = torch.exp(log_a), torch.exp(log_b)
 
         negative_entropy = size * (a * log_a + (classes - 1) * b * log_b)
@@ -92,3 +82,31 @@ class TfKDReg(Objective):
 
         hard = -log_p_label / size if not self.soften_student else cross_entropy(logits, batch.labels)
         return (1 - self.alpha) * hard + self.alpha * self.multiplier * divergence
+
+
+def check_virtual_teacher(classes: int, true_class_probability: float) -> None:
+    """Refuses a virtual teacher that does not favour the label.
+
+    Raises:
+        ConfigError: It would not.
+    """
+    if true_class_probability <= 1 / classes:
+        raise ConfigError(
+            f"objective.true_class_probability={true_class_probability}: must be above {1 / classes:.4g} "
+            f"(1/{classes} classes), or the virtual teacher does not favour the label; the usual value is 0.99"
+        )
+
+
+def virtual_teacher(classes: int, true_class_probability: float, tau: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the logarithms of what the softened virtual teacher puts on the label, and on each other class.
+
+    Args:
+        classes: K.
+        true_class_probability: What it puts on the label before it is softened.
+        tau: 0-dim, in the precision of the result.
+    """
+    # From their log-odds
+    others = math.log(classes - 1)
+    other_probability = (1 - true_class_probability) / (classes - 1)
+    margin = (true_class_probability - other_probability) / tau - others
+    return F.logsigmoid(margin), F.logsigmoid(-margin) - others

@@ -5,13 +5,19 @@ from torch import Tensor
 
 from greenkd.errors import ConfigError
 from greenkd.objectives.base import LossInputs, Objective, Setup
+from greenkd.objectives.multibox import OFFSETS
 
 _IMAGES = 4
 _WANTED = "wanted is the mean loss of the batch: a floating-point tensor of shape [], finite, with a gradient to logits"
 
 
 def try_objective(
-    objective: Objective, setup: Setup, image_shape: tuple[int, int, int], name: str, device: torch.device
+    objective: Objective,
+    setup: Setup,
+    image_shape: tuple[int, int, int],
+    output_shape: tuple[int, ...],
+    name: str,
+    device: torch.device,
 ) -> None:
     """Lets an objective say what a few of the training images cost whose logits and features are made up.
 
@@ -19,6 +25,7 @@ def try_objective(
         objective: Set up, on the device; to be thrown away, since it may have learned.
         setup: What it was set up with.
         image_shape: [C, H, W] of an image.
+        output_shape: Of what a network says about an image: [K], or [A, K+1+4] in detection.
         name: The objective's option, for messages.
         device: Where the batch lies.
 
@@ -26,8 +33,8 @@ def try_objective(
         ConfigError: It breaks off, or what it returns cannot be minimised.
     """
     where = f"objective={name} ({type(objective).__name__})"
-    shown = f"a batch of {_IMAGES} images, logits [{_IMAGES}, {setup.num_classes}]"
-    batch = _batch(objective, setup, image_shape, device)
+    shown = f"a batch of {_IMAGES} images, logits {[_IMAGES, *output_shape]}"
+    batch = _batch(objective, setup, image_shape, output_shape, device)
     try:
         with torch.random.fork_rng(devices=[]):
             loss = objective.train()(batch)
@@ -47,26 +54,38 @@ def try_objective(
         raise ConfigError(f"{where}: {problem} on {shown}; {_WANTED}")
 
 
-def _batch(objective: Objective, setup: Setup, image_shape: tuple[int, int, int], device: torch.device) -> LossInputs:
+def _batch(
+    objective: Objective,
+    setup: Setup,
+    image_shape: tuple[int, int, int],
+    output_shape: tuple[int, ...],
+    device: torch.device,
+) -> LossInputs:
     images = min(_IMAGES, len(setup.train_labels))
     generator = torch.Generator().manual_seed(0)
 
     def made_up(*shape: int) -> Tensor:
         return torch.randn(images, *shape, generator=generator).to(device)
 
+    # In detection every anchor has a label, and anchors of each class have a box.
+    labels = setup.train_labels[:images].to(device)
+    if len(output_shape) > 1:
+        labels = (torch.arange(output_shape[0], device=device) % setup.num_classes).expand(images, -1)
+
     student, teacher = setup.student_feature_size, setup.teacher_feature_size
     tau = torch.full((), 4.0, device=device)
     return LossInputs(
         images=made_up(*image_shape),
-        labels=setup.train_labels[:images].to(device),
+        labels=labels,
         indices=torch.arange(images, device=device),
-        student_logits=made_up(setup.num_classes).requires_grad_(),
-        teacher_logits=None if objective.teacher is None else made_up(setup.num_classes),
+        student_logits=made_up(*output_shape).requires_grad_(),
+        teacher_logits=None if objective.teacher is None else made_up(*output_shape),
         student_features=None if student is None else made_up(student).requires_grad_(),
         teacher_features=None if teacher is None else made_up(teacher),
         tau_student=tau,
         tau_teacher=tau.clone(),
         epoch=0,
+        offsets=made_up(output_shape[0], OFFSETS) if len(output_shape) > 1 else None,
     )
 
 

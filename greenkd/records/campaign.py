@@ -32,6 +32,7 @@ class TestResult:
     loss: float
     calibration_error: float | None = None  # expected calibration error, 15 bins; None: no such task, or not recorded
     selections: dict[str, Selected] | None = None  # by each that τ can be chosen by; None: there is but one
+    details: dict[str, float] | None = None  # other figures of the task, by name: average precision of each class
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

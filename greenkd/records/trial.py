@@ -18,7 +18,7 @@ class EpochRow:
     lr: float  # at the epoch's last step
     tau_mean: float | None  # the student's τ as used, mean over the epoch's batches
     train_loss: float
-    train_score: float
+    train_score: float | None  # None: the task has none
     val_loss: float | None  # cross-entropy; None: not evaluated after this epoch
     val_score: float | None
     duration_s: float

@@ -14,7 +14,6 @@ from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.energy import EnergyMonitor, open_monitor
 from greenkd.energy.unmetered import watts
-from greenkd.objectives import CrossEntropy
 from greenkd.records import BlockRow, Phase, append_row
 from greenkd.records.timestamps import now
 from greenkd.training.backend.device import resolve_device
@@ -159,10 +158,18 @@ class FixedWork:
         network = context.networks.build(settings.student.mapping, "student", settings.seed)
         flops = context.networks.flops(network)
 
+        task = context.data.task
         self._loader = context.data.loader(settings.seed, recipe.batch_size)
         self._plan = self._loader.plan(0)
         self._learner = Learner(
-            network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, self._loader.steps
+            network,
+            task.supervised(),
+            task,
+            recipe,
+            flops,
+            flops.forward,
+            settings.seed,
+            self._loader.steps,
         )
         self._tau = torch.ones((), device=device)
         self._threads, self._forward_flops = settings.threads, flops.forward * recipe.batch_size

@@ -13,7 +13,6 @@ from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
 from greenkd.campaign.workers.fork_server import load
 from greenkd.energy import open_monitor
-from greenkd.objectives import CrossEntropy
 from greenkd.temperature import StrategyStudy
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.backend.threads import use_threads
@@ -50,9 +49,16 @@ def _use_once(settings: Settings, data: DataCache, stop: StopFlag, scratch: Path
     # Networks, their FLOPs, and steps
     network = context.networks.build(settings.student.mapping, "student", settings.seed)
     flops = context.networks.flops(network)
-    loader = context.data.loader(settings.seed, recipe.batch_size)
+    task, loader = context.data.task, context.data.loader(settings.seed, recipe.batch_size)
     learner = Learner(
-        network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, settings.seed, loader.steps
+        network,
+        task.supervised(),
+        task,
+        recipe,
+        flops,
+        flops.forward,
+        settings.seed,
+        loader.steps,
     )
     use_threads(settings.threads, flops.forward * recipe.batch_size)
     plan = loader.plan(0)

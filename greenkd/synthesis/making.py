@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from greenkd.data import normalise
+from greenkd.data import Augmentation, normalise
 from greenkd.energy import PhaseHandle
 from greenkd.energy.flops import Flops
-from greenkd.errors import TrainingInterruptedError
+from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.records import LedgerRow, Phase, read_rows
 from greenkd.records.pool import PoolRecord
 from greenkd.records.pool_file import write_pool
@@ -42,8 +42,16 @@ def synthesis_setup(context: TrainingContext, teacher: nn.Module, seed: int) -> 
         context: The campaign's, with the data that the teacher was trained on.
         teacher: Copied, since it is frozen and hooks are put on it.
         seed: Of the pool.
+
+    Raises:
+        ConfigError: The data set is of another task than classification.
     """
     dataset, options = context.data.dataset, context.data.options
+    if not isinstance(options.augmentation, Augmentation):
+        raise ConfigError(
+            f"transfer: images are made for classes, not for {context.data.task.name}; take transfer=real"
+        )
+
     return SynthesisSetup(
         teacher=copy.deepcopy(teacher).eval().requires_grad_(False),
         num_classes=dataset.num_classes,

@@ -1,20 +1,32 @@
 """Tasks: what is being learned. A data set brings its task; networks, objectives and the bank follow from it.
 
 A task says how a data set is split, what a network has to return for one image, how a network is scored on a split,
-and what counts as a hit while it trains. Classification is the one there is.
+and what counts as a hit while it trains.
 """
 
-from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Task
+from greenkd.data import AnyDataset, DetectionDataset
+from greenkd.tasks.base import AnyTask, DetailedScore, Evaluator, Metric, Precision, Score, Targets, Task
 from greenkd.tasks.classification import CLASSIFICATION, Classification, ClassificationEvaluator
+from greenkd.tasks.detection import Detection, DetectionEvaluator
 
 __all__ = [
     "CLASSIFICATION",
+    "AnyTask",
     "Classification",
     "ClassificationEvaluator",
     "DetailedScore",
+    "Detection",
+    "DetectionEvaluator",
     "Evaluator",
     "Metric",
     "Precision",
     "Score",
+    "Targets",
     "Task",
+    "make_task",
 ]
+
+
+def make_task(dataset: AnyDataset) -> AnyTask:
+    """Returns the task that a data set brings."""
+    return Detection(dataset.anchors, dataset.class_names) if isinstance(dataset, DetectionDataset) else CLASSIFICATION

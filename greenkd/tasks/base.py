@@ -2,14 +2,19 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from greenkd.data import Dataset, Images
+from greenkd.data import AnyDataset, Augmentation, DetectionAugmentation, DetectionImages, Images
+from greenkd.objectives import Objective
+from greenkd.records.examples import Examples
+
+ImagesT = TypeVar("ImagesT", Images, DetectionImages)
+AugmentationT = TypeVar("AugmentationT", Augmentation, DetectionAugmentation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +48,14 @@ class DetailedScore(NamedTuple):
     loss: float
     calibration_error: float | None = None  # see `ClassificationEvaluator`; None where a task has none
     correct: Tensor | None = None  # [N] bool on the CPU, in the split's order; None where a task has none
+    details: Mapping[str, float] | None = None  # other figures of the task, by name; None where it has none
+
+
+class Targets(NamedTuple):
+    """What the data set says about a batch of B images, as objectives take it."""
+
+    labels: Tensor  # int64 [B], or [B, A] with A anchors
+    offsets: Tensor | None = None  # float32 [B, A, 4]; None in classification
 
 
 class Precision(Protocol):
@@ -56,6 +69,9 @@ class Precision(Protocol):
 class Evaluator(ABC):
     """Scores networks on one split, which lies on the device."""
 
+    batch_size: int
+    """Images that go through a network together."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Returns the number of images in the split."""
@@ -68,20 +84,34 @@ class Evaluator(ABC):
         """Runs a network over the split as a call does, and looks closer; the score is the same to the last bit."""
         return DetailedScore(*self(network, precision))
 
+    def examples(self, networks: Mapping[str, nn.Module], precision: Precision) -> Examples | None:
+        """Returns what networks, by role, say about a few images of the split, to be looked at; None: there is none."""
+        return None
 
-class Task(ABC):
-    """What is being learned.
+    def use(self, network: nn.Module, precision: Precision) -> None:
+        """Does over the split what using a network comes to, whose cost is metered: here, what a call does."""
+        self(network, precision)
+
+
+class Task(ABC, Generic[ImagesT, AugmentationT]):
+    """What is being learned on a data set.
 
     Attributes:
         name: As the data set's option names it.
         metric: What selects trials and stands in tables.
+        has_hits: Whether images of a training batch are right or wrong, so that epochs have a train score.
+        outputs: What networks return, in a word or a few.
+        supplied: The arguments by which they can know its shape, for messages.
     """
 
     name: str
     metric: Metric
+    has_hits: bool
+    outputs: str
+    supplied: str
 
     @abstractmethod
-    def split(self, images: Images, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    def split(self, images: ImagesT, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
         """Divides positions of the training part into a training and a validation part, each int64, ascending.
 
         Args:
@@ -91,11 +121,42 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def output_shape(self, dataset: Dataset) -> tuple[int, ...]:
+    def given(self, dataset: AnyDataset) -> dict[str, object]:
+        """Returns the arguments that networks are given by the data set."""
+
+    @abstractmethod
+    def num_labels(self, dataset: AnyDataset) -> int:
+        """Returns how many different labels a sample may have: the classes, and the background where there is one."""
+
+    @abstractmethod
+    def output_shape(self, dataset: AnyDataset) -> tuple[int, ...]:
         """Returns the shape of what a network says about one image; a batch of B adds a leading B."""
 
     @abstractmethod
-    def evaluator(self, images: Images, mean: Sequence[float], std: Sequence[float], device: torch.device) -> Evaluator:
+    def supervised(self) -> Objective:
+        """Returns the loss of base training, by which teachers are trained."""
+
+    @abstractmethod
+    def draw_views(self, images: ImagesT, augmentation: AugmentationT, seed: int, epoch: int) -> Any:
+        """Draws on the CPU what one epoch does to every training image."""
+
+    @abstractmethod
+    def present(
+        self, images: ImagesT, augmentation: AugmentationT, views: Any, indices: Tensor
+    ) -> tuple[Tensor, Targets]:
+        """Returns the augmented images of one batch, uint8 [B, C, H, W], and what the data set says about them.
+
+        Args:
+            images: The whole training split, on the device.
+            augmentation: That of the views.
+            views: This epoch's, on the same device.
+            indices: int64 [B], positions in the training split, on the same device.
+        """
+
+    @abstractmethod
+    def evaluator(
+        self, images: ImagesT, mean: Sequence[float], std: Sequence[float], device: torch.device
+    ) -> Evaluator:
         """Returns what scores networks on a split.
 
         Args:
@@ -109,7 +170,13 @@ class Task(ABC):
     def count_hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Counts what a training batch got right, 0-dim int64 on the device; over the images it is the train score.
 
+        Without hits it is 0.
+
         Args:
             outputs: What the network said, [B, *output_shape].
             targets: What the data set says, first dimension B.
         """
+
+
+AnyTask = Task[Any, Any]
+"""A task whose kind of images does not matter."""

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from greenkd.data import Dataset, Images, normalise, stratified_split
-from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Task
+from greenkd.data import AnyDataset, Augmentation, Images, Views, normalise, stratified_split
+from greenkd.objectives import CrossEntropy
+from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Targets, Task
 
 # Large enough that per-batch overhead vanishes, small enough for the activations of a wide net at 64×64.
 EVALUATION_BATCH = 500
@@ -34,6 +35,7 @@ class ClassificationEvaluator(Evaluator):
         self._images = images.to(device)
         self._mean, self._std = tuple(mean), tuple(std)
         self._device = device
+        self.batch_size = EVALUATION_BATCH
 
     def __len__(self) -> int:
         return len(self._images)
@@ -96,19 +98,48 @@ def calibration_error(confidence: Tensor, correct: Tensor) -> float:
     return float(differences.abs().sum() / len(sure))
 
 
-class Classification(Task):
+class Classification(Task[Images, Augmentation]):
     """Networks return logits [B, K]; targets are class numbers, int64 [B]."""
 
     name = "classification"
     metric = Metric("accuracy", unit="%", scale=100.0)
+    has_hits = True
+    outputs = "logits"
+    supplied = "`num_classes` as an argument, which is supplied"
 
     def split(self, images: Images, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
         """Takes the same share of every class into the validation part."""
         return stratified_split(images.labels, fraction, seed)
 
-    def output_shape(self, dataset: Dataset) -> tuple[int, ...]:
+    def given(self, dataset: AnyDataset) -> dict[str, object]:
+        """Returns the number of classes and channels, and the images' size."""
+        return {
+            "num_classes": dataset.num_classes,
+            "in_channels": dataset.in_channels,
+            "image_size": dataset.image_size,
+        }
+
+    def num_labels(self, dataset: AnyDataset) -> int:
+        """Returns K."""
+        return dataset.num_classes
+
+    def output_shape(self, dataset: AnyDataset) -> tuple[int, ...]:
         """Returns [K]: a logit per class."""
         return (dataset.num_classes,)
+
+    def supervised(self) -> CrossEntropy:
+        """Returns the cross-entropy."""
+        return CrossEntropy()
+
+    def draw_views(self, images: Images, augmentation: Augmentation, seed: int, epoch: int) -> Views:
+        """Draws crops, flips and rotations."""
+        return augmentation.draw(len(images), seed, epoch)
+
+    def present(
+        self, images: Images, augmentation: Augmentation, views: Views, indices: Tensor
+    ) -> tuple[Tensor, Targets]:
+        """Returns the augmented images of one batch, and their labels."""
+        return augmentation.apply(images.images, views, indices), Targets(images.labels[indices])
 
     def evaluator(
         self, images: Images, mean: Sequence[float], std: Sequence[float], device: torch.device

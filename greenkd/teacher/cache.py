@@ -19,7 +19,6 @@ from torch import nn
 
 from greenkd.errors import StorageError, TeacherFailedError, TrainingDivergedError
 from greenkd.identity import network_identity
-from greenkd.objectives import CrossEntropy
 from greenkd.records import (
     Costs,
     EpochRow,
@@ -199,16 +198,14 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
         request.on_epoch(row)
         return False
 
-    size = network_record(context, network, request.name)
+    task, size = context.data.task, network_record(context, network, request.name)
     loader = context.data.loader(request.seed, recipe.batch_size)
     flops = context.networks.flops(network)
     checkpointer = _checkpointer(folder, context.checkpoint_every_s)
     result = train_one(
         Training(
             context=context,
-            learner=Learner(
-                network, CrossEntropy(), context.data.task, recipe, flops, flops.forward, request.seed, loader.steps
-            ),
+            learner=Learner(network, task.supervised(), task, recipe, flops, flops.forward, request.seed, loader.steps),
             loader=loader,
             recipe=recipe,
             schedule=Constant(tau=1.0),

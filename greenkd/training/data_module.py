@@ -4,8 +4,8 @@ from functools import cached_property
 
 import torch
 
-from greenkd.data import Dataset, DatasetOptions, Images
-from greenkd.tasks import Evaluator, Task
+from greenkd.data import AnyDataset, AnyOptions, DetectionImages, Images
+from greenkd.tasks import AnyTask, Evaluator
 from greenkd.training.batches import BatchLoader
 from greenkd.training.growth import GrowingLoader
 
@@ -20,7 +20,7 @@ class DataModule:
         device: Where batches and evaluators lie.
     """
 
-    def __init__(self, task: Task, options: DatasetOptions, dataset: Dataset, device: torch.device) -> None:
+    def __init__(self, task: AnyTask, options: AnyOptions, dataset: AnyDataset, device: torch.device) -> None:
         self.task = task
         self.options = options
         self.dataset = dataset
@@ -28,14 +28,14 @@ class DataModule:
         self._loaders: dict[tuple[int, int], BatchLoader] = {}
 
     @cached_property
-    def _parts(self) -> tuple[Images, Images]:
+    def _parts(self) -> tuple[Images | DetectionImages, Images | DetectionImages]:
         options = self.options
         rows = self.task.split(self.dataset.train, options.validation_fraction, options.split_seed)
         training, validation = (self.dataset.train.subset(part) for part in rows)
         return training, validation
 
     @property
-    def train(self) -> Images:
+    def train(self) -> Images | DetectionImages:
         """The training split, on the CPU."""
         return self._parts[0]
 
@@ -59,7 +59,7 @@ class DataModule:
         """Evaluates on the test split, which selects nothing."""
         return self.evaluator(self.dataset.test)
 
-    def evaluator(self, images: Images) -> Evaluator:
+    def evaluator(self, images: Images | DetectionImages) -> Evaluator:
         """Returns what scores networks on some images of this data set."""
         return self.task.evaluator(images, self.options.mean, self.options.std, self.device)
 
@@ -68,7 +68,14 @@ class DataModule:
         if (seed, batch_size) not in self._loaders:
             options = self.options
             self._loaders[seed, batch_size] = BatchLoader(
-                self._train_on_device, options.augmentation, options.mean, options.std, batch_size, seed, self.device
+                self.task,
+                self._train_on_device,
+                options.augmentation,
+                options.mean,
+                options.std,
+                batch_size,
+                seed,
+                self.device,
             )
         return self._loaders[seed, batch_size]
 
@@ -76,10 +83,17 @@ class DataModule:
         """Returns the batches of one training whose images grow; a new object for each."""
         options = self.options
         return GrowingLoader(
-            self._train_on_device, options.augmentation, options.mean, options.std, batch_size, seed, self.device
+            self.task,
+            self._train_on_device,
+            options.augmentation,
+            options.mean,
+            options.std,
+            batch_size,
+            seed,
+            self.device,
         )
 
     @cached_property
-    def _train_on_device(self) -> Images:
+    def _train_on_device(self) -> Images | DetectionImages:
         """The training split on the device, once for all loaders."""
         return self.train.to(self.device)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from greenkd.energy.flops import Flops
 from greenkd.objectives import LossInputs, Objective
 from greenkd.streams import stream_seed
-from greenkd.tasks import Task
+from greenkd.tasks import AnyTask
 from greenkd.training.batches import Batch
 from greenkd.training.feature_hook import FeatureHook
 from greenkd.training.recipe import Recipe
@@ -20,7 +20,7 @@ from greenkd.training.recipe import Recipe
 class TeacherOutputs:
     """What the teacher says about one batch; none of it carries a gradient."""
 
-    logits: Tensor  # [B, K]
+    logits: Tensor  # [B, K]; [B, A, K+1+4] in detection
     features: Tensor | None  # [B, G]
 
 
@@ -52,7 +52,7 @@ class Learner:
         self,
         network: nn.Module,
         objective: Objective,
-        task: Task,
+        task: AnyTask,
         recipe: Recipe,
         flops: Flops,
         evaluation_flops: float,
@@ -65,7 +65,7 @@ class Learner:
         self.objective = objective
         self.flops = flops
         self.evaluation_flops = evaluation_flops
-        self._task = task
+        self.task = task
         self._recipe = recipe
         self._seed = seed
         self._steps_per_epoch = steps_per_epoch
@@ -135,6 +135,7 @@ class Learner:
                     tau_student=taus[0],
                     tau_teacher=taus[1],
                     epoch=epoch,
+                    offsets=batch.offsets,
                 )
             )
 
@@ -142,7 +143,7 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        hits = self._task.count_hits(logits.detach(), batch.labels)
+        hits = self.task.count_hits(logits.detach(), batch.labels)
         return StepOutcome(loss.detach(), hits, self._student_taus())
 
     def _student_taus(self) -> Tensor | None:

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from greenkd.components import build
-from greenkd.data import Dataset
+from greenkd.data import AnyDataset
 from greenkd.energy.flops import Flops, count_flops
 from greenkd.errors import ConfigError
 from greenkd.streams import stream_seed
-from greenkd.tasks import Task
+from greenkd.tasks import AnyTask
 from greenkd.training.backend.cpu_layout import quicken_on_cpu
 
 # Keys of a network's group that are ours, not the target's.
@@ -28,7 +28,7 @@ class NetworkFactory:
         device: Where the networks lie.
     """
 
-    def __init__(self, task: Task, dataset: Dataset, name: str, device: torch.device) -> None:
+    def __init__(self, task: AnyTask, dataset: AnyDataset, name: str, device: torch.device) -> None:
         self._task = task
         self._dataset = dataset
         self._name = name
@@ -50,18 +50,13 @@ class NetworkFactory:
         Raises:
             ConfigError: The network cannot be built, or does not return what the task needs.
         """
-        dataset = self._dataset
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "init", index))
             network: nn.Module = build(
                 {key: value for key, value in config.items() if key not in NETWORK_KEYS},
                 where=where,
                 expect=nn.Module,
-                given={
-                    "num_classes": dataset.num_classes,
-                    "in_channels": dataset.in_channels,
-                    "image_size": dataset.image_size,
-                },
+                given=self._task.given(self._dataset),
             )
 
         if (group := repr(config)) not in self._tried:
@@ -99,8 +94,8 @@ class NetworkFactory:
             if returned != f"float32 {needed}":
                 raise ConfigError(
                     f"{where}: in {mode} the network turns 2 images into {returned}, but {self._name} has "
-                    f"{dataset.num_classes} classes: one tensor of logits, float32 {needed}, is needed; "
-                    "let it take `num_classes` as an argument, which is supplied"
+                    f"{dataset.num_classes} classes: one tensor of {self._task.outputs}, float32 {needed}, is needed; "
+                    f"let it take {self._task.supplied}"
                 )
 
         # Batch norms have taken notice of what they saw; they forget it.

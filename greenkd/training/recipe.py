@@ -103,15 +103,16 @@ class TrainingOptions:
     """The whole `training` group.
 
     Attributes:
-        bank: Store the teacher's logits and reuse them in later trials.
+        bank: Store the teacher's logits and reuse them in later trials; `auto`: in classification.
         bank_dtype: Of the stored logits: `float32` changes no bit of a result, `float16` takes half the space.
         bank_limit_gb: Largest size of all stored logits; beyond it the oldest go.
         fold_teacher: Fold the teacher's batch norms into its convolutions, where its logits then stay within a bound.
         checkpoint_every_s: Seconds between two checkpoints of a running training.
-        parallel_trials: Trials that run side by side; `auto`: as many as there are CPUs, or eight in lockstep.
+        parallel_trials: Trials that run side by side; `auto`: as many as there are CPUs; in lockstep eight, or in
+            detection all that are known beforehand.
         parallel_mode: `processes`: each in a process of its own with its share of the CPUs; `lockstep`: in one process,
             step by step on the same batches, the teacher asked once for all; `auto`: processes on CPUs, lockstep on
-            GPUs.
+            GPUs and where a detector's teacher is asked for every batch.
         compile: Run the students' training steps through `torch.compile`, which needs a C++ compiler.
         deterministic: Use no kernel whose sums come in another order each time. On a CPU there is none.
     """
@@ -119,7 +120,7 @@ class TrainingOptions:
     name: str
     recipe: Recipe
     teacher: TeacherTraining
-    bank: bool
+    bank: bool | Literal["auto"]
     bank_dtype: Literal["float32", "float16"]
     bank_limit_gb: Annotated[float, Field(gt=0)]
     fold_teacher: bool

@@ -265,7 +265,7 @@ class Training:
             lr=self.recipe.learning_rate((position.epoch + 1) * steps - 1, steps),
             tau_mean=tau_mean,
             train_loss=self._mean(readings.losses),
-            train_score=position.hits.item() / self.loader.samples,
+            train_score=position.hits.item() / self.loader.samples if self.learner.task.has_hits else None,
             val_loss=score.loss if score else None,
             val_score=score.value if score else None,
             duration_s=position.duration_s,

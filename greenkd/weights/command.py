@@ -18,11 +18,12 @@ from torch import Tensor, nn
 import greenkd
 from greenkd.components import build
 from greenkd.configuration import register_configuration
-from greenkd.data import Dataset, DatasetOptions, load
+from greenkd.data import AnyDataset, AnyOptions, load
 from greenkd.errors import ConfigError
 from greenkd.identity import plain
+from greenkd.models import NETWORK_CARDS
 from greenkd.output_encoding import printable
-from greenkd.tasks import CLASSIFICATION
+from greenkd.tasks import make_task
 from greenkd.teacher.seen_validation import seen_validation
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.data_module import DataModule
@@ -50,10 +51,15 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"{output}: is there already; give -o <another file>")
 
     # Everything that can be refused, before the weights are touched
+    card = NETWORK_CARDS.get(options.network)
+    if card is not None and card.task == "detection" and not options.dataset:
+        raise ConfigError(
+            f"--network {options.network}: is a detector; give --dataset, whose anchors and classes it needs"
+        )
     foreign = read_foreign(path)
     config = _compose(options.network, options.dataset, options.overrides)
     data = load(config["dataset"]) if options.dataset else None
-    shape = _shape(data[1]) if data else _shape_by_weights(foreign.tensors, path)
+    shape = make_task(data[1]).given(data[1]) if data else _shape_by_weights(foreign.tensors, path)
 
     network = build(
         {key: value for key, value in config["teacher"].items() if key not in NETWORK_KEYS},
@@ -83,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("action", choices=["convert"], help="convert: make the weights fit a network of greenkd")
     parser.add_argument("file", help="a checkpoint: .pth, .th, .pt, .bin, .safetensors")
     parser.add_argument("--network", required=True, help="the network it is of: any option of teacher=")
-    parser.add_argument("--dataset", help="also say its accuracy on this data set: any option of dataset=")
+    parser.add_argument("--dataset", help="also say its score on this data set: any option of dataset=")
     parser.add_argument("-o", "--output", help="the file to write (default: beside the other, <name>-<network>)")
     parser.add_argument(
         "overrides",
@@ -113,15 +119,7 @@ def _compose(network: str, dataset: str | None, overrides: Sequence[str]) -> dic
         raise ConfigError(" ".join(reason.split())) from error
 
 
-def _shape(dataset: Dataset) -> dict[str, int]:
-    return {
-        "num_classes": dataset.num_classes,
-        "in_channels": dataset.in_channels,
-        "image_size": dataset.image_size,
-    }
-
-
-def _shape_by_weights(tensors: dict[str, Tensor], path: Path) -> dict[str, int]:
+def _shape_by_weights(tensors: dict[str, Tensor], path: Path) -> dict[str, object]:
     """Reads classes and channels from the last linear layer and the first convolution."""
     linears = [tensor for tensor in tensors.values() if tensor.ndim == 2]
     convolutions = [tensor for tensor in tensors.values() if tensor.ndim == 4]
@@ -154,18 +152,22 @@ def _report(conversion: Conversion) -> list[str]:
     return lines
 
 
-def _scores(config: dict[str, Any], options: DatasetOptions, dataset: Dataset, network: nn.Module) -> list[str]:
-    """Says the network's accuracy on both splits, and whether it has seen the first."""
+def _scores(config: dict[str, Any], options: AnyOptions, dataset: AnyDataset, network: nn.Module) -> list[str]:
+    """Says the network's score on both splits, and whether it has seen the first."""
     device = resolve_device(str(config["device"]))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    data = DataModule(CLASSIFICATION, options, dataset, device)
+    task = make_task(dataset)
+    data = DataModule(task, options, dataset, device)
     precision = read_options(config["training"]).recipe
     val, test = data.validation(network, precision).value, data.test(network, precision).value
 
     mean, std = ([round(value, 4) for value in values] for values in (options.mean, options.std))
     lines = [
-        f"accuracy: validation {100 * val:.2f} %, test {100 * test:.2f} %, at dataset.mean={mean} dataset.std={std}",
+        f"{task.metric.name}: validation {100 * val:.2f} %, test {100 * test:.2f} %, "
+        f"at dataset.mean={mean} dataset.std={std}",
         "  lower than its program says? give that program's mean and std, here and to run.py",
     ]
+    if not task.has_hits:
+        return lines
     seen = seen_validation(val, len(data.validation), test, len(data.test))
     return [*lines, f"  {seen}"] if seen else lines

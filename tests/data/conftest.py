@@ -31,6 +31,7 @@ def conf_dataset() -> Callable[..., dict[str, Any]]:
     def resolve(name: str, data_dir: str | Path = "data", **overrides: object) -> dict[str, Any]:
         file = Path(__file__).parents[2] / "conf" / "dataset" / f"{name}.yaml"
         dataset = OmegaConf.merge(OmegaConf.load(file), overrides)
+        dataset.pop("defaults", None)  # which networks and recipe a data set of detection chooses
         config = OmegaConf.create({"data_dir": str(data_dir), "dataset": dataset})
         return OmegaConf.to_container(config.dataset, resolve=True)
 

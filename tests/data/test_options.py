@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from greenkd.data import Augmentation, DatasetOptions, GeneratedShape, channel_statistics, check_config, load
+from greenkd.anchors import ANCHOR_GRIDS
+from greenkd.data import (
+    Augmentation,
+    DatasetOptions,
+    DetectionAugmentation,
+    DetectionOptions,
+    GeneratedShape,
+    channel_statistics,
+    check_config,
+    load,
+)
 from greenkd.errors import ConfigError, DataError
 
 SMALL = {"name": "g", "_target_": "greenkd.data.load_generated", "image_size": 8, "train_per_class": 4}
@@ -70,10 +80,13 @@ def test_refuses_a_mean_without_a_standard_deviation() -> None:
 
 
 ALL = ["digits", "cifar10", "cifar100", "tiny_imagenet", "image_folder", "generated"]
+DETECTION = ["digit_scenes", "voc", "coco_folder", "yolo_folder"]
 
 
 def test_every_option_is_tested() -> None:
-    assert sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml")) == sorted(ALL)
+    assert sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml")) == sorted(
+        [*ALL, *DETECTION]
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -92,6 +105,41 @@ def test_every_option_runs_in_smoke_mode_without_files(name: str, conf_dataset, 
     assert len(dataset.train.labels.unique()) == len(dataset.test.labels.unique()) == 3
 
 
+@pytest.mark.parametrize("name", DETECTION)
+def test_every_option_of_detection_runs_in_smoke_mode_without_files(name: str, conf_dataset, tmp_path: Path) -> None:
+    config = conf_dataset(name, data_dir=tmp_path / "nothing here")
+    check_config(config)
+    options, dataset = load(config, smoke=True)
+    assert isinstance(options, DetectionOptions)
+    assert options.name == name
+    assert len(options.mean) == len(options.std) == dataset.in_channels
+    assert (dataset.num_classes, dataset.in_channels) == (options.generated.num_classes, options.generated.in_channels)
+    assert dataset.image_size == ANCHOR_GRIDS[options.anchors].image_size == dataset.train.size
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("voc", "store_size", 200),
+        ("voc", "splits", []),
+        ("voc", "splits", ["trainval"]),
+        ("voc", "test_split", "2007-test"),
+        ("voc", "max_bad_share", 1.0),
+        ("voc", "anchors", "ssd512"),
+        ("voc", "augmentation", {"crop_padding": 4}),
+        ("coco_folder", "store_size", 4),
+        ("coco_folder", "in_channels", 2),
+        ("yolo_folder", "train_images", "photos"),
+    ],
+)
+def test_an_option_of_detection_refuses_a_value_without_reading_files(
+    name: str, key: str, value: object, conf_dataset
+) -> None:
+    config = conf_dataset(name, data_dir="nothing here")
+    with pytest.raises(ConfigError, match=rf"dataset\.{key}"):
+        check_config({**config, key: value})
+
+
 @pytest.mark.parametrize("name", ["digits", "generated"])
 def test_options_that_need_no_files_load_as_shipped(name: str, conf_dataset) -> None:
     options, dataset = load(conf_dataset(name))
@@ -107,6 +155,9 @@ def test_default_augmentations(conf_dataset) -> None:
     def of(name: str) -> Augmentation:
         return DatasetOptions(name=name, augmentation=conf_dataset(name)["augmentation"]).augmentation
 
+    for name in ("voc", "coco_folder", "yolo_folder"):
+        everything = DetectionAugmentation(photometric=True, zoom_out=True, iou_crop=True, flip=True)
+        assert DetectionOptions(name=name, augmentation=conf_dataset(name)["augmentation"]).augmentation == everything
     assert of("digits") == Augmentation(1, False, 0.0)
     assert of("cifar10") == of("cifar100") == Augmentation(4, True, 0.0)
     assert of("tiny_imagenet") == Augmentation(8, True, 0.0)

@@ -51,6 +51,7 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
         [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],
+        [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
         [RESTARTS, (*STOCHASTIC, "seed=0")],
         [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
     ],

@@ -13,7 +13,7 @@ from greenkd import models
 
 torch.set_num_threads(1)
 
-BY_NAME = models.NETWORKS
+BY_NAME = {name: models.NETWORKS[name] for name, card in models.NETWORK_CARDS.items() if card.task == "classification"}
 PLAIN_AT_LEAST = {"vgg8": 16, "vgg13": 16, "vgg16": 16, "vgg19": 16, "alexnet": 29, "mobilenet_v2_half": 16}
 
 # One network per construction, small enough to run on a CPU in a test.

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from greenkd import models
+from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.components import build
 from greenkd.configuration import register_configuration
 from greenkd.identity import without_new_defaults
@@ -74,7 +75,9 @@ def test_teacher_is_the_student_of_that_name_with_weights(name: str) -> None:
 def test_option_builds_a_network(name: str) -> None:
     option = compose(f"+student={name}")["student"]
     option.pop("name")
-    given = {"num_classes": 10, "in_channels": 3, "image_size": 32}
+    given: dict[str, object] = {"num_classes": 10, "in_channels": 3, "image_size": 32}
+    if name in models.NETWORK_CARDS and models.NETWORK_CARDS[name].task == "detection":
+        given["anchors"] = ANCHOR_GRIDS[models.NETWORK_CARDS[name].anchors]
     with torch.device("meta"):
         network = build(option, where="student", expect=nn.Module, given=given)
     assert isinstance(network, nn.Module)

@@ -1,10 +1,13 @@
 """A network is declared once: the decorator's card is the one that is read without importing, and it is true."""
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
 
 from greenkd import models
+from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.network_cards import NetworkCard, read_network_cards
 from scripts.network_table import count_macs, count_parameters
 
@@ -25,8 +28,11 @@ def test_every_network_is_an_attribute_of_the_package() -> None:
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
 def test_card_states_the_size(card: NetworkCard) -> None:
     channels, height, width = card.input_shape
+    given = {"num_classes": card.num_classes, "in_channels": channels, "image_size": height}
+    given["anchors"] = ANCHOR_GRIDS.get(card.anchors)
+    build = models.NETWORKS[card.name]
     with torch.device("meta"):
-        network = models.NETWORKS[card.name](card.num_classes, channels, height)
+        network = build(**{key: value for key, value in given.items() if key in inspect.signature(build).parameters})
 
     assert height == width
     assert count_parameters(network) == card.parameters
@@ -37,8 +43,8 @@ def test_card_states_the_size(card: NetworkCard) -> None:
 def test_card_opens_with_a_sentence_and_names_networks_that_exist(card: NetworkCard) -> None:
     assert card.summary.endswith(".")
     for command, role in zip(card.commands, ("student", "teacher"), strict=True):
-        assert command.startswith(f"python run.py dataset={card.dataset} teacher=")
-        words = dict(word.split("=") for word in command.split()[3:])
+        assert command.startswith(f"python run.py dataset={card.dataset} ")
+        words = dict(word.split("=") for word in command.split()[2:])
         assert words[role] == card.name
         assert {words["student"], words["teacher"]} <= set(CARDS)
 

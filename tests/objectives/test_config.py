@@ -1,6 +1,7 @@
 """The shipped options of the group `objective`, and what mistakes in them are answered with."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from .batches import array, ce_mean, make_batch
 
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
 OPTIONS = ["annealing_kd", "crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self", "ttm"]
-VARIANTS = ["crd_alone", "kd_paper"]  # other settings of one of these
+DETECTION = ["ssd", "ssd_dml", "ssd_kd", "ssd_reg", "ssd_self"]
+VARIANTS = ["crd_alone", "kd_paper", "ssd_kd_paper", "ssd_kl"]  # other settings of one of these
 
 
 def option(name: str) -> dict[str, object]:
@@ -24,7 +26,7 @@ def option(name: str) -> dict[str, object]:
 
 
 def test_every_objective_has_an_option() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted([*OPTIONS, *VARIANTS])
+    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted([*OPTIONS, *DETECTION, *VARIANTS])
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -36,7 +38,7 @@ def test_variant_changes_settings_of_an_option(name: str) -> None:
     assert isinstance(build({**option(base), **values}, where="objective", expect=Objective), Objective)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", [*OPTIONS, *DETECTION])
 def test_option_names_every_setting_at_its_default(name: str) -> None:
     values = option(name)
     objective = build(values, where="objective", expect=Objective)
@@ -45,11 +47,12 @@ def test_option_names_every_setting_at_its_default(name: str) -> None:
     assert {key: value for key, value in values.items() if key != "_target_"} == defaults
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", [*OPTIONS, *DETECTION])
 def test_option_opens_with_its_command(name: str) -> None:
     head = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8").split("\nname:")[0].splitlines()
     assert all(line.startswith("#") for line in head)
-    assert any(line.startswith(f"#   python run.py objective={name}") for line in head)
+    command = re.compile(rf"#   python run.py (-m )?(dataset=digit_scenes )?objective={name}\b")
+    assert any(command.match(line) for line in head)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,9 @@ def test_option_opens_with_its_command(name: str) -> None:
         ("dkd", "taus", [2.0, 0.0], "taus.1"),
         ("ttm", "kl_weight", -1.0, "kl_weight"),
         ("annealing_kd", "max_tau", 0.5, "max_tau"),
+        ("ssd_kd", "alpha", 1.5, "alpha"),
+        ("ssd_kd", "soft", "mse", "weighted_ce"),
+        ("ssd", "negatives", 0.0, "negatives"),
         ("annealing_kd", "first_phase", 1.5, "first_phase"),
     ],
 )

@@ -53,7 +53,7 @@ def test_nor_does_one_in_a_path(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert is_harmless(out + err)
 
 
-@pytest.mark.parametrize("name", [STEERING, "half \udcff of a pair"])
+@pytest.mark.parametrize("name", [STEERING, "half \udcff of a pair"], ids=["steering", "half a pair"])
 def test_log_lines_are_shown_and_kept_by_number(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     log = logging.getLogger("greenkd")
     handlers = [ConsoleHandler(), logging.FileHandler(tmp_path / "run.log", encoding="utf-8")]

@@ -1,6 +1,7 @@
 import torch
 
 from greenkd.data import Augmentation, Images, normalise
+from greenkd.tasks import CLASSIFICATION
 from greenkd.training.batches import BatchLoader
 
 IMAGES = Images(torch.randint(0, 256, (70, 1, 6, 6), dtype=torch.uint8), torch.arange(70) % 5)
@@ -8,7 +9,7 @@ IMAGES = Images(torch.randint(0, 256, (70, 1, 6, 6), dtype=torch.uint8), torch.a
 
 def loader(seed: int = 0, batch_size: int = 32, images: Images = IMAGES) -> BatchLoader:
     augmentation = Augmentation(crop_padding=1, flip=True)
-    return BatchLoader(images, augmentation, (0.5,), (0.25,), batch_size, seed, torch.device("cpu"))
+    return BatchLoader(CLASSIFICATION, images, augmentation, (0.5,), (0.25,), batch_size, seed, torch.device("cpu"))
 
 
 def test_an_epoch_shows_every_sample_once_with_its_own_label() -> None:
@@ -43,6 +44,6 @@ def test_a_samples_view_does_not_depend_on_its_place_in_the_order() -> None:
 
 
 def test_without_augmentation_the_image_is_the_normalised_original() -> None:
-    source = BatchLoader(IMAGES, Augmentation(), (0.5,), (0.25,), 16, 0, torch.device("cpu"))
+    source = BatchLoader(CLASSIFICATION, IMAGES, Augmentation(), (0.5,), (0.25,), 16, 0, torch.device("cpu"))
     batch = source.batch(source.plan(0), 0)
     assert torch.equal(batch.images, normalise(IMAGES.images[batch.indices], (0.5,), (0.25,)))

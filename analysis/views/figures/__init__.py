@@ -16,6 +16,7 @@ from analysis.results.comparison import Comparison
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
 from analysis.results.response import responses
+from analysis.views.figures.detections import draw_detections
 from analysis.views.figures.energy import energy_by_phase, inference_bars
 from analysis.views.figures.pareto import pareto
 from analysis.views.figures.response import tau_response
@@ -83,6 +84,7 @@ _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
     "inference": inference_bars,
     "tau-trace": tau_trace,
     "tau-as-used": tau_as_used,
+    "detections": draw_detections,
 }
 
 

@@ -22,7 +22,6 @@ from greenkd.energy.unmetered import take_over
 from greenkd.errors import TrainingInterruptedError
 from greenkd.records import Phase, TrialRow
 from greenkd.training.backend.device import resolve_device
-from greenkd.training.backend.placement import place_trials
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
 
@@ -88,8 +87,7 @@ def run_worker(
     """
     with monitor.phase(Phase.START_UP):
         device = resolve_device(settings.device)
-        training, planned = settings.training, settings.strategy.planned_trials()
-        placement = place_trials(training.parallel_trials, training.parallel_mode, planned, device, settings.threads)
+        placement = settings.place_trials(settings.strategy.planned_trials(), device)
         context = open_context(
             settings,
             CampaignFolder(folder, settings),

@@ -34,7 +34,12 @@ class Placement(NamedTuple):
 
 
 def place_trials(
-    parallel: ParallelTrials, mode: ParallelMode, trials: int, device: torch.device, threads: Threads = "auto"
+    parallel: ParallelTrials,
+    mode: ParallelMode,
+    trials: int,
+    device: torch.device,
+    threads: Threads = "auto",
+    most_in_lockstep: int = LOCKSTEP_AUTO,
 ) -> Placement:
     """Divides trials: on CPUs among processes, on GPUs in lockstep, with a process for each GPU.
 
@@ -44,6 +49,7 @@ def place_trials(
         trials: How many the campaign has.
         device: Where the campaign's own process trains; `cuda` without a number stands for all GPUs there are.
         threads: Of each training; `auto` may turn out as more than the one that is reckoned with here.
+        most_in_lockstep: What `auto` means in lockstep.
 
     Raises:
         ConfigError: Processes are asked for on a GPU that they would have to share.
@@ -59,7 +65,7 @@ def place_trials(
             "take lockstep or auto"
         )
 
-    wanted = max(min(LOCKSTEP_AUTO if parallel == "auto" else parallel, trials), 1)
+    wanted = max(min(most_in_lockstep if parallel == "auto" else parallel, trials), 1)
     several = device.type == "cuda" and device.index is None
     number = min(torch.cuda.device_count(), wanted) if several else 1
     others = tuple(f"cuda:{index}" for index in range(1, number))

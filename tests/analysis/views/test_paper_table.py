@@ -22,3 +22,14 @@ def test_ours_stand_beside_the_published_rows(tmp_path: Path) -> None:
     assert table.rows[0][:5] == ("CIFAR-10", "HKD", "tuned", "published", "91.78 ± 0.14")
     assert table.rows[1][3].startswith("ours: grid")
     assert len(table.rows) == 26
+
+
+def test_detection_stands_beside_the_papers_voc_rows(tmp_path: Path) -> None:
+    for objective in ("ssd_kd", "ssd_dml"):
+        write_sweep(tmp_path, dataset="voc", objective=objective, metric="mAP")
+    rows = paper_table(analysis.compare(analysis.load(tmp_path))).rows
+    of_voc = [row[:4] for row in rows if row[0] == "PASCAL VOC"]
+    ours = [(*row[:3], row[3].startswith("ours: ")) for row in of_voc if row[3] != "published"]
+    assert ours == [("PASCAL VOC", loss, method, True) for loss in ("HKD", "DML") for method in ("tuned", "stochastic")]
+    assert of_voc[0] == ("PASCAL VOC", "HKD", "tuned", "published")
+    assert of_voc[1][3].startswith("ours: grid")
