@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from greenkd.campaign.campaign import run_campaign
+from greenkd.campaign.console import Reporter
+from greenkd.campaign.settings import read_settings
 from greenkd.errors import ConfigError, DataError
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.models import tiny_cnn
@@ -12,6 +15,7 @@ from greenkd.records import CampaignStatus, LedgerRow, Phase, choose_trial, read
 from greenkd.synthesis.pool import Pool, load_pool
 from greenkd.training.network_weights import load_network
 from greenkd.training.safetensors_io import load_tensors
+from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign, StopAfter, composed, settings
 
 FAST = (
@@ -177,6 +181,15 @@ def test_a_teacher_without_batch_norm_is_refused_before_it_is_trained(tmp_path: 
 def test_another_data_set_that_is_missing_is_named_before_a_teacher_is_trained(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"give transfer\.arguments\.root="):
         Campaign(tmp_path, "transfer=unlabelled", "temperature=fixed", f"data_dir={tmp_path}")
+    assert not (tmp_path / "cache" / "teachers").exists()
+
+
+def test_detection_is_refused_before_a_teacher_is_trained(tmp_path: Path) -> None:
+    small = ("dataset.train_scenes=40", "dataset.test_scenes=20", "student=tiny_ssd", "teacher=small_ssd")
+    config = composed("dataset=digit_scenes", "transfer=noise", "temperature=fixed", "energy=simulated", *small)
+    own = read_settings(config | {"cache_dir": str(tmp_path / "cache")})
+    with pytest.raises(ConfigError, match="images are made for classes, and dataset=digit_scenes is for detection"):
+        run_campaign(own, tmp_path / "campaign", StopFlag(), Reporter())
     assert not (tmp_path / "cache" / "teachers").exists()
 
 
