@@ -54,8 +54,11 @@ def test_nor_does_one_in_a_path(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("name", [STEERING, "half \udcff of a pair"], ids=["steering", "half a pair"])
-def test_log_lines_are_shown_and_kept_by_number(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_log_lines_are_shown_and_kept_by_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     log = logging.getLogger("greenkd")
+    monkeypatch.setattr(log, "propagate", False)  # what pytest keeps of the log cannot be sent to another process
     handlers = [ConsoleHandler(), logging.FileHandler(tmp_path / "run.log", encoding="utf-8")]
     handlers[1].setFormatter(PrintableFormatter("%(message)s"))
     for handler in handlers:
