@@ -98,6 +98,13 @@ def check_searched(settings: "Settings") -> None:
             raise ConfigError(f"temperature.search: {key} is not searched: {reason.format(key=key)}")
     check_keys(searched, searchable, "temperature.search")
 
+    for key, domain in searched.items():
+        if len(set(domain.samples())) < 2:
+            values = list(domain.samples())
+            raise ConfigError(
+                f"temperature.search.{key}={values}: is no search; list two values or more, or give {key}={values[0]}"
+            )
+
     # The values, alone and beside each other
     objective = settings.build_objective()
     for values in _combinations(settings.strategy):
