@@ -99,10 +99,10 @@ def check_searched(settings: "Settings") -> None:
     check_keys(searched, searchable, "temperature.search")
 
     for key, domain in searched.items():
-        if len(set(domain.samples())) < 2:
-            values = list(domain.samples())
+        listed = list(domain.samples())
+        if len(listed) < 2:
             raise ConfigError(
-                f"temperature.search.{key}={values}: is no search; list two values or more, or give {key}={values[0]}"
+                f"temperature.search.{key}={listed}: is no search; list two values or more, or give {key}={listed[0]}"
             )
 
     # The values, alone and beside each other
