@@ -14,7 +14,7 @@ from greenkd.collector import collect_rarely
 from greenkd.configuration import register_configuration
 from greenkd.output_encoding import make_output_readable
 from greenkd.stops import stopping_in_one_line
-from greenkd.sweep import exit_code, hints, refusing_failed_writes, run_job
+from greenkd.sweep import exit_code, hints, quote_functions, refusing_failed_writes, run_job
 from greenkd.whereabouts import note_typed_line, typed_line
 
 register_configuration()
@@ -30,6 +30,7 @@ if __name__ == "__main__":
     make_output_readable()
     collect_rarely()
     note_typed_line()
+    sys.argv[1:] = quote_functions(sys.argv[1:])
     with hints(), refusing_failed_writes(), stopping_in_one_line(typed_line()):
         main()
     sys.exit(exit_code())

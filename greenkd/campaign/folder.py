@@ -246,6 +246,10 @@ class CampaignFolder:
         """Returns every row of every trial on record, in the order in which they were written."""
         return read_rows(self.path / "trials.jsonl", TrialRow).rows
 
+    def epoch_rows(self) -> list[EpochRow]:
+        """Returns every recorded epoch of every trial, in the order in which they were written."""
+        return read_rows(self.path / "epochs.jsonl", EpochRow).rows
+
     def report_torn(self) -> None:
         """Says which lines were cut off or changed; they stay in their files and are left out."""
         kinds: dict[str, Any] = {"trials": TrialRow, "epochs": EpochRow, "steps": StepsRow, "ledger": LedgerRow}
@@ -261,10 +265,9 @@ class CampaignFolder:
     def next_attempt(self, trial: int) -> int:
         """Returns the number of the next attempt; every start of a trial is one, killed ones included."""
         ledger = read_rows(self.path / "ledger.jsonl", LedgerRow).rows
-        epochs = read_rows(self.path / "epochs.jsonl", EpochRow).rows
-        trials = read_rows(self.path / "trials.jsonl", TrialRow).rows
-
-        attempts = [row.attempt for rows in (ledger, epochs, trials) for row in rows if row.trial == trial]
+        attempts = [
+            row.attempt for rows in (ledger, self.epoch_rows(), self.all_rows()) for row in rows if row.trial == trial
+        ]
         return 1 + max(attempts, default=-1)
 
 

@@ -99,6 +99,13 @@ def check_searched(settings: "Settings") -> None:
             raise ConfigError(f"temperature.search: {key} is not searched: {reason.format(key=key)}")
     check_keys(searched, searchable, "temperature.search")
 
+    for key, domain in searched.items():
+        listed = list(domain.samples())
+        if len(listed) < 2:
+            raise ConfigError(
+                f"temperature.search.{key}={listed}: is no search; list two values or more, or give {key}={listed[0]}"
+            )
+
     # The values, alone and beside each other
     objective = settings.build_objective()
     for values in _combinations(settings.strategy):

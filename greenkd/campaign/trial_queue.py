@@ -53,6 +53,7 @@ class TrialQueue:
                 settings.seed,
                 settings.training.recipe.epochs,
                 earlier_name=_earlier_study_name(settings),
+                epoch_rows=folder.epoch_rows,
             )
             self.study.reconcile(folder.all_rows)
 

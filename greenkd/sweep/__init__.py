@@ -3,6 +3,7 @@
 from greenkd.sweep.command import SweepCallback, exit_code, run_job
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing_failed_writes
+from greenkd.sweep.search_words import quote_functions
 from greenkd.sweep.terminal import hints
 
-__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "refusing_failed_writes", "run_job"]
+__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "quote_functions", "refusing_failed_writes", "run_job"]

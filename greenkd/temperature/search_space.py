@@ -46,7 +46,7 @@ class Choices(Domain):
     """Listed values without an order.
 
     Attributes:
-        values: Two or more, each once.
+        values: Each once.
     """
 
     values: tuple[Value, ...]
@@ -169,8 +169,8 @@ def _choices(where: str, values: list[object]) -> Choices:
     for value in values:
         if not isinstance(value, float | int | str):
             raise ConfigError(f"{where}: {value!r} cannot be searched; list numbers, words, true or false")
-    if len(values) < 2:
-        raise ConfigError(f"{where}={values}: is no search; list two values or more")
+    if not values:
+        raise ConfigError(f"{where}=[]: is nothing to search; {_NOTATIONS}")
 
     spellings = [repr(float(value)) if isinstance(value, float | int) else value for value in values]
     repeated = sorted({str(value) for value, text in zip(values, spellings, strict=True) if spellings.count(text) > 1})

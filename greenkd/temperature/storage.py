@@ -5,6 +5,7 @@ import functools
 import logging
 import re
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,28 @@ def open_storage(storage: Path | str) -> optuna.storages.RDBStorage:
     return open_database(storage)
 
 
-def open_study(database: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
-    """Opens a study, which is made if it is not there."""
-    return optuna.create_study(
+def open_study(
+    storage: Path | str, name: str, earlier_name: str | None, pruner: optuna.pruners.BasePruner
+) -> tuple[optuna.storages.RDBStorage, optuna.Study]:
+    """Opens a storage and the study in it, which is made if it is not there.
+
+    Args:
+        storage: As for `open_storage`.
+        name: The study's.
+        earlier_name: What an earlier version would have called it; a study of that name is opened in its place.
+        pruner: Judges its trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+    database = open_storage(storage)
+    if earlier_name in optuna.get_all_study_names(database):
+        name = str(earlier_name)
+    study = optuna.create_study(
         storage=database, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
     )
+    study.set_metric_names(["validation accuracy"])
+    return database, study
 
 
 def describe_storage(storage: Path | str) -> str:
@@ -47,6 +65,23 @@ def describe_storage(storage: Path | str) -> str:
         StorageError: A text is no URL of a database.
     """
     return str(storage) if isinstance(storage, Path) else describe_url(storage)
+
+
+def prepare_storage(storage: Path | str) -> None:
+    """Sets an SQLite file aside that Optuna cannot use, so that a new one is made; refuses a database like that.
+
+    Raises:
+        StorageError: The storage cannot be used.
+    """
+    if not isinstance(storage, Path):
+        check_shared_database(storage)
+        return
+
+    set_aside_if_damaged(storage)
+    with explain_storage_errors(describe_storage(storage)):
+        problem = schema_problem(storage)
+    if problem is not None:
+        set_aside(storage, problem)
 
 
 def check_shared_database(url: str) -> None:

@@ -6,30 +6,26 @@ process was killed: it is handed out again, to go on from its checkpoint.
 """
 
 import contextlib
-import dataclasses
 import logging
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from greenkd.records import TrialRow, TrialStatus
+from greenkd.records import EpochRow, TrialRow, TrialStatus
 from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.database import patient
+from greenkd.temperature.epoch_reports import failure_before, recorded_scores, report_missing
 from greenkd.temperature.gp_per_kwh import GpPerKwh, energy_by_trial
 from greenkd.temperature.optuna_search import PADDING
 from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.storage import (
-    check_shared_database,
     describe_storage,
     explain_storage_errors,
-    open_storage,
     open_study,
-    schema_problem,
+    prepare_storage,
     set_aside,
-    set_aside_if_damaged,
 )
 from greenkd.temperature.strategies import Params, Strategy
 
@@ -57,6 +53,7 @@ class StrategyStudy:
         seed: The campaign's seed.
         epochs: Epochs of a whole training, the pruner's largest resource.
         earlier_name: What an earlier version would have called it; a study of that name is gone on with.
+        epoch_rows: Reads the recorded epochs of all trials, which a pruner needs of those that the study has lost.
 
     Raises:
         StorageError: The storage cannot be opened.
@@ -71,41 +68,28 @@ class StrategyStudy:
         epochs: int,
         *,
         earlier_name: str | None = None,
+        epoch_rows: Callable[[], Iterable[EpochRow]] = tuple,
     ) -> None:
         self._strategy = strategy
         self._seed = seed
         self._storage = describe_storage(storage)
         self._space = strategy.space()
         self._energy_kwh: dict[int, float] = {}
+        self._epoch_rows = epoch_rows
         pruner = strategy.make_pruner(epochs)
         self._prunes = not isinstance(pruner, optuna.pruners.NopPruner)
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-        if isinstance(storage, Path):
-            set_aside_if_damaged(storage)
-            with explain_storage_errors(self._storage):
-                other_schema = schema_problem(storage)
-            if other_schema is not None:
-                set_aside(storage, other_schema)
-        else:
-            check_shared_database(storage)
+        prepare_storage(storage)
         with explain_storage_errors(self._storage):
-            self._database = open_storage(storage)
-            if earlier_name in optuna.get_all_study_names(self._database):
-                name = str(earlier_name)
-            self._study = open_study(self._database, name, pruner)
+            self._database, self._study = open_study(storage, name, earlier_name, pruner)
 
             # A sampler's state that cannot be gone on from; that of a shared database is named when it is asked for.
             problem = self._state_problem() if isinstance(storage, Path) else None
             if isinstance(storage, Path) and problem is not None:
                 self.forget_connections()
                 set_aside(storage, problem)
-                self._database = open_storage(storage)
-                self._study = open_study(self._database, name, pruner)
+                self._database, self._study = open_study(storage, name, earlier_name, pruner)
 
-            self._study.set_metric_names(["validation accuracy"])
             queue = strategy.queue()
             for number in strategy.trial_order(seed):
                 if number not in self._latest_tries():
@@ -145,7 +129,7 @@ class StrategyStudy:
                 handle = self._start_waiting_trial()
                 number = handle.user_attrs[_NUMBER]
                 if claim(number):
-                    return _proposal(number, handle)
+                    return self._hand_out(number, handle)
 
     @patient
     def should_stop(self, proposal: Proposal, epoch: int, val_score: float) -> bool:
@@ -218,20 +202,22 @@ class StrategyStudy:
             rows = {row.trial: row for row in every_row}
             self._energy_kwh = energy_by_trial(every_row)
 
-            for number, row in sorted(rows.items()):
+            for number in range(max(rows, default=-1) + 1):
                 latest = tries.get(number)
-                if row.status in _STATES:
-                    self._end_as_recorded(row, latest)
-                elif latest is None:
-                    self._enqueue(number, row.params)
+                if number in rows and rows[number].status in _STATES:
+                    self._end_as_recorded(rows[number], latest, failure_before(rows[number], every_row))
+                elif latest is None and number in rows:
+                    self._enqueue(number, rows[number].params, failure_before(rows[number], every_row))
+                elif latest is None:  # it was killed; in its turn it is given what it was given before
+                    self._enqueue(number, {})
 
             for number in finished:
                 if number not in rows:
                     log.warning("trial %d has no row in trials.jsonl, though the study calls it finished", number)
                     self._enqueue(number, tries[number].params)
 
-    def _end_as_recorded(self, row: TrialRow, latest: FrozenTrial | None) -> None:
-        """Ends a trial as its row says; `latest` is its latest try in the study."""
+    def _end_as_recorded(self, row: TrialRow, latest: FrozenTrial | None, failure: int) -> None:
+        """Ends a trial as its row says; `latest` is its latest try in the study, `failure` the attempt it follows."""
         state = _STATES[row.status]
         queued_again_since = latest is not None and latest.user_attrs.get(_AFTER, -1) >= row.attempt
         if queued_again_since:
@@ -239,12 +225,13 @@ class StrategyStudy:
 
         # Asked for once more where the study has lost it, or ended it in another way.
         if latest is None or (latest.state.is_finished() and latest.state != state):
-            self._enqueue(row.trial, row.params)
+            self._enqueue(row.trial, row.params, failure)
             latest = self._latest_tries()[row.trial]
         if latest.state == TrialState.WAITING:
             latest = self._start_trial(row.trial)
 
         if not latest.state.is_finished():
+            self._report_recorded(latest)
             self._end(latest.number, row.val_score, state)
 
     def _state_problem(self) -> str | None:
@@ -276,25 +263,35 @@ class StrategyStudy:
             sampler.energy_kwh = self._energy_kwh
         self._study.sampler = sampler
 
-        handle = self._study.ask(self._space)
+        handle = self._study.ask()
         _ = handle.relative_params  # a sequence moves on by one place, even where the parameters were given
-        return handle
+        return self._suggest_all(handle)
 
     def _resume(self, number: int, trial: FrozenTrial) -> Proposal:
         """Takes over a running trial; its parameters are known, unless its process was killed while it asked."""
         self._study.sampler = self._strategy.make_sampler(self._seed, number)
         handle = optuna.Trial(self._study, trial._trial_id)
+        return self._hand_out(number, self._suggest_all(handle))
+
+    def _suggest_all(self, handle: optuna.Trial) -> optuna.Trial:
         for name, distribution in self._space.items():
             handle._suggest(name, distribution)
-        return dataclasses.replace(_proposal(number, handle), reported=frozenset(trial.intermediate_values))
+        return handle
+
+    def _hand_out(self, number: int, handle: optuna.Trial) -> Proposal:
+        """Returns a trial that this process has claimed, with the epochs that the study has of it."""
+        self._report_recorded(self._latest_tries()[number])
+        params: Params = {key: value for key, value in handle.params.items() if key != PADDING}
+        return Proposal(number, params, handle, frozenset(self._latest_tries()[number].intermediate_values))
+
+    def _report_recorded(self, trial: FrozenTrial) -> None:
+        """Reports the recorded epochs that the study lacks, for it was lost, or a process killed before it told it."""
+        if self._prunes:
+            scores = recorded_scores(self._epoch_rows(), trial.user_attrs[_NUMBER], trial.user_attrs.get(_AFTER, -1))
+            report_missing(self._study, self._database, trial, scores)
 
     def _end(self, trial: optuna.Trial | int, val_score: float | None, state: TrialState) -> None:
         """Tells the study how a trial ended; another process may tell it the same at the same moment."""
         value = val_score if state == TrialState.COMPLETE else None
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             self._study.tell(trial, value, state=state, skip_if_finished=True)
-
-
-def _proposal(number: int, handle: optuna.Trial) -> Proposal:
-    params: Params = {key: value for key, value in handle.params.items() if key != PADDING}
-    return Proposal(number, params, handle)

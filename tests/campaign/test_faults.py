@@ -4,15 +4,16 @@ import logging
 import sqlite3
 from pathlib import Path
 
+import optuna
 import pytest
 
 from greenkd import records
 from greenkd.campaign.progress import read_state
-from greenkd.errors import StorageError, TeacherFailedError
+from greenkd.errors import StorageError, TeacherFailedError, TrainingInterruptedError
 from greenkd.records import CampaignStatus, LedgerRow, Phase, TrialStatus, read_campaign, read_rows
 from greenkd.training.safetensors_io import load_tensors
 from tests.campaign.stopping import GRID, assert_same, folder_of, stopped
-from tests.campaigns import Campaign
+from tests.campaigns import Campaign, StopAfter
 
 
 # Of the 54 steps of the grid, and of the bank's batches before them: teacher, bank, first and third trial.
@@ -137,6 +138,31 @@ def test_a_damaged_study_is_built_anew_from_the_records(
     if content != b"":
         assert "study.db.damaged" in caplog.text
         assert database.with_name("study.db.damaged").exists()
+
+
+def test_a_study_that_is_built_anew_has_the_epochs_that_a_pruner_judges_by(tmp_path: Path) -> None:
+    search = (
+        "temperature=hyperband",
+        "temperature.n_trials=4",
+        "training.epochs=4",
+        "training.checkpoint_every_s=0.001",
+    )
+    whole = Campaign(tmp_path / "whole", *search)
+    with pytest.raises(TrainingInterruptedError):
+        Campaign(tmp_path / "lost", *search, stop=StopAfter(110))
+    (folder_of(tmp_path / "lost") / "study.db").unlink()
+
+    lost = Campaign(tmp_path / "lost", *search)
+    assert {row.attempt for row in lost.epochs if row.trial == 1} == {0, 1}, "it was stopped amid a trial"
+    assert_same(lost, whole)
+    assert _reported(lost) == _reported(whole)
+
+
+def _reported(campaign: Campaign) -> list[dict[int, float]]:
+    """Returns the scores that the study has of each trial, by epoch."""
+    storage = f"sqlite:///{campaign.folder / 'study.db'}"
+    (name,) = optuna.get_all_study_names(storage)
+    return [trial.intermediate_values for trial in optuna.load_study(study_name=name, storage=storage).trials]
 
 
 def test_a_locked_study_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

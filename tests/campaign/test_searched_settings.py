@@ -131,7 +131,11 @@ def test_the_notation_and_the_order_of_keys_do_not_change_a_campaign() -> None:
 @pytest.mark.parametrize(
     ("search", "words"),
     [
-        ("{objective.alpa: [0.5, 0.9]}", "objective.alpa is not a setting; did you mean"),
+        (
+            "{objective.alpha: [0.5]}",
+            "objective.alpha=[0.5]: is no search; list two values or more, or give objective.alpha=0.5",
+        ),
+        ("{objective.alpa: [0.5]}", "objective.alpa is not a setting; did you mean"),
         ("{dataset.split_seed: [1, 2]}", "dataset.split_seed is not searched: it changes the data"),
         ("{training.teacher.lr: [0.1, 0.2]}", "training.teacher.lr is not searched: it changes the teacher"),
         ("{training.batch_size: [16, 32]}", "changes the batches and the teacher's logits"),

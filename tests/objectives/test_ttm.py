@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,15 +18,26 @@ def powers(logits: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("tau", [0.5, 1.0, 4.0, 20.0])
-def test_loss_equals_the_source_s_arithmetic(tau: float, weighted: bool) -> None:
-    batch = make_batch(tau_student=torch.tensor(7.0), tau_teacher=torch.tensor(tau, dtype=torch.float64))
-    assert batch.teacher_logits is not None
-    student = array(batch.student_logits)
-    target, total = powers(array(batch.teacher_logits), 1 / tau)
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_loss_and_gradient_are_those_of_the_source_s_arithmetic(classes: int, tau: float, weighted: bool) -> None:
+    rng = np.random.default_rng(classes)
+    student, teacher = rng.normal(scale=3, size=(2, 6, classes))
+    batch = make_batch(
+        tau_student=torch.tensor(7.0),
+        tau_teacher=torch.tensor(tau, dtype=torch.float64),
+        student_logits=torch.tensor(student, requires_grad=True),
+        teacher_logits=torch.tensor(teacher),
+        labels=torch.tensor(rng.integers(classes, size=6)),
+    )
+    target, total = powers(teacher, 1 / tau)
     per_sample = (target * np.log(target / probabilities(student))).sum(axis=1)
     divergence = (per_sample * (total[:, 0] if weighted else 1)).mean()
     expected = ce_mean(student, batch.labels) + 3 * divergence
-    assert TTM(kl_weight=3.0, weighted=weighted)(batch).item() == pytest.approx(expected, rel=1e-9)
+    objective = TTM(kl_weight=3.0, weighted=weighted)
+    assert objective(batch).item() == pytest.approx(expected, rel=1e-9)
+    assert torch.autograd.gradcheck(
+        lambda logits: objective(replace(batch, student_logits=logits)), batch.student_logits
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -12,6 +12,7 @@ from tests.campaigns import composed
     [
         (("fixed",), "fixed"),
         (("restarts",), "fixed"),
+        (("transfer", "temperature.source=multirun/earlier"), "fixed"),  # given beforehand, whoever searched it
         (("grid",), "search"),
         (("halving",), "search"),
         (("optuna",), "search"),

@@ -34,7 +34,7 @@ def test_the_notation_is_that_of_hydras_sweeps(notation: object, distribution: o
     ("notation", "words"),
     [
         (0.5, "is nothing to search; give a list"),
-        ([0.5], "list two values or more"),
+        ([], "is nothing to search; give a list"),
         ([1, 1.0], "lists 1, 1.0 more than once"),
         ([None, 1], "None cannot be searched"),
         ([[1], [2]], "cannot be searched"),
