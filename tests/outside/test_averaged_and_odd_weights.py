@@ -56,5 +56,5 @@ def test_weights_that_are_no_plain_numbers_are_refused(weight: Tensor, said: str
 
 
 def test_a_home_folder_that_nobody_has_is_named() -> None:
-    with pytest.raises(StorageError, match="~nobody-of-that-name/a.pth: no home folder"):
+    with pytest.raises(StorageError, match=r"~nobody-of-that-name/a\.pth: no home folder"):
         expand("~nobody-of-that-name/a.pth")
