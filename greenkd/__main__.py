@@ -2,6 +2,7 @@
 
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
+greenkd pool FOLDER                               shows the images that a student saw in the data set's place
 """
 
 import importlib
@@ -14,7 +15,11 @@ from greenkd.output_encoding import make_output_readable, printable
 from greenkd.stops import stopping_in_one_line
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
-_COMMANDS = {"weights": "greenkd.weights.command", "energy-check": "greenkd.energy.cross_check"}
+_COMMANDS = {
+    "weights": "greenkd.weights.command",
+    "energy-check": "greenkd.energy.cross_check",
+    "pool": "greenkd.synthesis.look",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,6 +25,9 @@ NOT_IDENTITY = (
     "dataset.root",
     "dataset.download",
     "dataset.verify",
+    "transfer.arguments.root",
+    "transfer.arguments.download",
+    "transfer.arguments.verify",
     "teacher.backbone_weights",  # where the published file lies; its content is checked
     "student.backbone_weights",
     "training.bank",
@@ -49,6 +52,8 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("training.teacher.batch_size", None): None,
     ("student.init", None): "torchvision",
     ("teacher.init", None): "torchvision",
+    ("transfer", None): {"name": "real"},
+    ("selection", None): "validation",
     ("temperature.rule", None): "shared",
     ("temperature.search", None): None,
     ("temperature.schedule.levels", "greenkd.temperature.Annealed"): 5,
@@ -60,7 +65,10 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
 # What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).
 PER_SEED = "per_seed"
-_MAY_FOLLOW_THE_SEED = (("dataset", "split_seed"), ("training", "teacher", "seed"))
+_MAY_FOLLOW_THE_SEED = (("dataset", "split_seed"), ("training", "teacher", "seed"), ("transfer", "seed"))
+
+REAL = "real"
+"""The option of `transfer` under which students see the data set's own images."""
 
 _LEVELS = 5  # folders of `campaign_folder`
 
@@ -135,21 +143,33 @@ def held_fixed(config: Mapping[str, Any], teacher: str | None) -> tuple[str, ...
         teacher: The group of the network that teaches, `teacher` or `student`; None where the objective needs none.
 
     Returns:
-        "split" where training and validation images are the same for all seeds, and "teacher" where one network
-        teaches all of them. A teacher that is trained on each seed's own split is another one for each.
+        "split" where training and validation images are the same for all seeds, "teacher" where one network teaches
+        all of them, and "pool" where they are trained on one pool of images in the data set's place. A teacher that is
+        trained on each seed's own split is another one for each, and so is a pool that is made from it.
     """
     split = config["dataset"].get("split_seed") != PER_SEED
     trained_once = split and config["training"]["teacher"].get("seed") != PER_SEED
     one_teacher = teacher is not None and (bool(config[teacher].get("weights")) or trained_once)
-    return tuple(name for name, fixed in (("split", split), ("teacher", one_teacher)) if fixed)
+    one_pool = one_teacher and transfer_name(config) != REAL and config["transfer"].get("seed") != PER_SEED
+    held = (("split", split), ("teacher", one_teacher), ("pool", one_pool))
+    return tuple(name for name, fixed in held if fixed)
+
+
+def transfer_name(config: Mapping[str, Any]) -> str:
+    """Returns which images students see; those of earlier versions, which had no such group, saw the data set's."""
+    return _name(config, "transfer") if config.get("transfer") else REAL
 
 
 def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
-    """Returns `<dataset>/<teacher>-<student>/<objective>/<strategy>/seed<k>-<id>`, relative to the sweep's folder."""
+    """Returns `<dataset>/<teacher>-<student>/<objective>/<strategy>/seed<k>-<id>`, relative to the sweep's folder.
+
+    Where students see other images than the data set's, the first name is `<dataset>+<transfer>`.
+    """
+    transfer = transfer_name(config)
     names = {group: _name(config, group) for group in ("dataset", "teacher", "student", "objective", "temperature")}
 
     return PurePosixPath(
-        names["dataset"],
+        names["dataset"] if transfer == REAL else f"{names['dataset']}+{transfer}",
         f"{names['teacher']}-{names['student']}",
         names["objective"],
         names["temperature"],

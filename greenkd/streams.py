@@ -21,6 +21,7 @@ Stream = Literal[
     "inputs",
     "trial_order",
     "restart",
+    "synthesis",
 ]
 
 

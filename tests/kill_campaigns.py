@@ -22,9 +22,29 @@ SHORT = (
     "teacher.width=8",
 )
 # Random τ, a grid one by one and in lockstep, by rungs, a searched τ, dropout, a learned τ, trainable parts and memory
-# banks of the objective's own, detection.
+# banks of the objective's own, detection; and images out of the teacher, whose makers have a head and a memory bank,
+# made before the trials and within them.
 CAMPAIGNS = {
+    "pool": (
+        "temperature=grid",
+        "temperature.taus=[2,8]",
+        "transfer=cmi",
+        "transfer.batch_size=96",
+        "transfer.steps=4",
+        "transfer.images=700",
+        "transfer.width=4",
+        "objective=kd_alone",
+    ),
     "stochastic": ("temperature=stochastic",),
+    "adversarial": (
+        "temperature=stochastic",
+        "transfer=fast",
+        "transfer.adversarial=1",
+        "transfer.steps=4",
+        "transfer.images=700",
+        "transfer.width=4",
+        "objective=kd_alone",
+    ),
     "grid": ("temperature=grid", "temperature.taus=[2,8]"),
     "lockstep": (
         "temperature=grid",

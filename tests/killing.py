@@ -102,6 +102,7 @@ def outcome(root: Path) -> dict[str, Any]:
     trials = [row for row in read_rows(folder / "trials.jsonl", TrialRow).rows if row.status is TrialStatus.COMPLETE]
     (teacher,) = (root / "cache" / "teachers").glob("*/weights.safetensors")
     bank = sorted((root / "cache" / "logits").glob("*/epoch_*.safetensors"))
+    pools = sorted((root / "cache" / "pools").glob("*/images.safetensors"))
     return {
         "status": record.status,
         "choice": (record.chosen_trial, record.chosen_params, record.val_score),
@@ -109,6 +110,7 @@ def outcome(root: Path) -> dict[str, Any]:
         "student": _bits(folder / "student.safetensors"),
         "teacher": _bits(teacher),
         "logits": [_bits(path) for path in bank],
+        "pools": [_bits(path) for path in pools],
         # Whatever attempt made an epoch, it is the same epoch.
         "epochs": {
             (
@@ -129,7 +131,11 @@ def outcome(root: Path) -> dict[str, Any]:
             for row in trials
         },
         "left over": sorted(path.name for path in root.rglob("*.tmp"))
-        + [path.name for path in (folder / "trials", *root.rglob("checkpoint*")) if path.exists()],
+        + [
+            path.name
+            for path in (folder / "trials", *root.rglob("checkpoint*"), *root.rglob("rounds"))
+            if path.exists()
+        ],
     }
 
 
@@ -158,6 +164,9 @@ def place(root: Path) -> str:
     """Tells what a campaign was at when it was killed, from what it left."""
     if not list((root / "cache").glob("teachers/*/teacher.json")):
         return "teacher"
+    pools = root / "cache" / "pools"
+    if pools.exists() and not list(pools.glob("*/pool.json")):
+        return "synthesis"
     with contextlib.suppress(FileNotFoundError, records.RecordError):
         if read_campaign(root / "campaign" / "campaign.json").chosen_trial is not None:
             return "test"

@@ -18,7 +18,8 @@ from greenkd.identity import without_new_defaults
 from greenkd.records import CampaignRecord, Phase, StrategyKind, TrialStatus
 
 # What a strategy pays to find its τ. Test and idle windows belong to no strategy's search. The metered logits were paid
-# by whichever campaign ran first, so every campaign is charged the `logits_costs` of its record instead.
+# by whichever campaign ran first, so every campaign is charged the `logits_costs` of its record instead, and likewise
+# the `synthesis_costs`.
 TUNING_PHASES = (*TRIAL_PHASES, Phase.OVERHEAD.value)
 
 # Of campaigns of earlier versions, whose records do not say it.
@@ -54,7 +55,7 @@ def campaigns_frame(
     rows = []
     for campaign, record in campaign_records.items():
         row = _campaign_row(campaign, record, folders[campaign], attempts.get(campaign, trials.iloc[:0]))
-        for part in ("teacher", "logits"):
+        for part in ("teacher", "logits", "synthesis"):
             row[f"{part}_constant_kwh"] = row[f"{part}_duration_s"] * constant_kw.get(campaign, math.nan)
         row |= _tuning_costs(record, row, tuning.get(campaign, {}))
         starts = startup.get(campaign, {})  # none: the command was killed before it could charge its start
@@ -80,6 +81,7 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "campaign": campaign,
         "folder": str(folder),
         **{name: str(getattr(record, name)) for name in names},
+        "dataset": record.setting_label,
         "class": record.tau_class or _CLASS_OF[record.kind],
         "temperature": _temperature(folder),
         "seed": record.seed,
@@ -97,6 +99,9 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         **_networks(record),
         **_costs("teacher", record.teacher_result.costs if record.teacher_result else None),
         **_costs("logits", record.logits_costs),
+        **_costs("synthesis", record.synthesis_costs),
+        "transfer": record.transfer,
+        "selection": record.selection,
         "processor": " + ".join(filter(None, (record.environment.cpu, record.environment.gpu))),
         "message": record.message or "",
     }
@@ -133,12 +138,14 @@ def _costs(prefix: str, costs: records.Costs | None) -> dict[str, float]:
 
 
 def _tuning_costs(record: CampaignRecord, row: dict[str, Any], from_ledger: dict[Any, Any]) -> dict[str, float]:
-    """Returns what choosing τ took: the ledger's tuning phases and the teacher's logits as if paid alone."""
-    logits = dict.fromkeys(columns.COST_COLUMNS, 0.0)
-    if record.logits_costs is not None:
-        logits = {name: row[f"logits_{name}"] for name in columns.COST_COLUMNS}
+    """Returns what choosing τ took: the ledger's tuning phases, and logits and synthetic images as if paid alone."""
+    shared = {"logits": record.logits_costs, "synthesis": record.synthesis_costs}
+    parts = [part for part, costs in shared.items() if costs is not None]
 
-    return {f"tuning_{name}": _number(from_ledger.get(name)) + logits[name] for name in columns.COST_COLUMNS}
+    return {
+        f"tuning_{name}": _number(from_ledger.get(name)) + sum(row[f"{part}_{name}"] for part in parts)
+        for name in columns.COST_COLUMNS
+    }
 
 
 def _constant_power(ledger: pd.DataFrame) -> dict[int, float]:

@@ -27,7 +27,7 @@ def _prefixed(prefix: str, meaning: str) -> dict[str, str]:
 SETTING = ("dataset", "teacher", "student", "objective", "setting_id")
 
 _SETTING_TEXT = {
-    "dataset": "name of the data set",
+    "dataset": "name of the data set; with other images than its own, those and what τ is chosen by",
     "teacher": "name of the teacher network",
     "student": "name of the student network",
     "objective": "name of the loss",
@@ -76,6 +76,9 @@ CAMPAIGNS = {
     **_prefixed("tuning", "choosing τ: all attempts of all trials, validation, overhead, and the teacher's logits"),
     **_prefixed("startup", "the campaign's share of its command's start, and its workers' (no part of tuning)"),
     **_prefixed("logits", "the teacher's logits as this campaign would have paid alone (part of tuning)"),
+    **_prefixed("synthesis", "making the students' images, likewise (part of tuning); NaN where they are real"),
+    "transfer": "which images students see: real, or the option of `transfer`",
+    "selection": "what τ is chosen by: validation (real images) or agreement (synthetic ones)",
     "meter": "meter with version; several joined by ' + '",
     "method": "how the meter gets its numbers",
     "scope": "process, machine or device",
@@ -184,6 +187,7 @@ RUNS = {
     **_prefixed("tuning", "choosing τ by this strategy"),
     **_prefixed("startup", "starting the processes that did it (no part of tuning)"),
     **_prefixed("final", "the one training that was picked"),
+    **_prefixed("synthesis", "making the students' images once (part of tuning); zero where they are real"),
     **_prefixed("teacher", "training the teacher once"),
     "teacher_users": "campaigns of this load that used that teacher",
     "meter": "what made the numbers comparable: meter, method, scope and sources",

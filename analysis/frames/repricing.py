@@ -1,4 +1,4 @@
-"""Campaign records with the grams of teacher, logits and inference worked out anew."""
+"""Campaign records with the grams of teacher, logits, synthesis and inference worked out anew."""
 
 import dataclasses
 
@@ -33,6 +33,7 @@ def reprice_records(
             record,
             teacher_result=teacher and dataclasses.replace(teacher, costs=pricing.costs(teacher.costs, **recorded)),
             logits_costs=pricing.costs(record.logits_costs, **recorded),
+            synthesis_costs=pricing.costs(record.synthesis_costs, **recorded),
             student_inference=_reprice_inference(record.student_inference, pricing, recorded),
             teacher_inference=_reprice_inference(record.teacher_inference, pricing, recorded),
         )

@@ -61,6 +61,10 @@ def in_own_terms(
                 logits, meters = _restated(logits, meters, own)
             made_by.setdefault(meters, []).append("logits")
 
+        # The students' images, likewise
+        if record.synthesis_costs is not None:
+            made_by.setdefault(record.synthesis_metered_by, []).append("images")
+
         # The teacher's training, as the cache keeps it for all campaigns
         teacher = record.teacher_result
         if teacher is not None and teacher.costs is not None:

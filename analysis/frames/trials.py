@@ -9,8 +9,8 @@ from analysis.frames import columns
 from analysis.frames.groupby import sum_or_missing
 from greenkd.records import CampaignRecord, Phase, TrialStatus
 
-# What the ledger charges to a single trial: its training and its validation.
-TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.VALIDATION.value)
+# What the ledger charges to a single trial: its training, images made within it, and its validation.
+TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.SYNTHESIS.value, Phase.VALIDATION.value)
 
 # The status of an attempt that the ledger knows and trials.jsonl does not.
 KILLED = "killed"

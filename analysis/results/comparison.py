@@ -111,9 +111,13 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
         row[f"{name}_sd"] = statistics.stdev(known) if len(known) > 1 else math.nan
         row[f"{name}_seeds"] = len(known)
 
-    for part in ("tuning", "startup", "final"):
+    for part in ("tuning", "startup", "final", "synthesis"):
         for name in columns.COST_COLUMNS:
             row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
+
+    # What is left where the students' images are there already
+    for name in columns.COST_COLUMNS:
+        row[f"{name}_without_synthesis"] = row[f"tuning_{name}"] - row[f"synthesis_{name}"]
 
     # The teacher three ways: left out above, charged in full, and shared among the campaigns that used it.
     for name in columns.COST_COLUMNS:
@@ -135,6 +139,9 @@ def _multiples(runs: list[Run], reference_runs: dict[str, list[Run]], *, mix_met
     for reference, others in reference_runs.items():
         for name in MULTIPLES:
             multiples[f"{name}_x_{reference}"] = _multiple(runs, others, name, mix_meters=mix_meters)
+            multiples[f"{name}_x_{reference}_without_synthesis"] = _multiple(
+                runs, others, name, mix_meters=mix_meters, less="synthesis"
+            )
 
     # The teacher's ledger is not in the sweep: its meter is not known, its machine may differ.
     for name in MULTIPLES:
@@ -143,14 +150,20 @@ def _multiples(runs: list[Run], reference_runs: dict[str, list[Run]], *, mix_met
     return multiples
 
 
-def _multiple(runs: list[Run], others: list[Run], name: str, *, mix_meters: bool) -> float:
+def _multiple(runs: list[Run], others: list[Run], name: str, *, mix_meters: bool, less: str | None = None) -> float:
+    """Returns the ratio of mean tuning costs over the seeds in common; `less` is a part that both are without."""
     other_of_seed = {run["seed"]: run for run in others}
     pairs = [(run, other_of_seed[run["seed"]]) for run in runs if run["seed"] in other_of_seed]
 
     comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in _MUST_AGREE.get(name, ()))
     if not comparable and not mix_meters:
         return math.nan
-    return ratio_of_means([(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs])
+
+    def cost(run: Run) -> float:
+        total: float = run[f"tuning_{name}"]
+        return total - run[f"{less}_{name}"] if less else total
+
+    return ratio_of_means([(cost(run), cost(other)) for run, other in pairs])
 
 
 def _how_made(runs: list[Run]) -> dict[str, str]:

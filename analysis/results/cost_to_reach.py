@@ -18,7 +18,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.selection import best_first
-from analysis.results.run_rows import logits_costs
+from analysis.results.run_rows import part_costs
 from greenkd.records import StrategyKind, TrialStatus
 
 Floats = NDArray[np.float64]
@@ -116,7 +116,7 @@ def _logits_by_trial(sweep: Sweep, run: dict[str, Any], trials: pd.DataFrame) ->
 
     (campaign,) = run["campaigns"]
     of_campaign = sweep.campaigns.set_index("campaign").loc[campaign]
-    return logits_costs({str(name): value for name, value in of_campaign.items()})
+    return part_costs({str(name): value for name, value in of_campaign.items()}, "logits")
 
 
 def _expected_curve(trials: pd.DataFrame, totals: dict[Any, float]) -> pd.DataFrame:

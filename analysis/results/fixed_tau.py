@@ -19,8 +19,8 @@ from analysis.results.run_rows import (
     TrialCosts,
     carbon_text,
     final_costs,
-    logits_costs,
     meter_text,
+    once_costs,
     shared_values,
     startup_costs,
 )
@@ -57,7 +57,7 @@ def taus_of_fixed(fixed: pd.DataFrame, trials: pd.DataFrame) -> "pd.Series[float
 def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> dict[str, Any]:
     """Returns the run of a grid made of `fixed` campaigns.
 
-    It pays the teacher's logits once, as a grid in one campaign does.
+    It pays the teacher's logits and the students' images once, as a grid in one campaign does.
 
     Args:
         seed: The seed of all members.
@@ -83,13 +83,13 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
             **final_costs(costs, best["campaign"], best["trial"]),
         }
 
+    rows = rows_of(members)
+    once = pd.DataFrame([once_costs(row) for row in rows], index=members.index)
     tuning = {}
     for name in columns.COST_COLUMNS:
-        logits = members[f"logits_{name}"].fillna(0.0)
-        total = (members[f"tuning_{name}"] - logits).sum(skipna=False) + logits.max()
+        total = (members[f"tuning_{name}"] - once[name]).sum(skipna=False) + once[name].max()
         tuning[f"tuning_{name}"] = float(total)
 
-    rows = rows_of(members)
     return {
         **shared_values(rows[0]),
         "strategy": SWEPT,
@@ -116,7 +116,7 @@ def swept_run(seed: int, members: pd.DataFrame, trials: pd.DataFrame, costs: Tri
 
 
 def overhead_of_one_trial(setting: pd.DataFrame, costs: TrialCosts) -> dict[str, float]:
-    """Returns what a campaign of one trial pays besides its training and the logits, on average over those at hand."""
+    """Returns what a campaign of one trial pays besides training, logits and images, on average over those at hand."""
     is_alone = (setting["planned_trials"] == 1) & (setting["status"] == CampaignStatus.DONE.value)
     campaigns = rows_of(setting[is_alone])
     if not campaigns:
@@ -126,7 +126,7 @@ def overhead_of_one_trial(setting: pd.DataFrame, costs: TrialCosts) -> dict[str,
         name: math.fsum(
             campaign[f"tuning_{name}"]
             - final_costs(costs, campaign["campaign"], campaign["chosen_trial"])[f"final_{name}"]
-            - logits_costs(campaign)[name]
+            - once_costs(campaign)[name]
             for campaign in campaigns
         )
         / len(campaigns)
@@ -173,7 +173,7 @@ def _control_run(
     overhead: dict[str, float],
 ) -> dict[str, Any]:
     final = final_costs(costs, campaign["campaign"], trial["trial"])
-    logits = logits_costs(campaign)
+    once = once_costs(campaign)
 
     return {
         **shared_values(campaign),
@@ -194,7 +194,7 @@ def _control_run(
         "tau_source": None,
         "val_score": trial["val_score"],
         **{name: trial[name] for name in columns.TEST_MEASURES},
-        **{f"tuning_{name}": final[f"final_{name}"] + logits[name] + overhead[name] for name in columns.COST_COLUMNS},
+        **{f"tuning_{name}": final[f"final_{name}"] + once[name] + overhead[name] for name in columns.COST_COLUMNS},
         **startup_costs(campaign),
         **final,
     }

@@ -22,10 +22,21 @@ def final_costs(costs: TrialCosts, campaign: float, trial: float) -> dict[str, f
     return {f"final_{name}": of_trial.get(name, math.nan) for name in columns.COST_COLUMNS}
 
 
-def logits_costs(campaign: dict[str, Any]) -> dict[str, float]:
-    """Returns what the teacher's logits cost a campaign, zero where it needed none."""
-    needed = not math.isnan(campaign["logits_duration_s"])
-    return {name: campaign[f"logits_{name}"] if needed else 0.0 for name in columns.COST_COLUMNS}
+def part_costs(campaign: dict[str, Any], part: str) -> dict[str, float]:
+    """Returns what a part of tuning cost a campaign, zero where it needed none.
+
+    Args:
+        campaign: A row of the campaigns frame.
+        part: "logits" or "synthesis".
+    """
+    needed = not math.isnan(campaign[f"{part}_duration_s"])
+    return {name: campaign[f"{part}_{name}"] if needed else 0.0 for name in columns.COST_COLUMNS}
+
+
+def once_costs(campaign: dict[str, Any]) -> dict[str, float]:
+    """Returns what a campaign pays once for all its trials: the teacher's logits and the students' images."""
+    logits, synthesis = part_costs(campaign, "logits"), part_costs(campaign, "synthesis")
+    return {name: logits[name] + synthesis[name] for name in columns.COST_COLUMNS}
 
 
 def startup_costs(campaign: dict[str, Any]) -> dict[str, float]:
@@ -38,6 +49,7 @@ def shared_values(campaign: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: campaign[name] for name in (*columns.SETTING, "seed", "metric")},
         **{f"teacher_{name}": campaign[f"teacher_{name}"] for name in columns.COST_COLUMNS},
+        **{f"synthesis_{name}": cost for name, cost in part_costs(campaign, "synthesis").items()},
         "teacher_users": campaign["teacher_users"],
         "meter": meter_text(campaign),
         "carbon": carbon_text(campaign),

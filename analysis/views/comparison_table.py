@@ -78,6 +78,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
     for name, header in (("baseline", f"×{baseline}"), ("fixed", "×fixed"), ("teacher", "×teacher")):
         multiples = [row[f"{basis}_x_{name}"] if basis else math.nan for row in rows]
         shown.append(Column(header, [units.multiple(value) for value in multiples]))
+    shown += _synthesis_columns(rows, basis, baseline)
     if not with_sensor:
         shown += _modelled_columns(rows, table)
 
@@ -126,6 +127,20 @@ def _startup_column(rows: list[dict[str, Any]], table: pd.DataFrame, basis: str)
     factor, unit = units.scale(basis, table[f"tuning_{basis}"])
     name = f"CPU {unit}" if basis == "cpu_s" else unit
     return [Column(f"start-up\n{name}", [units.figure(row[f"startup_{basis}"] * factor) for row in rows], leaves=6)]
+
+
+def _synthesis_columns(rows: list[dict[str, Any]], basis: str, baseline: str) -> list[Column]:
+    """Returns what making the students' images took, and the multiple without it; none where they are real."""
+    if not basis or all(row["synthesis_duration_s"] == 0 for row in rows):
+        return []
+
+    factor, unit = units.scale(basis, [row[f"synthesis_{basis}"] for row in rows])
+    name = f"CPU {unit}" if basis == "cpu_s" else unit
+    without = [units.multiple(row[f"{basis}_x_baseline_without_synthesis"]) for row in rows]
+    return [
+        Column(f"images\n{name}", [units.figure(row[f"synthesis_{basis}"] * factor) for row in rows]),
+        Column(f"×{baseline}\nwithout", without),
+    ]
 
 
 def _modelled_columns(rows: list[dict[str, Any]], table: pd.DataFrame) -> list[Column]:
@@ -203,6 +218,12 @@ def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float 
         "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple",
         f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs",
     ]
+
+    if (runs["synthesis_duration_s"] > 0).any():
+        notes.append(
+            "images: making what the students see, once for each strategy as if it had been run alone; in all costs "
+            "and multiples but the last, which is without it"
+        )
 
     if runs["test_calibration_error"].notna().any():
         notes.append(

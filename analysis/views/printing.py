@@ -12,6 +12,7 @@ from analysis.results.comparison import Comparison, compare
 from analysis.results.response import responses
 from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
+from analysis.views.data_free import choice_tables
 from analysis.views.files import write_comparison, write_looks
 from analysis.views.table import Table
 from analysis.views.terminal import make_console, to_terminal
@@ -72,7 +73,7 @@ def _first_lines(comparison: Comparison, margin: float) -> list[str]:
 def _print_to_terminal(
     sweep: Sweep, tables: Sequence[Table], first_lines: Sequence[str], judged: Sequence[Verdict], console: Console
 ) -> None:
-    for table in tables:
+    for table in (*tables, *choice_tables(sweep)):
         to_terminal(table, console)
 
     sentences = [*first_lines, *(verdict.sentence for verdict in judged)]

@@ -22,6 +22,7 @@ from analysis.results.equal_energy import equal_energy
 from analysis.results.response import SettingResponse, responses
 from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
+from analysis.views.data_free import choice_tables, sheets
 from analysis.views.figures import Picture, figures, write_picture
 from analysis.views.inference_table import inference_tables
 from analysis.views.output import write_output
@@ -117,6 +118,8 @@ def write_report(
         pictures=[(picture, content) for picture, content in embedded if not picture.leads],
         paper=paper_table(comparison),
         inference=inference_tables(sweep),
+        choices=choice_tables(sweep),
+        sheets=sheets(sweep),
         provenance=provenance_tables(sweep, comparison),
         problems=sweep.problems,
         check=check,

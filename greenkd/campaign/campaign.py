@@ -21,6 +21,7 @@ from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.teacher import TeacherOutputsSource, make_teacher_source, prepare_teacher
 from greenkd.campaign.threads_check import check_threads
 from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.transfer import check_transfer, prepare_pool
 from greenkd.campaign.trial_queue import FINISHED, TrialQueue
 from greenkd.campaign.trials import TrialRunner
 from greenkd.campaign.workers.pool import WorkerPool
@@ -267,17 +268,17 @@ class Campaign:
             BudgetSpentError: The teacher's training would cross a limit.
         """
         context, settings = self._context, self._settings
-
-        # A network or an objective that does not fit is refused before a teacher is trained for it.
+        # A network, an objective or a teacher that does not fit is refused before a teacher is trained for it.
         student, objective = try_student(settings, context.training)
         context.update(student_network=network_record(context.training, student, settings.student.name))
+        check_transfer(settings, context.training, self._placement.together)
 
         self._teacher = prepare_teacher(context)
+        prepare_pool(context, self._teacher)
         self._outputs = make_teacher_source(context, self._teacher)
         self._runner = TrialRunner(context, self._outputs)
         if objective.flops() is None:
-            unstated = f"objective {settings.objective.name} does not state its FLOPs: matrix products in it are in no"
-            self._reporter.note(f"  {unstated} count; give it a method flops(), see docs/objectives.md")
+            self._reporter.flops_not_stated(settings.objective.name)
 
         self._queue = TrialQueue(context, self._runner, self._placement.together)
         if settings.retry == "failed":

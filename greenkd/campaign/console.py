@@ -14,6 +14,7 @@ from greenkd.records import (
     CampaignStatus,
     Costs,
     EpochRow,
+    PoolRecord,
     TeacherRecord,
     TrialRow,
     TrialStatus,
@@ -165,6 +166,37 @@ class Reporter:
             how,
         )
 
+    def flops_not_stated(self, objective: str) -> None:
+        """Says that FLOP counts are too low."""
+        self.note(
+            f"  objective {objective} does not state its FLOPs: matrix products in it are in no count; "
+            "give it a method flops(), see docs/objectives.md"
+        )
+
+    def synthesis_started(self, name: str) -> None:
+        """Shows that a pool of images is loaded or made."""
+        self._show(f"images: {name}", 1)
+
+    def round_finished(self, number: int, rounds: int) -> None:
+        """Shows that a round of images is done."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=number + 1, total=rounds, state=f"round {number + 1}")
+
+    def pool_ready(self, record: PoolRecord, paid: Costs | None, *, chosen_on_real: bool) -> None:
+        """Says which images students see, who labels them, and whether τ is chosen on others."""
+        how = f"made: {kwh(paid.energy_kwh)}, {paid.duration_s:.1f} s" if paid else "from the cache"
+        absent = sum(count == 0 for count in record.class_counts)
+        log.info(
+            "  images of transfer=%s: %d, %d held out, with the teacher's labels; %s%s",
+            record.transfer,
+            record.images,
+            record.held_out,
+            how,
+            f"; the teacher sees {absent} of {len(record.class_counts)} classes in none of them" if absent else "",
+        )
+        if chosen_on_real:
+            log.info("  selection=validation chooses τ on real images, which is not data-free")
+
     def trial_started(self, trial: int, params: Params, epochs: int) -> None:
         """Shows that a trial begins, or goes on."""
         self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
@@ -254,4 +286,4 @@ def _cure(record: CampaignRecord) -> str:
 def _title(record: CampaignRecord) -> str:
     pair = f"{record.teacher} → {record.student}"
     strategy = searching_name(record.strategy, record.searched)
-    return f"{strategy} · {record.dataset} · {pair} · {record.objective} · seed {record.seed}"
+    return f"{strategy} · {record.data_label} · {pair} · {record.objective} · seed {record.seed}"

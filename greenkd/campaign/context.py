@@ -8,6 +8,7 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings
 from greenkd.records import CampaignRecord, CampaignStatus
+from greenkd.synthesis.growing import PoolGrowth
 from greenkd.training.context import TrainingContext
 from greenkd.training.stop_signals import holding
 
@@ -23,6 +24,7 @@ class CampaignContext:
         training: Data, networks, energy monitor, stop flag.
         budget: Says what may still be begun.
         record: The campaign's record, as last written.
+        growth: How the pool of images grows within each trial; None: it does not.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class CampaignContext:
     training: TrainingContext
     budget: Budget
     record: CampaignRecord
+    growth: PoolGrowth | None = None
 
     def update(self, **changes: object) -> None:
         """Writes changed fields of the record, and takes up what another process wrote."""

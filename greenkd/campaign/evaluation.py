@@ -10,6 +10,7 @@ from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.inference import WINDOW_S, measure_inference
 from greenkd.campaign.spending import FinishPlan
 from greenkd.campaign.teacher import TeacherOutputsSource
+from greenkd.campaign.transfer import synthesis_costs
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import StorageError
 from greenkd.records import (
@@ -18,6 +19,7 @@ from greenkd.records import (
     LedgerRow,
     NetworkRecord,
     Phase,
+    Selected,
     TestResult,
     TrialRow,
     TrialStatus,
@@ -72,7 +74,7 @@ def close_campaign(
     failed = [row for row in rows if row.status is TrialStatus.FAILED]
     stopped = context.budget.stopped and not study.finished()
     message = _message(context, rows, failed, stopped)
-    changes = _logits_costs(context, outputs, rows) | {"budget_stopped": stopped}
+    changes = _logits_costs(context, outputs, rows) | synthesis_costs(context) | {"budget_stopped": stopped}
     if chosen is None:
         if not stopped:
             message = failed[0].cause if failed else "every trial was pruned"
@@ -122,7 +124,9 @@ def finish_plan(context: CampaignContext) -> FinishPlan:
     teacher = context.record.teacher_result
     networks = [context.record.student_network, None if teacher is None else teacher.network]
     flops = tuple(network.forward_flops_per_image or 0.0 for network in networks if network is not None)
-    return FinishPlan(len(context.training.data.test), _window_s(context), flops)
+    data = context.training.data
+    others = sum(map(len, data.selections.values()))
+    return FinishPlan(len(data.test), _window_s(context), flops, others)
 
 
 def _window_s(context: CampaignContext) -> float:
@@ -192,7 +196,8 @@ def _test(
 
     The chosen trial's score is the result. The others' say what the fixed-τ control in a grid gets, and what a shorter
     grid would have got; they are measured after the choice and change nothing in it. Each is on record at once, so that
-    a campaign that is killed here, or whose failed trials are run later, tests nothing twice.
+    a campaign that is killed here, or whose failed trials are run later, tests nothing twice. Where τ can be chosen in
+    several ways, what each of them sees of the trial is measured beside the test.
 
     Returns:
         The results on record, by trial.
@@ -212,8 +217,10 @@ def _test(
         load_network(learner.network, weights, f"trial {row.trial}")
         with training.monitor.phase(Phase.TEST, trial=row.trial, attempt=row.attempt) as handle:
             score = split.examine(learner.network, recipe)
-            flops = len(split) * learner.evaluation_flops
-            handle.add_work(len(split), flops=flops, forward_flops=flops)
+            selections = {name: other(learner.network, recipe) for name, other in training.data.selections.items()}
+            images = len(split) + sum(map(len, training.data.selections.values()))
+            flops = images * learner.evaluation_flops
+            handle.add_work(images, flops=flops, forward_flops=flops)
 
         if score.correct is not None:
             append_row(context.folder.path / CORRECTNESS_FILE, correctness_row(row.trial, score.correct.numpy()))
@@ -222,6 +229,7 @@ def _test(
             score=score.value,
             loss=score.loss,
             calibration_error=score.calibration_error,
+            selections={name: Selected(score=s.value, loss=s.loss) for name, s in selections.items()} or None,
             details=None if score.details is None else dict(score.details),
         )
         context.update(tests=tuple(test for _, test in sorted(tests.items())))

@@ -44,6 +44,7 @@ _KEPT_WHEN_IT_GOES_ON = (
     "created_at",
     "tau_source",
     "teacher_result",
+    "pool",
     "chosen_trial",
     "chosen_params",
     "val_score",

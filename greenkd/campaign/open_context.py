@@ -89,6 +89,8 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         updated_at=created_at,
         metric=training.data.task.metric.name,
         held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
+        transfer=settings.transfer.name,
+        selection=settings.selection,
         searched=searched_values(settings.config, settings.strategy),
         tau_source=settings.tau_source,
     )

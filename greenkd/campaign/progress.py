@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greenkd.campaign.settings import Settings
 from greenkd.errors import DamagedRecordError
+from greenkd.identity import REAL
 from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows, searching_name
 
 
@@ -31,10 +32,10 @@ class CampaignState:
 
 def read_state(settings: Settings, folder: Path) -> CampaignState:
     """Looks up how far a campaign is."""
-    pair = f"{settings.teacher.name} → {settings.student.name}"
+    pair, transfer = f"{settings.teacher.name} → {settings.student.name}", settings.transfer.name
     labels = (
         searching_name(settings.temperature.name, settings.strategy.searched),
-        settings.dataset.name,
+        settings.dataset.name if transfer == REAL else f"{settings.dataset.name}+{transfer}",
         pair,
         settings.objective.name,
         f"seed {settings.seed}",

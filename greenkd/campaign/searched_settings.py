@@ -27,6 +27,7 @@ _RULE = "temperature.rule."
 _SHARED = "which all trials of a campaign share; give the values to -m: {key}=…,…"
 _REASONS = {
     "dataset.": f"it changes the data, {_SHARED}",
+    "transfer.": f"it changes the images that students see, {_SHARED}",
     "teacher.": f"it changes the teacher, {_SHARED}",
     "training.teacher.": f"it changes the teacher, {_SHARED}",
     "student.": f"it changes the network that is trained, {_SHARED}",

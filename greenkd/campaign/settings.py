@@ -13,6 +13,7 @@ from greenkd.campaign.budget import BudgetOptions, read_budget
 from greenkd.campaign.searched_settings import check_searched
 from greenkd.campaign.task_fit import check_network_task, check_objective_task, settle_training
 from greenkd.campaign.temperature_fit import check_fit
+from greenkd.campaign.transfer_fit import check_transfer_fits, read_transfer, shrunk_transfer
 from greenkd.components import ComponentConfig, build, check, check_keys, read
 from greenkd.data import check_config, task_of
 from greenkd.energy import read_config
@@ -21,13 +22,14 @@ from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.objectives import Objective
 from greenkd.records import TauSource
 from greenkd.records.place import address_problem
+from greenkd.synthesis import Transfer
 from greenkd.temperature import Strategy, read_strategy
 from greenkd.temperature.search_space import read_search_space
 from greenkd.training.backend.placement import LOCKSTEP_AUTO, Placement, place_trials
 from greenkd.training.network_factory import NETWORK_KEYS
 from greenkd.training.recipe import TrainingOptions, read_options
 
-_COMPONENTS = ("dataset", "teacher", "student", "objective", "temperature", "energy")
+_COMPONENTS = ("dataset", "transfer", "teacher", "student", "objective", "temperature", "energy")
 _GROUPS = (*_COMPONENTS, "training")
 
 
@@ -71,6 +73,10 @@ _Url = Annotated[
 _Retry = Annotated[
     Literal["none", "failed"], _unchanged_if(lambda value: value in ("none", "failed"), "give none or failed")
 ]
+_Selection = Annotated[
+    Literal["validation", "agreement"],
+    _unchanged_if(lambda value: value in ("validation", "agreement"), "give validation or agreement"),
+]
 _Order = Annotated[
     Literal["auto", "sequential", "interleaved"],
     _unchanged_if(lambda value: value in ("auto", "sequential", "interleaved"), "give auto, sequential or interleaved"),
@@ -106,6 +112,8 @@ class Settings:
         order: Whether the campaigns of a command run one after the other, or take turns; `auto` lets several strategies
             of one setting and seed take turns (`greenkd.sweep.order`).
         interleaving: What is measured of the machine where they take turns.
+        selection: What τ is chosen by: the validation split, or agreement with the teacher on held-out images of the
+            pool.
         config: The resolved configuration in plain containers, as `config.yaml` keeps it.
         strategy: Built from the group `temperature`.
         campaign_id: Hash of what can change a result.
@@ -114,6 +122,7 @@ class Settings:
     """
 
     dataset: ComponentConfig
+    transfer: ComponentConfig
     teacher: ComponentConfig
     student: ComponentConfig
     objective: ComponentConfig
@@ -122,6 +131,7 @@ class Settings:
     energy: ComponentConfig
     sweep: _Text
     seed: _Seed
+    selection: _Selection
     device: _Text
     threads: _Threads
     data_dir: _Place
@@ -143,6 +153,15 @@ class Settings:
     def network(self, role: Literal["teacher", "student"]) -> ComponentConfig:
         """Returns the group of one of the two networks."""
         return self.teacher if role == "teacher" else self.student
+
+    def build_transfer(self) -> Transfer | None:
+        """Builds what says which images students see; None: the data set's."""
+        return read_transfer(self.transfer)
+
+    @property
+    def images_grow(self) -> bool:
+        """Whether every trial sees images of its own, which come while it trains."""
+        return bool((transfer := self.build_transfer()) and transfer.is_adversarial)
 
     def place_trials(self, trials: int, device: torch.device, *, one_at_a_time: bool = False) -> Placement:
         """Divides the campaign's trials among processes and devices.
@@ -202,6 +221,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
     check_objective_task(config, objective)
     check_fit(settings.strategy, objective, settings.seed, settings.training.recipe.epochs, *names)
+    check_transfer_fits(settings.transfer, settings.selection, objective, settings.objective.name)
     check_searched(settings)
     training = settle_training(settings.training, task_of(config["dataset"]), objective)
     return dataclasses.replace(settings, training=training)
@@ -222,8 +242,9 @@ def _check_root(config: Mapping[str, Any]) -> None:
 
 
 def _check_components(config: Mapping[str, Any]) -> None:
-    """Checks what is built only later: the data set, the networks and the meter."""
+    """Checks what is built only later: the data set, what students see of it, the networks and the meter."""
     check_config(config["dataset"])
+    read_transfer(ComponentConfig(config["transfer"]))
 
     given = (
         "num_classes",
@@ -275,4 +296,5 @@ def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
         networks[group] = dict(config[group])
         if "pretrained_backbone" in networks[group]:
             networks[group] |= {"pretrained_backbone": False, "backbone_weights": None}
-    return {**config, **networks, "objective": objective, "training": training, "temperature": temperature}
+    changed = {"objective": objective, "training": training, "temperature": temperature}
+    return {**config, **networks, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}

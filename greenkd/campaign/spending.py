@@ -14,8 +14,8 @@ from greenkd.records.metering import OwnTerms, own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.whereabouts import is_this_process
 
-_SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
-_STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.VALIDATION)
+_SHARED_PHASES = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
+_STUDENT_PHASES = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION)
 
 # What is held back in time and energy for the campaign's end is multiplied by this: first passes take longer. FLOPs are
 # known, but for the number of passes in a window: a validation, which says how long one takes, is slower than they are.
@@ -31,11 +31,13 @@ class FinishPlan(NamedTuple):
         test_images: Images of the test split.
         window_s: Seconds that the metered inference of each network fills.
         forward_flops: FLOPs per image of the networks whose inference is metered, the student first.
+        other_images: Images besides on which each complete trial is evaluated.
     """
 
     test_images: int
     window_s: float
     forward_flops: tuple[float, ...]
+    other_images: int = 0
 
 
 class _SharedRow(NamedTuple):
@@ -174,8 +176,9 @@ class Spending:
 
         student = plan.forward_flops[0]
         test = times(self._evaluated_image(student), plan.test_images)
-        finish = times(plus(test, self.seconds(_AROUND_A_TEST_S)), tests)
-        gflops = test.get("gflops", 0.0) * tests
+        others = times(self._evaluated_image(student), plan.other_images)
+        finish = times(plus(test, others, self.seconds(_AROUND_A_TEST_S)), tests)
+        gflops = (test.get("gflops", 0.0) + others.get("gflops", 0.0)) * tests
         for flops in plan.forward_flops:
             single_pass = times(test, flops / student if student else 1.0)
             pass_s = 3600 * single_pass.get("hours", 0.0)

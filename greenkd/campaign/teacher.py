@@ -92,7 +92,7 @@ def stream_key(settings: Settings, context: TrainingContext, teacher: str, seed:
 
     parts = (
         teacher,
-        data.dataset.fingerprint,
+        data.fingerprint,
         dataclasses.asdict(options.augmentation),
         (options.mean, options.std, options.validation_fraction, options.split_seed),
         (recipe.batch_size, recipe.precision, settings.seed if seed is None else seed, data.device.type),
@@ -221,6 +221,9 @@ def _live_teacher(context: CampaignContext, teacher: Teacher) -> LiveTeacher:
 def _may_be_stored(context: CampaignContext, live: LiveTeacher) -> bool:
     """Tells whether a bank is wanted and can hold all that the objective needs; features it does not hold."""
     if not context.settings.training.bank:
+        return False
+    if context.growth is not None:
+        context.reporter.note("  every trial sees images of its own, of which no bank is kept: the teacher runs on all")
         return False
     if live.feature_size is None:
         return True

@@ -18,9 +18,10 @@ from greenkd.errors import StorageError, TrainingInterruptedError
 from greenkd.records import Phase, TrialRow, append_row
 from greenkd.temperature import Params
 from greenkd.training.learner import Learner
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.safetensors_io import load_tensors, save_tensors
 from greenkd.training.trainer import Ending, train
-from greenkd.training.training import PhaseTag, Training, TrainingResult
+from greenkd.training.training import Training, TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -129,11 +130,18 @@ class TrialRunner:
         settings = settings_of_trial(self.context.settings, params)
         recipe = settings.training.recipe
         seed = settings.strategy.trial_seed(settings.seed, params)
+        learner, loader = self.learner(params), training.data.loader(seed, recipe.batch_size)
+
+        # Images of the trial's own come to those that all trials see.
+        growth = None
+        if self.context.growth is not None:
+            loader = growing = training.data.growing_loader(seed, recipe.batch_size)
+            growth = self.context.growth.begin(growing, learner.network, self.context.budget.before_step)
 
         return Training(
             context=training,
-            learner=self.learner(params),
-            loader=training.data.loader(seed, recipe.batch_size),
+            learner=learner,
+            loader=loader,
             recipe=recipe,
             schedule=settings.strategy.schedule(params),
             teacher=self.teacher.source(seed),
@@ -144,5 +152,6 @@ class TrialRunner:
             on_epoch=partial(attempt.epoch_finished, self._folder),
             before_epoch=self.context.budget.before_epoch,
             before_step=self.context.budget.before_step,
+            growth=growth,
             pause_after=attempt.until,
         )

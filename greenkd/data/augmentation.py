@@ -77,12 +77,13 @@ class Augmentation:
         """Returns the augmented pictures of one batch.
 
         Args:
-            images: uint8 [N, C, H, W], the whole training split, on the device.
+            images: [N, C, H, W], the whole training split as bytes, on the device; or images in the making, through
+                which a gradient flows.
             views: This epoch's views, on the same device.
             indices: int64 [B], positions in the training split, on the same device.
 
         Returns:
-            uint8 [B, C, H, W].
+            [B, C, H, W] of the same type.
         """
         batch = images.index_select(0, indices)
         if not (self.crop_padding or self.flip or self.rotation_deg):

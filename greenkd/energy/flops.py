@@ -39,20 +39,41 @@ class Flops:
         return self.forward / 2
 
 
-def count_flops(module: nn.Module, input_shape: tuple[int, ...], *, backward: bool) -> Flops:
+def count_flops(module: nn.Module, input_shape: tuple[int, ...], *, backward: bool, to_inputs: bool = False) -> Flops:
     """Counts the FLOPs of one image.
 
     Args:
         module: Any network with one tensor as input and one as output; it is copied, not changed.
         input_shape: Shape of one image, [C, H, W], without the batch.
-        backward: Whether to count a backward pass to all parameters (not to the images) too.
+        backward: Whether to count a backward pass to all parameters too.
+        to_inputs: Whether that pass goes on to the images, as where these are learned.
 
     Returns:
         FLOPs of one image.
     """
     network = copy.deepcopy(module).to("meta").train()
-    images = torch.empty(_BATCH, *input_shape, device="meta")
+    images = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=to_inputs)
+    return _counted(network, images, backward=backward)
 
+
+def count_flops_to_images(module: nn.Module, input_shape: tuple[int, ...]) -> Flops:
+    """Counts the FLOPs of one image that a frozen network is asked about, and of the gradient of its answer.
+
+    Args:
+        module: As for `count_flops`.
+        input_shape: As for `count_flops`.
+
+    Returns:
+        FLOPs of the forward pass and, as `training`, of that and the backward pass to the image alone, which is once
+        the forward pass's.
+    """
+    network = copy.deepcopy(module).to("meta").eval().requires_grad_(False)
+    images = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=True)
+    return _counted(network, images, backward=True)
+
+
+def _counted(network: nn.Module, images: torch.Tensor, *, backward: bool) -> Flops:
+    """Counts a forward pass on the meta device, and the backward pass to whatever takes a gradient."""
     mapping = {} if builtin_backward_is_right() else {_CONVOLUTION_BACKWARD: convolution_backward_flops}
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.set_grad_enabled(backward):
         logits = network(images)

@@ -21,6 +21,7 @@ from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
+from greenkd.estimate.synthesis import stand_in_data, time_synthesis
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
 from greenkd.tasks import Evaluator
 from greenkd.teacher.live import LiveTeacher
@@ -31,11 +32,12 @@ from greenkd.training.context import TrainingContext
 from greenkd.training.data_module import DataModule
 from greenkd.training.learner import Learner, TeacherOutputs
 from greenkd.training.network_factory import NetworkFactory
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.teacher_source import TeacherSource
 from greenkd.training.trainer import train_one
-from greenkd.training.training import PhaseTag, Training
+from greenkd.training.training import Training
 
 # Trials whose proposals are timed; a sampler that learns takes longer later on.
 _PROPOSALS = 3
@@ -88,12 +90,13 @@ class Calibrator:
         """Times everything; some seconds for each network, or a few steps where they are slow."""
         settings, context = self._settings, self._context
         source = settings.build_objective().teacher
+        students = dataclasses.replace(context, data=stand_in_data(settings, context.data))
         setup: list[Work] = []
         trial: list[Work] = []
         with context.monitor.phase(Phase.CALIBRATION):
             teacher = None if source is None else context.networks.build(settings.network(source).mapping, source, 0)
-            outputs, live = self._teacher_source(teacher)
-            make_learner = partial(build_learner, settings, context, live.feature_size if live else None)
+            outputs, live = self._teacher_source(teacher, students.data)
+            make_learner = partial(build_learner, settings, students, live.feature_size if live else None)
 
             # What a campaign sets up once
             with timed(context.device, setup):
@@ -105,7 +108,7 @@ class Calibrator:
             # One trial, from its student to its proposal
             with timed(context.device, trial):
                 learner = make_learner()
-            student = self._pace(learner, self._recipe, outputs, settings.seed)
+            student = self._pace(learner, self._recipe, outputs, settings.seed, students)
             with timed(context.device, trial):
                 save_tensors(self._folder / "weights.safetensors", learner.network.state_dict(), {})
             trial.append(self._proposal(study))
@@ -117,11 +120,13 @@ class Calibrator:
             )
             student_evaluation = self._evaluation(evaluator, learner.network)
             logits = teacher_pace = None
-            teacher_evaluation = NO_WORK
+            teacher_evaluation = synthesis = NO_WORK
             if teacher is not None:
                 teacher_evaluation = self._evaluation(evaluator, teacher)
                 if live is not None and outputs is not live:
-                    logits = self._logits(live)
+                    logits = self._logits(live, students.data)
+                synthesis, within_trial = time_synthesis(settings, context, teacher)
+                trial.append(within_trial)
                 teacher_pace = self._teacher_pace(teacher)
 
         return Calibration(
@@ -130,6 +135,7 @@ class Calibrator:
             student=student,
             teacher=teacher_pace,
             logits=logits,
+            synthesis=synthesis,
             student_evaluation=student_evaluation,
             teacher_evaluation=teacher_evaluation,
         )
@@ -147,17 +153,18 @@ class Calibrator:
         if source is not None:
             networks.flops(networks.build(settings.network(source).mapping, source, 0))
 
-    def _teacher_source(self, teacher: nn.Module | None) -> tuple[TeacherSource | None, LiveTeacher | None]:
+    def _teacher_source(
+        self, teacher: nn.Module | None, data: DataModule
+    ) -> tuple[TeacherSource | None, LiveTeacher | None]:
         """Returns what trials get the teacher's outputs from, and the live teacher itself."""
         if teacher is None:
             return None, None
 
         flops = self._context.networks.flops(teacher).forward
         live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
-        if not self._settings.training.bank or live.feature_size is not None:
+        if not self._settings.training.bank or self._settings.images_grow or live.feature_size is not None:
             return live, live
 
-        data = self._context.data
         loader = data.loader(self._settings.seed, self._recipe.batch_size)
         return _StoredLogits(loader.samples, data.task.output_shape(data.dataset), self._context.device), live
 
@@ -182,11 +189,13 @@ class Calibrator:
         task = context.data.task
         flops, steps = context.networks.flops(network), context.data.loader(seed, recipe.batch_size).steps
         learner = Learner(network, task.supervised(), task, recipe, flops, flops.forward, seed, steps)
-        return self._pace(learner, recipe, None, seed)
+        return self._pace(learner, recipe, None, seed, context)
 
-    def _pace(self, learner: Learner, recipe: Recipe, teacher: TeacherSource | None, seed: int) -> Pace:
+    def _pace(
+        self, learner: Learner, recipe: Recipe, teacher: TeacherSource | None, seed: int, context: TrainingContext
+    ) -> Pace:
         """Trains until the stopwatch has seen enough; whole epochs count where they are short, else single steps."""
-        context, folder = self._context, self._folder
+        folder = self._folder
         loader = context.data.loader(seed, recipe.batch_size)
         watch = Stopwatch(loader.steps, context.device)
 
@@ -231,9 +240,9 @@ class Calibrator:
         """Returns the cost per image."""
         return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
 
-    def _logits(self, live: LiveTeacher) -> Work:
+    def _logits(self, live: LiveTeacher, data: DataModule) -> Work:
         """Returns the cost of the teacher's logits per image."""
-        loader = self._context.data.loader(self._settings.seed, self._recipe.batch_size)
+        loader = data.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
         steps = min(loader.steps, 20)
 

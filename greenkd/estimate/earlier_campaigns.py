@@ -30,7 +30,13 @@ from greenkd.records import (
 from greenkd.training.context import TrainingContext
 
 # A finished trial's rows in the ledger are of these phases; its test is recorded under it too.
-_PHASES_OF_A_FINISHED_TRIAL = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST, Phase.OVERHEAD)
+_PHASES_OF_A_FINISHED_TRIAL = (
+    Phase.STUDENT_TRAINING,
+    Phase.SYNTHESIS,
+    Phase.VALIDATION,
+    Phase.TEST,
+    Phase.OVERHEAD,
+)
 
 
 def from_records(settings: Settings, context: TrainingContext, multirun: Path, here: Environment) -> Rates | None:
@@ -67,6 +73,7 @@ def from_records(settings: Settings, context: TrainingContext, multirun: Path, h
         end=_mean(ends),
         teacher=_known(None if teacher is None else teacher.costs for teacher in teachers),
         logits=_known(_logits_of_one_seed(folder, record) for folder, record in campaigns),
+        synthesis=_known(record.synthesis_costs for _, record in campaigns),
         low=low,
         high=high,
         wall=wall_range(trials, threads_of(settings, context)),

@@ -173,8 +173,8 @@ def _total(parts: Iterable[_CostSum]) -> _CostSum:
 
 
 def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
-    """Returns the costs of teachers and logits, each counted once however many campaigns use it."""
-    teachers, logits = _CostSum(), _CostSum()
+    """Returns the costs of teachers, pools and logits, each counted once however many campaigns use it."""
+    teachers, pools, logits = _CostSum(), _CostSum(), _CostSum()
     counted: set[str] = set()
     for campaign in planned:
         rates = campaign.rates
@@ -183,13 +183,18 @@ def _shared_costs(planned: Iterable[PlannedCampaign]) -> dict[str, _CostSum]:
             teachers.flops += campaign.flops.teacher
             counted.add(campaign.teacher)
 
+        if campaign.pool is not None and campaign.pool not in counted:
+            pools.add(rates.synthesis, rates)
+            pools.flops += campaign.flops.synthesis
+            counted.add(campaign.pool)
+
         for key, missing in campaign.logits:
             if key in counted:
                 continue
             logits.add(rates.logits.times(missing), rates)
             logits.flops += campaign.flops.logits * missing
             counted.add(key)
-    return {"teacher training": teachers, "teacher logits": logits}
+    return {"teacher training": teachers, "images": pools, "teacher logits": logits}
 
 
 def _campaign_costs(planned: PlannedCampaign) -> _CostSum:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
+from greenkd.estimate.synthesis import SynthesisFlops, stand_in_data, synthesis_flops
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import bank_size_bytes
 from greenkd.temperature import Params
@@ -31,12 +32,14 @@ class PlannedFlops:
             with a bank.
         teacher: The teacher's training with its validations.
         logits: All the logits of one seed's bank.
+        synthesis: All the images of the pool; 0 where students see the data set's.
     """
 
     trial: float
     live_teacher: float
     teacher: float
     logits: float
+    synthesis: float = 0.0
 
     def trials(self, seeds: Sequence[int], together: int) -> float:
         """Returns the FLOPs of some trials.
@@ -59,11 +62,14 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
     Raises:
         ConfigError: A network or the objective does not fit.
     """
-    networks, data, recipe = context.networks, context.data, settings.training.recipe
+    networks, recipe = context.networks, settings.training.recipe
+    students = dataclasses.replace(context, data=stand_in_data(settings, context.data))
+    data = students.data
     samples = data.loader(settings.seed, recipe.batch_size).samples
 
     # The teacher, and whether its logits are stored
     teacher = logits = live = 0.0
+    synthesis = SynthesisFlops(pool=0.0, trial=0.0)
     feature_size = None
     source = settings.build_objective().teacher
     if source is not None:
@@ -74,23 +80,26 @@ def planned_flops(settings: Settings, context: TrainingContext) -> PlannedFlops:
         ).feature_size
 
         teacher_recipe, seed = settings.training.teacher_recipe(), settings.training.teacher.seed
-        teacher_samples = data.loader(seed, teacher_recipe.batch_size).samples
+        teacher_samples = context.data.loader(seed, teacher_recipe.batch_size).samples
         teacher = teacher_recipe.epochs * teacher_samples * flops.training
-        teacher += _validations(teacher_recipe) * len(data.validation) * flops.forward
+        teacher += _validations(teacher_recipe) * len(context.data.validation) * flops.forward
+
+        student = networks.build(settings.student.mapping, "student", settings.seed)
+        synthesis = synthesis_flops(settings, context, network, student)
 
         passes = recipe.epochs * samples * flops.forward
-        if feature_size is None and _fits_bank(settings, context, samples):
+        if feature_size is None and not synthesis.trial and _fits_bank(settings, students, samples):
             logits = passes
         else:
             live = passes
 
     # The student, under each objective that is searched
-    evaluated = _validations(recipe) * len(data.validation) + len(data.test)
-    learners = [build_learner(settings, context, feature_size, values) for values in _objectives(settings)]
-    trial = statistics.fmean(
+    evaluated = _validations(recipe) * len(data.validation) + len(data.test) + sum(map(len, data.selections.values()))
+    learners = [build_learner(settings, students, feature_size, values) for values in _objectives(settings)]
+    trial = synthesis.trial + statistics.fmean(
         recipe.epochs * samples * learner.flops.training + evaluated * learner.evaluation_flops for learner in learners
     )
-    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits)
+    return PlannedFlops(trial=trial, live_teacher=live, teacher=teacher, logits=logits, synthesis=synthesis.pool)
 
 
 def _objectives(settings: Settings) -> list[Params | None]:

@@ -28,6 +28,7 @@ class Calibration:
         student: An epoch of the student, validation included, the teacher's forward pass only where no bank is used.
         teacher: An epoch of the teacher's training; None where the objective needs no teacher.
         logits: The teacher's forward pass for the bank, per image, augmentation included; None without a bank.
+        synthesis: All steps that make the images of the pool; no work where students see the data set's.
         student_evaluation: Per image of the test set.
         teacher_evaluation: Per image of the test set.
     """
@@ -37,5 +38,6 @@ class Calibration:
     student: Pace
     teacher: Pace | None
     logits: Work | None
+    synthesis: Work
     student_evaluation: Work
     teacher_evaluation: Work

@@ -21,6 +21,7 @@ from greenkd.estimate.earlier_campaigns import from_records
 from greenkd.estimate.flops import PlannedFlops, planned_flops
 from greenkd.estimate.rates import Rates, from_calibration
 from greenkd.estimate.stopwatch import NO_WORK, Work
+from greenkd.estimate.synthesis import planned_pool, stand_in_data
 from greenkd.records import Environment, LedgerRow, TrialRow, TrialStatus, read_rows
 from greenkd.teacher.cache import teacher_key
 from greenkd.training.context import TrainingContext
@@ -41,6 +42,7 @@ class PlannedCampaign:
         processes: How many run its trials at the same time.
         together: Trials that each of them trains in lockstep.
         teacher: Key of its teacher, if that is still to be trained.
+        pool: Key of the images that its students see, if they are still to be made.
         logits: For each seed, its own first, the name of the folder of the teacher's stored logits, and the share of
             them that is missing; empty where none are stored.
     """
@@ -52,6 +54,7 @@ class PlannedCampaign:
     processes: int
     together: int
     teacher: str | None
+    pool: str | None
     logits: tuple[tuple[str, float], ...]
 
     @property
@@ -148,6 +151,7 @@ class Planner:
         placement = settings.place_trials(state.planned, self._device)
         in_turns = settings.order == "interleaved"
         teacher = _teacher(settings, context)
+        pool = planned_pool(settings, context, teacher)
         if settings.setting_id not in self._flops:
             self._flops[settings.setting_id] = planned_flops(settings, context)
 
@@ -159,7 +163,8 @@ class Planner:
             processes=1 if in_turns else max(1, min(placement.processes, len(trial_seeds))),
             together=1 if in_turns else placement.together,
             teacher=None if teacher is None or _is_trained(settings, teacher) else teacher,
-            logits=_logits(settings, context, teacher, trial_seeds),
+            pool=None if pool is None or not pool[1] else pool[0],
+            logits=_logits(settings, context, teacher, pool[0] if pool else None, trial_seeds),
         )
 
 
@@ -197,17 +202,19 @@ def _seeds_to_come(settings: Settings, state: CampaignState, folder: Path) -> tu
 
 
 def _logits(
-    settings: Settings, context: TrainingContext, teacher: str | None, trial_seeds: Sequence[int]
+    settings: Settings, context: TrainingContext, teacher: str | None, pool: str | None, trial_seeds: Sequence[int]
 ) -> tuple[tuple[str, float], ...]:
     """Returns, for each seed, the name of the folder of its stored logits and the share of epochs that is missing."""
-    if settings.build_objective().teacher is None or not settings.training.bank:
+    if settings.build_objective().teacher is None or not settings.training.bank or settings.images_grow:
         return ()
 
     key_of_teacher = teacher or f"given {settings.teacher.mapping.get('weights')}"
+    data = context.data if pool is None else stand_in_data(settings, context.data, pool)
+    students = dataclasses.replace(context, data=data)
     epochs = settings.training.recipe.epochs
     streams = []
     for seed in dict.fromkeys(trial_seeds):
-        key = stream_key(settings, context, key_of_teacher, seed)
+        key = stream_key(settings, students, key_of_teacher, seed)
         files = (settings.cache_dir / "logits" / key).glob("epoch_*.safetensors")
         stored = len({file.name.split("_")[1][:4] for file in files})
         streams.append((key, 1 - min(stored, epochs) / epochs))

@@ -9,6 +9,7 @@ from greenkd.campaign.settings import Settings
 from greenkd.estimate.pieces import Calibration
 from greenkd.estimate.power import Power, mean_power
 from greenkd.estimate.stopwatch import NO_WORK, PIECE_S, Work
+from greenkd.estimate.synthesis import stand_in_data
 from greenkd.estimate.wall_time import WallRange, wall_range
 from greenkd.records import LedgerRow
 from greenkd.training.backend.threads import MOST_AUTO, available_threads
@@ -29,6 +30,7 @@ class Rates:
         end: Of one campaign: the metered inference.
         teacher: Of the teacher's whole training.
         logits: Of all the teacher's logits of one seed.
+        synthesis: Of all the images of the pool.
         low: CPU seconds of the cheapest single measurement over the mean.
         high: CPU seconds of the most expensive single measurement over the mean.
         wall: How far wall-clock time may lie from the mean.
@@ -41,6 +43,7 @@ class Rates:
     end: Work
     teacher: Work
     logits: Work
+    synthesis: Work
     low: float
     high: float
     wall: WallRange
@@ -60,10 +63,12 @@ def from_calibration(
         rows: What the meter recorded while they were timed.
     """
     recipe, teacher, student = settings.training.recipe, calibration.teacher, calibration.student
-    images = len(context.data.test)
-    samples = context.data.loader(settings.seed, recipe.batch_size).samples
+    data = stand_in_data(settings, context.data)
+    images, others = len(data.test), sum(map(len, data.selections.values()))
+    samples = data.loader(settings.seed, recipe.batch_size).samples
 
-    trial = calibration.trial + student.epoch.times(recipe.epochs) + calibration.student_evaluation.times(images)
+    evaluation = calibration.student_evaluation.times(images + others)
+    trial = calibration.trial + student.epoch.times(recipe.epochs) + evaluation
     window = 0.0 if settings.smoke else WINDOW_S
     end = _inference(calibration.student_evaluation, images, window)
 
@@ -82,6 +87,7 @@ def from_calibration(
         end=end,
         teacher=teacher_training,
         logits=calibration.logits.times(samples * recipe.epochs) if calibration.logits else NO_WORK,
+        synthesis=calibration.synthesis,
         low=low,
         high=high,
         wall=wall_range(student.samples, threads_of(settings, context)),

@@ -75,12 +75,13 @@ def _estimated_campaigns(record: EstimateRecord, sweep: Path) -> list[tuple[Camp
 
 
 def _costs_since(estimated_at: str, campaign: CampaignRecord, folder: Path) -> list[LedgerRow | Costs]:
-    """Returns what a campaign has paid since it was estimated, its part of teacher and logits included."""
+    """Returns what a campaign has paid since it was estimated, its part of teacher, images and logits included."""
     rows = read_rows(folder / "ledger.jsonl", LedgerRow).rows
     costs: list[LedgerRow | Costs] = [row for row in rows if row.started_at >= estimated_at]
 
     if campaign.created_at >= to_seconds(estimated_at):
-        costs += [paid for paid in (campaign.teacher_paid, campaign.logits_paid) if paid is not None]
+        shared = (campaign.teacher_paid, campaign.synthesis_paid, campaign.logits_paid)
+        costs += [paid for paid in shared if paid is not None]
     return costs
 
 

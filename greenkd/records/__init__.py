@@ -17,6 +17,7 @@ A sweep's folder, above its campaigns', may hold
 
     estimate.json      EstimateRecord: what `estimate=true` said, and how good it was
     calibration.jsonl  LedgerRow: what estimates, idle windows and calibrations between blocks took
+    pools/<key>.png    a contact sheet of each pool of images that students saw in the data set's place
     blocks.jsonl       BlockRow, one line per block of `order=interleaved`
     processes.jsonl    ProcessRow, one line per command: its whole window, and how much of it is in ledgers
 
@@ -32,6 +33,7 @@ from greenkd.records.campaign import (
     Environment,
     InferenceRecord,
     NetworkRecord,
+    Selected,
     TauSource,
     TeacherRecord,
     TestResult,
@@ -65,6 +67,7 @@ from greenkd.records.ledger import (
     sum_costs,
 )
 from greenkd.records.lines import Lines, append_row, read_rows
+from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.selection import choose_trial
 from greenkd.records.sweep import BlockRow, CostEstimate, EstimateOutcome, EstimateRecord, ProcessRow
@@ -90,9 +93,11 @@ __all__ = [
     "Machine",
     "NetworkRecord",
     "Phase",
+    "PoolRecord",
     "ProcessRow",
     "RecordError",
     "SecondaryReading",
+    "Selected",
     "Source",
     "StepsRow",
     "StrategyKind",

@@ -5,11 +5,22 @@ from collections.abc import Iterable
 
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
+from greenkd.records.pool import PoolRecord
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.trial import ParamValue
 
+REAL = "real"  # the transfer of students that see the data set's own images
+
 # What earlier versions of greenkd held fixed in every campaign.
 HELD_FIXED = ("split", "teacher")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selected:
+    """What a trial's last epoch gets on images that τ can be chosen by; measured after the choice was recorded."""
+
+    score: float
+    loss: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,6 +31,7 @@ class TestResult:
     score: float
     loss: float
     calibration_error: float | None = None  # expected calibration error, 15 bins; None: no such task, or not recorded
+    selections: dict[str, Selected] | None = None  # by each that τ can be chosen by; None: there is but one
     details: dict[str, float] | None = None  # other figures of the task, by name: average precision of each class
 
 
@@ -150,8 +162,27 @@ class CampaignRecord:
     broken_off_by: str | None = None  # where it is refused: "refusal", "teacher" (it failed), "unforeseen" (a bug)
     metric: str = "accuracy"  # what every score of this campaign is
     held_fixed: tuple[str, ...] = HELD_FIXED  # what all seeds share, besides the test images
+    transfer: str = REAL  # which images students see; any other than the data set's are of `pool`
+    selection: str = "validation"  # what τ is chosen by: the real validation split, or agreement on synthetic images
+    pool: PoolRecord | None = None  # None: students see the data set's images, or the pool is not made yet
+    synthesis_costs: Costs | None = None  # the pool as this campaign would have paid alone, in terms of its own meter
+    synthesis_paid: Costs | None = None  # the part of it that this campaign paid
+    synthesis_metered_by: tuple[str, ...] | None = None  # whose readings synthesis_costs rest on
     tau_class: str = ""  # how τ comes about: fixed, search, random, scheduled, adaptive, joined by +; empty: not said
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
     searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
     tau_source: TauSource | None = None  # of temperature=transfer
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def data_label(self) -> str:
+        """The data set, and what students see of it where that is not its own images."""
+        return self.dataset if self.transfer == REAL else f"{self.dataset}, transfer={self.transfer}"
+
+    @property
+    def setting_label(self) -> str:
+        """The same for tables, which say beside it how τ is chosen where students see no real images."""
+        if self.transfer == REAL:
+            return self.dataset
+        mark = " (not data-free)" if self.selection == "validation" else ""
+        return f"{self.data_label}, selection={self.selection}{mark}"

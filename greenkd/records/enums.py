@@ -8,6 +8,7 @@ class Phase(StrEnum):
 
     TEACHER_TRAINING = "teacher_training"
     TEACHER_LOGITS = "teacher_logits"
+    SYNTHESIS = "synthesis"  # of the images that students see in the data set's place
     STUDENT_TRAINING = "student_training"
     VALIDATION = "validation"
     TEST = "test"

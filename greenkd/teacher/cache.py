@@ -42,11 +42,12 @@ from greenkd.training.checkpoint import Checkpointer
 from greenkd.training.context import TrainingContext
 from greenkd.training.learner import Learner
 from greenkd.training.network_weights import load_network
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.recipe import Recipe
 from greenkd.training.safetensors_io import load_tensors, save_tensors, set_aside
 from greenkd.training.stop_signals import holding
 from greenkd.training.trainer import train_one
-from greenkd.training.training import PhaseTag, Training
+from greenkd.training.training import Training
 from greenkd.training.weights_file import conversion, read_given_weights
 
 log = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ MAX_SHARE = 0.02
 
 # What a checkpoint file holds besides modules and optimiser. Files of greenkd 0.1 have the same names.
 _LOSSES, _HITS, _TAUS = "position.losses", "position.correct", "position.taus"
+_GROWTH = "growth."
 
 
 @dataclasses.dataclass
@@ -35,6 +36,7 @@ class Position:
         last: Train loss, validation loss and validation score of the last finished epoch; NaN before.
         taus: Mean and standard deviation of the student's τ within the batch of every done step, shape [2, steps];
             None where all samples share the schedule's τ.
+        growth: Images that were made within this training, and what later ones depend on; else empty.
     """
 
     epoch: int
@@ -44,6 +46,7 @@ class Position:
     duration_s: float = 0.0
     last: tuple[float, float, float] = (float("nan"),) * 3
     taus: Tensor | None = None
+    growth: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
 
 class Checkpointer:
@@ -75,6 +78,7 @@ class Checkpointer:
         tensors |= {_LOSSES: position.losses, _HITS: position.hits}
         if position.taus is not None:
             tensors[_TAUS] = position.taus
+        tensors |= {f"{_GROWTH}{name}": value for name, value in position.growth.items()}
         fields = {
             "of": self._of,
             "epoch": position.epoch,
@@ -123,7 +127,8 @@ class Checkpointer:
         for index, parameter in enumerate(_parameters(optimizer)):
             expected |= dict.fromkeys((key for key in tensors if key.startswith(f"optimizer.{index}.")), parameter)
 
-        if expected.keys() != tensors.keys() - {_LOSSES, _HITS, _TAUS}:
+        position = {key for key in tensors if key in (_LOSSES, _HITS, _TAUS) or key.startswith(_GROWTH)}
+        if expected.keys() != tensors.keys() - position:
             raise StorageError(f"{self._path}: is a checkpoint of another network, objective or optimiser")
         if any(tensors[name].shape != value.shape for name, value in expected.items()):
             raise StorageError(f"{self._path}: is a checkpoint of a network of another size")
@@ -174,4 +179,5 @@ def _restore(
         duration_s=fields["duration_s"],
         last=(train_loss, val_loss, val_score),
         taus=tensors[_TAUS].to(device) if _TAUS in tensors else None,
+        growth={key.removeprefix(_GROWTH): value for key, value in tensors.items() if key.startswith(_GROWTH)},
     )

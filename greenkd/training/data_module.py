@@ -7,6 +7,7 @@ import torch
 from greenkd.data import AnyDataset, AnyOptions, DetectionImages, Images
 from greenkd.tasks import AnyTask, Evaluator
 from greenkd.training.batches import BatchLoader
+from greenkd.training.growth import GrowingLoader
 
 
 class DataModule:
@@ -38,6 +39,16 @@ class DataModule:
         """The training split, on the CPU."""
         return self._parts[0]
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the data set that students are trained on."""
+        return self.dataset.fingerprint
+
+    @property
+    def selections(self) -> dict[str, Evaluator]:
+        """What τ can be chosen by besides the validation split; nothing where students see the data set's images."""
+        return {}
+
     @cached_property
     def validation(self) -> Evaluator:
         """Evaluates on the validation split, cut from the training data; it selects τ."""
@@ -67,6 +78,20 @@ class DataModule:
                 self.device,
             )
         return self._loaders[seed, batch_size]
+
+    def growing_loader(self, seed: int, batch_size: int) -> GrowingLoader:
+        """Returns the batches of one training whose images grow; a new object for each."""
+        options = self.options
+        return GrowingLoader(
+            self.task,
+            self._train_on_device,
+            options.augmentation,
+            options.mean,
+            options.std,
+            batch_size,
+            seed,
+            self.device,
+        )
 
     @cached_property
     def _train_on_device(self) -> Images | DetectionImages:

@@ -97,6 +97,7 @@ def _make_steps(group: Sequence[Training], until: int) -> dict[int, Ending]:
     endings: dict[int, Ending] = {}
     for training in group:
         training.before_epoch()
+        training.grow()
 
     with _joint_phase(group) as handles:
         plan = loader.plan(epoch)

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -21,7 +20,9 @@ from greenkd.training.backend.threads import use_threads
 from greenkd.training.batches import Batch, BatchLoader
 from greenkd.training.checkpoint import Checkpointer, Position
 from greenkd.training.context import TrainingContext
+from greenkd.training.growth import Growth
 from greenkd.training.learner import Learner, TeacherOutputs
+from greenkd.training.phase_tag import PhaseTag
 from greenkd.training.recipe import Recipe
 from greenkd.training.step_readings import StepReadings, read_steps
 from greenkd.training.teacher_source import TeacherSource
@@ -36,23 +37,6 @@ class TrainingResult(NamedTuple):
     val_score: float
     stopped_early: bool
     paused: bool  # before its last epoch, with a checkpoint that another attempt goes on from
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseTag:
-    """What the energy of a training is recorded under.
-
-    Attributes:
-        phase: What it is spent on.
-        trial: The trial it is spent for; None for the teacher and for calibrations.
-        attempt: The try at that trial, from 0.
-        ledger: Another file than the campaign's; the teacher and the logit bank have their own.
-    """
-
-    phase: Phase
-    trial: int | None = None
-    attempt: int = 0
-    ledger: Path | None = None
 
 
 def _do_nothing() -> None:
@@ -83,6 +67,7 @@ class Training:
             training early.
         before_epoch: Called before the first step of every epoch; may raise a `TrainingInterruptedError`.
         before_step: Called before every step; returns False to end the training there, without a validation.
+        growth: Makes more images before each epoch; None: those of the loader are all there are.
         pause_after: Epochs after which it pauses: it is validated, and its checkpoint written. All that depends on the
             length of the training stays as it is. None: it runs to its end.
         position: Where the training stands; set by `begin`.
@@ -101,6 +86,7 @@ class Training:
     on_epoch: Callable[[EpochRow, StepsRow | None], bool]
     before_epoch: Callable[[], None] = _do_nothing
     before_step: Callable[[], bool] = _go_on
+    growth: Growth | None = None
     pause_after: int | None = None
     position: Position = dataclasses.field(init=False)
     _temperatures: Temperatures = dataclasses.field(init=False)
@@ -115,7 +101,16 @@ class Training:
 
         loaded = self.checkpointer.load(self.learner.modules, self.learner.optimizer, self.context.device)
         self.position = loaded or self._start_of(epoch=0)
+        if self.growth is not None:
+            self.growth.load_state(self.position.growth)
         return self.result() if self.position.epoch >= self._until else None
+
+    def grow(self) -> None:
+        """Makes the images that the epoch brings, unless it has begun."""
+        if self.growth is None or self.position.step:
+            return
+        with self.phase(Phase.SYNTHESIS) as handle:
+            self.growth.grow(self.position.epoch, self.learner.network, handle)
 
     def begin_steps(self) -> None:
         """Makes ready for the remaining steps of the epoch."""
@@ -193,6 +188,7 @@ class Training:
     def save(self) -> None:
         """Writes a checkpoint, and before it to the ledger what the steps in it cost."""
         self.context.monitor.flush()
+        self.position.growth = {} if self.growth is None else self.growth.state()
         self.checkpointer.save(self.learner.modules, self.learner.optimizer, self.position)
 
     def result(self, *, stopped_early: bool = False) -> TrainingResult:

@@ -33,6 +33,7 @@ BASES = (
     ("temperature=schedule", "energy=cpu_time", "objective=dml", "training=paper"),
     ("temperature=fixed", "energy=none", "objective=tfkd_self", "student=vgg8", "dataset=image_folder"),
     ("temperature=fixed", "energy=none", "objective=label_smoothing", "training=cifar240"),
+    ("temperature=grid", "energy=none", "objective=kd_alone", "transfer=cmi", "selection=agreement"),
 )
 DELETED = "deleted"
 

@@ -30,6 +30,7 @@ KNOWN = Rates(
     end=Work(0.5, 0.5),
     teacher=Work(100.0, 200.0),
     logits=Work(40.0, 40.0),
+    synthesis=Work(30.0, 30.0),
     low=0.8,
     high=1.5,
     wall=WallRange(0.5, 2.0),

@@ -18,8 +18,17 @@ from tests.estimate.test_estimate import GRID, KNOWN, STOCHASTIC, planned
 RESTARTS = ("temperature=restarts", "temperature.restarts=3")
 
 # The phases whose FLOPs are known beforehand; inference fills a second with as many passes as it can.
-CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
-CACHED = (Phase.TEACHER_TRAINING, Phase.TEACHER_LOGITS)
+CAMPAIGNS = (Phase.STUDENT_TRAINING, Phase.SYNTHESIS, Phase.VALIDATION, Phase.TEST)
+CACHED = (Phase.TEACHER_TRAINING, Phase.SYNTHESIS, Phase.TEACHER_LOGITS)
+# Two rounds and a part of a third, of which the later compare with 64 and 96 remembered images.
+CMI = (
+    "transfer=cmi",
+    "transfer.steps=2",
+    "transfer.batch_size=64",
+    "transfer.negatives=96",
+    "transfer.images=100",
+    "transfer.held_out=50",
+)
 
 
 # A search whose combinations differ in their FLOPs
@@ -40,6 +49,8 @@ def in_ledgers(root: Path) -> float:
         [(*STOCHASTIC, "training.epochs=4", "training.validate_every=3", "training.bank=false")],
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep", NEGATIVES)],
         [(*STOCHASTIC, "objective=dml")],
+        [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
+        [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],
         [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
         [RESTARTS, (*STOCHASTIC, "seed=0")],
         [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],

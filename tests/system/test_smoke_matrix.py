@@ -37,9 +37,9 @@ CONF = ROOT / "conf"
 EPOCHS, TRAINING_IMAGES, TEST_IMAGES = 2, 6, 6
 TRAINING_SCENES, TEST_SCENES = (4, 5), 4  # of detection; validation takes one picture or two
 SCENES = ("dataset=digit_scenes", "student=tiny_ssd", "teacher=small_ssd")
-TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
-TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_paper", "tfkd_self")
-HAS_ALPHA = ("dkd", "kd", "kd_paper", "tfkd_reg", "tfkd_self")
+TEMPERED = ("annealing_kd", "crd", "dkd", "dml", "kd", "kd_alone", "kd_paper", "tfkd_reg", "tfkd_self", "ttm")
+TAKES_RULES = ("crd", "dkd", "dml", "kd", "kd_alone", "kd_paper", "tfkd_self")
+HAS_ALPHA = ("dkd", "kd", "kd_alone", "kd_paper", "tfkd_reg", "tfkd_self")
 # The rule of each strategy that has one; there is one for each rule.
 RULE_OF = {
     "ats": "per_class",
@@ -196,6 +196,30 @@ def test_settings_that_combine_run(choice: tuple[str, ...], cache: Path, tmp_pat
     run(smoke(cache, *choice, "student=tiny_cnn", "teacher=small_cnn"), tmp_path)
 
 
+@pytest.mark.parametrize("selection", ["validation", "agreement"])
+@pytest.mark.parametrize("transfer", [name for name in options("transfer") if name != "real"])
+def test_every_transfer_runs(transfer: str, selection: str, cache: Path, tmp_path: Path) -> None:
+    settings = smoke(cache, f"transfer={transfer}", f"selection={selection}", "temperature=grid_coarse")
+    record = run(settings, tmp_path)
+    assert record.pool is not None
+    assert (record.pool.images, record.pool.held_out) == (TRAINING_IMAGES, 3)
+    assert record.synthesis_costs is not None
+    assert (record.transfer, record.selection) == (settings.transfer.name, selection)
+
+
+@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name not in WITHOUT_TEACHER])
+def test_every_objective_with_a_teacher_learns_from_synthetic_images(
+    objective: str, cache: Path, tmp_path: Path
+) -> None:
+    run(smoke(cache, "transfer=fast", f"objective={objective}", "temperature=fixed"), tmp_path)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_learns_from_synthetic_images(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
+    own = (f"temperature.source={source}",) if strategy == "transfer" else ()
+    run(smoke(cache, "transfer=fast", f"temperature={strategy}", *own), tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_path: Path) -> None:
@@ -219,7 +243,8 @@ def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["crd", "dml"])
 @pytest.mark.parametrize(
-    "experiment", [name for name in EXPERIMENTS if name.startswith("paper") and name != "paper_voc"]
+    "experiment",
+    [name for name in EXPERIMENTS if name.startswith("paper") and name not in ("paper_datafree", "paper_voc")],
 )
 def test_the_papers_other_methods_run_on_its_experiments(
     experiment: str, objective: str, cache: Path, tmp_path: Path
@@ -230,7 +255,11 @@ def test_the_papers_other_methods_run_on_its_experiments(
 
 @pytest.mark.parametrize(
     ("group", "option"),
-    [(group, option) for group in ("dataset", "teacher", "student", "training", "energy") for option in options(group)],
+    [
+        (group, option)
+        for group in ("dataset", "transfer", "teacher", "student", "training", "energy")
+        for option in options(group)
+    ],
 )
 def test_every_option_is_accepted_as_it_is(group: str, option: str) -> None:
     own = ("energy.recording=/nowhere.jsonl",) if option == "replay" else ()

@@ -18,6 +18,7 @@ from greenkd.records import Phase
 _PHASES = {
     Phase.STUDENT_TRAINING: ("student training", "#0072B2", ""),
     Phase.VALIDATION: ("validation", "#56B4E9", "//"),
+    Phase.SYNTHESIS: ("images", "#8B5E3C", "**"),
     Phase.TEACHER_LOGITS: ("teacher's logits", "#E69F00", "xx"),
     Phase.OVERHEAD: ("overhead", "#999999", ".."),
     Phase.TEST: ("test", "#D55E00", "\\\\"),
@@ -79,6 +80,9 @@ def _spent_by_phase(setting: Setting, basis: str) -> dict[str, dict[str, float]]
         ledger = setting.ledger[setting.ledger["campaign"].isin(campaigns)]
         per_seed = ledger.groupby("phase")[basis].sum() / len(group)
         spent[plain(label)] = {str(phase): float(value) for phase, value in per_seed.items()}
+        # The pool's synthesis is in its own ledger; what a trial makes is in the campaign's.
+        within = spent[plain(label)].get(Phase.SYNTHESIS.value, 0.0)
+        spent[plain(label)][Phase.SYNTHESIS.value] = within + float(group[f"synthesis_{basis}"].mean())
     return spent
 
 

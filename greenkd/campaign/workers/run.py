@@ -12,6 +12,7 @@ from greenkd.campaign.open_context import open_context
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import load_or_train_teacher, make_teacher_source
 from greenkd.campaign.training_context import DataCache
+from greenkd.campaign.transfer import use_pool
 from greenkd.campaign.trial_queue import TrialQueue
 from greenkd.campaign.trials import TrialRunner
 from greenkd.collector import collect_normally
@@ -99,7 +100,9 @@ def run_worker(
         )
         context.training.networks.take_counts(counted_flops)
 
-        outputs = make_teacher_source(context, load_or_train_teacher(context))
+        teacher = load_or_train_teacher(context)
+        use_pool(context, teacher)
+        outputs = make_teacher_source(context, teacher)
         context.update()  # networks and teacher, as the campaign's process put them on record
         queue = TrialQueue(context, TrialRunner(context, outputs), placement.together)
         collect_normally()

@@ -28,7 +28,7 @@ def test_frames_have_the_documented_columns(tmp_path: Path) -> None:
         assert all(
             f"`{name}`" in documented
             for name in frame
-            if not name.startswith(("teacher_", "tuning_", "logits_", "final_", "startup_"))
+            if not name.startswith(("teacher_", "tuning_", "logits_", "synthesis_", "final_", "startup_"))
         )
 
 
