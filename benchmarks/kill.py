@@ -1,10 +1,10 @@
 """Is anything lost when a campaign is killed? `python -m benchmarks.kill --kills 200`.
 
-Kills small campaigns (random τ, a grid, trials in lockstep, a search, dropout, memory banks) with SIGKILL at random
-seconds, steps, writes and tests, half-written files included, lets them go on, and compares weights, losses, τ and
-accuracies bit for bit with those of an uninterrupted run. Prints how many campaigns were killed, resumed and ended
-identical, and how many ledger rows and finished trials were lost; the last two must be 0. A kill takes about two
-seconds on an idle core. Exit code 1 if anything was lost or differs.
+Kills small campaigns (random τ, a grid, trials in lockstep, rungs, a search, dropout, a learned τ, memory banks,
+detection) with SIGKILL at random seconds, steps, writes and tests, half-written files included, lets them go on, and
+compares weights, losses, τ and scores bit for bit with those of an uninterrupted run. Prints how many campaigns were
+killed, resumed and ended identical, and how many ledger rows and finished trials were lost; the last two must be 0. A
+kill takes about two seconds on an idle core. Exit code 1 if anything was lost or differs.
 """
 
 import argparse

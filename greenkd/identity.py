@@ -61,6 +61,8 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("temperature.schedule.over", "greenkd.temperature.Annealed"): 1.0,
     ("objective.taus", "greenkd.objectives.KD"): [],
     ("objective.taus", "greenkd.objectives.DKD"): [],
+    ("objective.teacher_anchors", "greenkd.objectives.SSDKD"): None,
+    ("objective.teacher_anchors", "greenkd.objectives.SSDSelf"): None,
 }
 # What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).

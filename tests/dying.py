@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from greenkd.campaign.folder import CampaignFolder
 from greenkd.records import (
     CampaignRecord,
 )
-from greenkd.tasks import ClassificationEvaluator
+from greenkd.tasks import ClassificationEvaluator, DetectionEvaluator
 from greenkd.training.stop_signals import StopFlag
 
 Moment = Literal["second", "step", "write", "test"]
@@ -47,7 +48,7 @@ class Suicide:
     def install(self) -> None:
         """Hooks into what makes a step, puts a file on disk, and opens the test set."""
         write, replace, save, check = os.write, Path.replace, safetensors.torch.save_file, StopFlag.check
-        evaluate, update = ClassificationEvaluator.__call__, CampaignFolder.update
+        update = CampaignFolder.update
         chosen = False
 
         def dying_write(descriptor: int, data: bytes) -> int:
@@ -74,11 +75,14 @@ class Suicide:
                 self.now()
             check(flag)
 
-        def dying_evaluate(evaluator: ClassificationEvaluator, *arguments: Any) -> Any:
-            result = evaluate(evaluator, *arguments)
-            if chosen and self.reached("test"):
-                self.now()
-            return result
+        def dying_after(look: Callable[..., Any]) -> Callable[..., Any]:
+            def dying_look(*arguments: Any) -> Any:
+                result = look(*arguments)
+                if chosen and self.reached("test"):
+                    self.now()
+                return result
+
+            return dying_look
 
         def dying_update(folder: CampaignFolder, **changes: object) -> CampaignRecord:
             nonlocal chosen
@@ -89,8 +93,7 @@ class Suicide:
             return record
 
         os.write, Path.replace, safetensors.torch.save_file = dying_write, dying_replace, dying_save
-        StopFlag.check, ClassificationEvaluator.__call__, CampaignFolder.update = (
-            dying_check,
-            dying_evaluate,
-            dying_update,
-        )
+        StopFlag.check, CampaignFolder.update = dying_check, dying_update
+        for evaluator in (ClassificationEvaluator, DetectionEvaluator):
+            for name in ("examine", "use"):
+                setattr(evaluator, name, dying_after(getattr(evaluator, name)))

@@ -13,6 +13,7 @@ from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, check_keys, read
 from greenkd.errors import ConfigError
 from greenkd.identity import flatten
+from greenkd.objectives import Objective
 from greenkd.temperature import Params, Strategy, read_strategy
 from greenkd.temperature.search_space import Value
 from greenkd.training.recipe import Recipe
@@ -108,10 +109,10 @@ def check_searched(settings: "Settings") -> None:
             beside = ", ".join(f"{key}={value}" for key, value in values.items() if key not in str(error))
             raise ConfigError(f"temperature.search: {error}{f' (tried with {beside})' if beside else ''}") from error
 
-        if (built.teacher, built.wants_features) != (objective.teacher, objective.wants_features):
+        if _asked(built) != _asked(objective):
             key = next(key for key in values if key.startswith("objective."))
             raise ConfigError(
-                f"temperature.search: {key}={values[key]} has another network teach, or its features as well; "
+                f"temperature.search: {key}={values[key]} has another network teach, or says how much of it is used; "
                 f"give the values to -m: {key}=…,…"
             )
         names = settings.temperature.name, settings.objective.name
@@ -140,6 +141,11 @@ def check_taken(settings: "Settings", params: Params, where: str) -> None:
         settings_of_trial(settings, params).build_objective()
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _asked(objective: Objective) -> tuple[object, ...]:
+    """Returns what an objective wants of the teacher, which all trials of a campaign share."""
+    return objective.teacher, objective.wants_features, objective.teacher_anchors
 
 
 def _searchable(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.settings import Settings
 from greenkd.errors import ConfigError
+from greenkd.objectives.teacher_anchors import kept_shape
 from greenkd.records import EpochRow, TeacherRecord
 from greenkd.teacher.bn_folding import fold_batch_norms
 from greenkd.teacher.cache import Teacher, TeacherRequest, load_or_train, teacher_paid
@@ -58,7 +59,7 @@ class TeacherOutputsSource:
             self._live,
             data.loader(seed, training.recipe.batch_size),
             context.training.monitor,
-            data.task.output_shape(data.dataset),
+            _stored_shape(context),
             context.training.stop,
             training.bank_dtype,
         )
@@ -89,6 +90,7 @@ def stream_key(settings: Settings, context: TrainingContext, teacher: str, seed:
     # The teacher is run by the threads of the student's training, which is one for small students.
     forward_flops = context.networks.forward_flops(settings.student.mapping, "student") * recipe.batch_size
     threads = resolve_threads(settings.threads, forward_flops)
+    anchors = settings.build_objective().teacher_anchors
 
     parts = (
         teacher,
@@ -99,6 +101,7 @@ def stream_key(settings: Settings, context: TrainingContext, teacher: str, seed:
         settings.training.bank_dtype,
         settings.training.fold_teacher,
         *(() if threads == 1 else (threads,)),
+        *(() if anchors is None else (f"{anchors} anchors",)),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -195,8 +198,13 @@ def _bank_size_bytes(context: CampaignContext) -> int:
     """Returns the size of what is stored of one stream of batches; it is the same for all."""
     training, data = context.settings.training, context.training.data
     loader = data.loader(context.settings.seed, training.recipe.batch_size)
-    shape = data.task.output_shape(data.dataset)
-    return bank_size_bytes(loader.samples, shape, training.recipe.epochs, training.bank_dtype)
+    return bank_size_bytes(loader.samples, _stored_shape(context), training.recipe.epochs, training.bank_dtype)
+
+
+def _stored_shape(context: CampaignContext) -> tuple[int, ...]:
+    """Returns the shape of what a bank holds of one image."""
+    data = context.training.data
+    return kept_shape(data.task.output_shape(data.dataset), context.settings.build_objective().teacher_anchors)
 
 
 def _limit_bytes(context: CampaignContext) -> int:
@@ -215,7 +223,8 @@ def _live_teacher(context: CampaignContext, teacher: Teacher) -> LiveTeacher:
             context.reporter.note(f"  the teacher's batch norms are not folded: {why_not}")
 
     flops = teacher.record.network.forward_flops_per_image or 0.0
-    return LiveTeacher(network, training.recipe, flops, settings.build_objective().wants_features)
+    objective = settings.build_objective()
+    return LiveTeacher(network, training.recipe, flops, objective.wants_features, objective.teacher_anchors)
 
 
 def _may_be_stored(context: CampaignContext, live: LiveTeacher) -> bool:

@@ -61,7 +61,7 @@ def open_training_context(
         settings: The campaign's.
         device: Where it trains.
         monitor: Open.
-        stop: Asked between steps.
+        stop: Asked between steps, and between batches of an evaluation that takes long.
         data: Keeps the data set for the campaign that follows.
         processes: Trainings that run side by side.
 
@@ -76,7 +76,7 @@ def open_training_context(
     options, dataset = data.load(settings)
     task = make_task(dataset)
     return TrainingContext(
-        data=DataModule(task, options, dataset, device),
+        data=DataModule(task, options, dataset, device, stop),
         networks=NetworkFactory(task, dataset, options.name, device),
         device=device,
         monitor=monitor,

@@ -59,7 +59,7 @@ def find_parts(root: Path, train: Path | None, test: Path | None) -> tuple[CocoP
         DataError: A file is not there, or several could be meant.
     """
     if not root.is_dir():
-        raise DataError(f"dataset.root={root}: no such folder")
+        raise DataError(f"dataset.root={root}: no such folder; give that of the pictures and their JSON files")
     return _part(root, "train", train, _TRAIN), _part(root, "test", test, _TEST)
 
 

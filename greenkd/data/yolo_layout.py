@@ -86,6 +86,8 @@ def labels_without_picture(pictures: Sequence[Path]) -> list[Path]:
 def _file(root: Path) -> Path:
     if root.is_file():
         return root
+    if not root.is_dir():
+        raise DataError(f"dataset.root={root}: no such folder; give that of data.yaml, or the file itself")
 
     files = [root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()]
     others = sorted(root.glob("*.y*ml"))

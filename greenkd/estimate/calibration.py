@@ -22,6 +22,7 @@ from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
 from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
 from greenkd.estimate.synthesis import stand_in_data, time_synthesis
+from greenkd.objectives.teacher_anchors import kept_shape
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
 from greenkd.tasks import Evaluator
 from greenkd.teacher.live import LiveTeacher
@@ -161,12 +162,14 @@ class Calibrator:
             return None, None
 
         flops = self._context.networks.flops(teacher).forward
-        live = LiveTeacher(teacher, self._recipe, flops, self._settings.build_objective().wants_features)
+        objective = self._settings.build_objective()
+        live = LiveTeacher(teacher, self._recipe, flops, objective.wants_features, objective.teacher_anchors)
         if not self._settings.training.bank or self._settings.images_grow or live.feature_size is not None:
             return live, live
 
         loader = data.loader(self._settings.seed, self._recipe.batch_size)
-        return _StoredLogits(loader.samples, data.task.output_shape(data.dataset), self._context.device), live
+        shape = kept_shape(data.task.output_shape(data.dataset), objective.teacher_anchors)
+        return _StoredLogits(loader.samples, shape, self._context.device), live
 
     def _study(self, name: str) -> StrategyStudy:
         settings = self._settings

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.student import build_learner
 from greenkd.estimate.synthesis import SynthesisFlops, stand_in_data, synthesis_flops
+from greenkd.objectives.teacher_anchors import kept_shape
 from greenkd.teacher.live import LiveTeacher
 from greenkd.teacher.logit_bank import bank_size_bytes
 from greenkd.temperature import Params
@@ -118,5 +119,6 @@ def _validations(recipe: Recipe) -> int:
 
 def _fits_bank(settings: Settings, context: TrainingContext, samples: int) -> bool:
     training, data = settings.training, context.data
-    needed = bank_size_bytes(samples, data.task.output_shape(data.dataset), training.recipe.epochs, training.bank_dtype)
+    shape = kept_shape(data.task.output_shape(data.dataset), settings.build_objective().teacher_anchors)
+    needed = bank_size_bytes(samples, shape, training.recipe.epochs, training.bank_dtype)
     return training.bank and needed <= int(training.bank_limit_gb * 1e9)

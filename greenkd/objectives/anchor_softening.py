@@ -9,28 +9,33 @@ from torch.nn import functional as F
 
 from greenkd.objectives.base import LossInputs
 from greenkd.objectives.multibox import log_probabilities
+from greenkd.objectives.teacher_anchors import at_anchors
 from greenkd.softening import Softening
 
 SoftForm = Literal["weighted_ce", "kl", "sigmoid"]
 """How softened predictions of K+1 classes are compared; `soft_terms` has the formulae."""
 
 
-def per_anchor(batch: LossInputs, student: Tensor, teacher: Tensor) -> LossInputs:
-    """Returns a batch whose samples are the anchors of all images: what a rule is asked about.
+def per_anchor(batch: LossInputs, student: Tensor, teacher: Tensor, numbers: Tensor | None = None) -> LossInputs:
+    """Returns a batch whose samples are anchors of all images: what a rule is asked about.
 
     Args:
         batch: The step.
         student: Class logits [B, A, K+1].
         teacher: Class logits [B, A, K+1].
+        numbers: int64 [B, k], where the logits are those of k of the anchors.
 
     Returns:
         The batch with logits [B·A, K+1] and labels [B·A]; every anchor of the training split has an index of its own.
     """
     anchors = batch.labels.shape[1]
-    numbers = torch.arange(anchors, device=batch.indices.device)
+    if numbers is None:
+        numbers, labels = torch.arange(anchors, device=batch.indices.device), batch.labels
+    else:
+        labels = at_anchors(batch.labels, numbers)
     return dataclasses.replace(
         batch,
-        labels=batch.labels.flatten(),
+        labels=labels.flatten(),
         indices=(batch.indices[:, None] * anchors + numbers).flatten(),
         student_logits=student.flatten(0, 1),
         teacher_logits=teacher.flatten(0, 1),

@@ -20,7 +20,8 @@ class LossInputs:
     """One training step as an objective sees it, with B images, K classes; all tensors on one device.
 
     In detection there are A anchors to each image: labels [B, A] with 0 for the background, logits [B, A, K+1+4], the
-    last four of them the box's offsets, and the offsets that are to be predicted.
+    last four of them the box's offsets, and the offsets that are to be predicted. An objective with `teacher_anchors`
+    gets of the teacher's logits what `greenkd.objectives.teacher_anchors` keeps.
 
     `tau_student` and `tau_teacher` change from step to step. They stay tensors on the device: reading their value on
     the host would make every step wait for the accelerator.
@@ -95,6 +96,8 @@ class Objective(nn.Module, ABC):
     """Whether τ changes the loss; where it does not, tuning it is meaningless."""
     wants_features: bool = False
     """Whether LossInputs.student_features and LossInputs.teacher_features are needed."""
+    teacher_anchors: int | None = None
+    """How many anchors of each picture it needs the teacher's outputs for, in detection; None: all."""
     refuses_rules: str | None = "it reads batch.tau_student and batch.tau_teacher, not self.soften(batch)"
     """Why no rule but `shared` can act on it, as the end of "because …"; None: it takes every rule."""
     taus: tuple[float, ...] | None = None

@@ -1,8 +1,9 @@
 """Distillation of detectors, anchor by anchor (Chen et al., in the form of ODKD)."""
 
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -10,15 +11,28 @@ from greenkd.objectives.anchor_softening import SoftForm, per_anchor, soft_terms
 from greenkd.objectives.base import NO_MATRIX_PRODUCTS, LossFlops, LossInputs, Objective, present
 from greenkd.objectives.divergence import Fraction, Weight
 from greenkd.objectives.multibox import (
+    Anchors,
     Negatives,
+    Prediction,
     choose_anchors,
     cross_entropies,
     localisation,
     predicted,
     true_offsets,
 )
+from greenkd.objectives.teacher_anchors import at_anchors, choose_kept, kept_outputs
 
 _SIGMOID = "soft=sigmoid has no temperature"
+
+
+class _Compared(NamedTuple):
+    """What student and teacher say of the k anchors of each image at which they are compared."""
+
+    student: Prediction  # logits [B, k, K+1], offsets [B, k, 4]
+    teacher: Prediction
+    targets: Tensor  # [B, k, 4], the true offsets
+    anchors: Anchors  # [B, k]
+    numbers: Tensor | None  # [B, k] int64, which of the A anchors these are; None: all
 
 
 class SSDKD(Objective):
@@ -29,6 +43,11 @@ class SSDKD(Objective):
     the offsets by the teacher's: an anchor with a box whose squared distance to the true offsets, plus m, is above the
     teacher's adds ν times that distance, any other nothing. The hint is the mean squared difference of class logits,
     over all anchors.
+
+    With `teacher_anchors`, S and B look at so many anchors of each image only: those with a box, and the background
+    with the largest cross-entropy by the teacher, at most as many for each box as in H. That is what a bank can hold,
+    and it is another loss: the background whose soft targets are learned is what the teacher finds hard, not the
+    student. The hint needs all anchors.
 
     ODKD compares the distance of the whole batch with the teacher's where this compares each box's, as the paper does;
     and it has no τ², so that its distillation fades with 1/τ² as τ grows.
@@ -43,6 +62,7 @@ class SSDKD(Objective):
         bound_margin: m.
         hint_weight: γ.
         negatives: Hard negatives for each positive of an image.
+        teacher_anchors: Anchors of each image that the teacher is asked about; None: all.
 
     Sources: Chen et al., "Learning Efficient Object Detection Models with Knowledge Distillation", NeurIPS 2017,
     equations 1 to 5, and the code of Object-Detection-Knowledge-Distillation (ODKD), whose values these are.
@@ -63,8 +83,14 @@ class SSDKD(Objective):
         bound_margin: Weight = 0.0,
         hint_weight: Weight = 0.5,
         negatives: Negatives = 3.0,
+        teacher_anchors: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
         super().__init__()
+        if teacher_anchors is not None and hint_weight > 0:
+            raise ValueError(
+                f"teacher_anchors={teacher_anchors} leaves the other anchors out, and the hint needs all: give "
+                "objective.hint_weight=0, or objective.teacher_anchors=null"
+            )
         self.alpha = alpha
         self.soft: SoftForm = soft
         self.tau_squared = tau_squared
@@ -74,6 +100,7 @@ class SSDKD(Objective):
         self.bound_margin = bound_margin
         self.hint_weight = hint_weight
         self.negatives = negatives
+        self.teacher_anchors = teacher_anchors
         self.uses_temperature = soft != "sigmoid"
         self.refuses_rules = None if self.uses_temperature else _SIGMOID
 
@@ -83,27 +110,40 @@ class SSDKD(Objective):
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Returns the loss, 0-dim."""
-        logits, offsets = predicted(batch.student_logits)
-        teacher_logits, teacher_offsets = predicted(present(batch.teacher_logits, "teacher_logits"))
-        entropies = cross_entropies(logits, batch.labels)
-        positive, chosen = counted = choose_anchors(entropies, batch.labels, self.negatives)
+        student = predicted(batch.student_logits)
+        entropies = cross_entropies(student.logits, batch.labels)
+        counted = choose_anchors(entropies, batch.labels, self.negatives)
+        compared = self._compared(batch, student, counted)
 
         # Classes
-        hard = (entropies * chosen).sum()
-        soft = (self._soft(batch, logits, teacher_logits) * chosen.flatten()).sum()
+        hard = (entropies * counted.chosen).sum()
+        soft = (self._soft(batch, compared) * compared.anchors.chosen.flatten()).sum()
 
         # Boxes
-        targets = true_offsets(batch, offsets)
-        regression = localisation(offsets, targets, positive)
-        bound = self._bound(offsets, teacher_offsets, targets, positive)
+        regression = localisation(student.offsets, true_offsets(batch, student.offsets), counted.positive)
+        bound = self._bound(compared)
 
         classes = (1 - self.alpha) * hard + self.alpha * soft
         boxes = self.localisation_weight * (regression + bound)
-        return (classes + boxes) / counted.number + self.hint_weight * F.mse_loss(logits, teacher_logits)
+        loss = (classes + boxes) / counted.number
+        if self.teacher_anchors is not None:
+            return loss
+        return loss + self.hint_weight * F.mse_loss(student.logits, compared.teacher.logits)
 
-    def _soft(self, batch: LossInputs, logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """Returns what every anchor's softened prediction differs by, [B·A]."""
-        anchors = per_anchor(batch, logits, teacher_logits)
+    def _compared(self, batch: LossInputs, student: Prediction, counted: Anchors) -> _Compared:
+        """Returns the anchors at which student and teacher are compared: all, or those that are kept of the teacher."""
+        outputs, targets = present(batch.teacher_logits, "teacher_logits"), true_offsets(batch, student.offsets)
+        if self.teacher_anchors is None:
+            return _Compared(student, predicted(outputs), targets, counted, None)
+
+        kept, numbers = kept_outputs(outputs)
+        ours = Prediction(*(at_anchors(values, numbers) for values in student))
+        chosen = choose_kept(batch.labels, numbers, self.negatives)
+        return _Compared(ours, predicted(kept), at_anchors(targets, numbers), chosen, numbers)
+
+    def _soft(self, batch: LossInputs, compared: _Compared) -> Tensor:
+        """Returns what the softened prediction of every anchor that is compared differs by, flat."""
+        anchors = per_anchor(batch, compared.student.logits, compared.teacher.logits, compared.numbers)
         return soft_terms(
             anchors.student_logits,
             present(anchors.teacher_logits, "teacher_logits"),
@@ -113,12 +153,12 @@ class SSDKD(Objective):
             tau_squared=self.tau_squared,
         )
 
-    def _bound(self, offsets: Tensor, teacher_offsets: Tensor, targets: Tensor, positive: Tensor) -> Tensor:
+    def _bound(self, compared: _Compared) -> Tensor:
         """Returns ν times the squared distances of the boxes that are farther off than the teacher's, 0-dim."""
-        distances = (offsets - targets).square().sum(dim=-1)
-        allowed = (teacher_offsets - targets).square().sum(dim=-1)
+        distances = (compared.student.offsets - compared.targets).square().sum(dim=-1)
+        allowed = (compared.teacher.offsets - compared.targets).square().sum(dim=-1)
 
-        farther = torch.logical_and(distances.detach() + self.bound_margin > allowed, positive)
+        farther = torch.logical_and(distances.detach() + self.bound_margin > allowed, compared.anchors.positive)
         return self.bound_weight * (distances * farther).sum()
 
 

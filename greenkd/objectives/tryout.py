@@ -6,6 +6,7 @@ from torch import Tensor
 from greenkd.errors import ConfigError
 from greenkd.objectives.base import LossInputs, Objective, Setup
 from greenkd.objectives.multibox import OFFSETS
+from greenkd.objectives.teacher_anchors import keep_anchors
 
 _IMAGES = 4
 _WANTED = "wanted is the mean loss of the batch: a floating-point tensor of shape [], finite, with a gradient to logits"
@@ -72,6 +73,10 @@ def _batch(
     if len(output_shape) > 1:
         labels = (torch.arange(output_shape[0], device=device) % setup.num_classes).expand(images, -1)
 
+    teacher_logits = None if objective.teacher is None else made_up(*output_shape)
+    if teacher_logits is not None and objective.teacher_anchors is not None:
+        teacher_logits = keep_anchors(teacher_logits, labels, objective.teacher_anchors)
+
     student, teacher = setup.student_feature_size, setup.teacher_feature_size
     tau = torch.full((), 4.0, device=device)
     return LossInputs(
@@ -79,7 +84,7 @@ def _batch(
         labels=labels,
         indices=torch.arange(images, device=device),
         student_logits=made_up(*output_shape).requires_grad_(),
-        teacher_logits=None if objective.teacher is None else made_up(*output_shape),
+        teacher_logits=teacher_logits,
         student_features=None if student is None else made_up(student).requires_grad_(),
         teacher_features=None if teacher is None else made_up(teacher),
         tau_student=tau,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -71,6 +71,8 @@ class Evaluator(ABC):
 
     batch_size: int
     """Images that go through a network together."""
+    before_batch: Callable[[], None] | None = None
+    """Called before every batch where these take long, as in detection; may raise to leave the evaluation off."""
 
     @abstractmethod
     def __len__(self) -> int:

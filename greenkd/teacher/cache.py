@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 from torch import nn
 
-from greenkd.errors import StorageError, TeacherFailedError, TrainingDivergedError
+from greenkd.errors import StorageError, TeacherFailedError, TrainingDivergedError, TrainingInterruptedError
 from greenkd.identity import network_identity
 from greenkd.records import (
     Costs,
@@ -202,26 +202,29 @@ def _train(context: TrainingContext, request: TeacherRequest, network: nn.Module
     loader = context.data.loader(request.seed, recipe.batch_size)
     flops = context.networks.flops(network)
     checkpointer = _checkpointer(folder, context.checkpoint_every_s)
-    result = train_one(
-        Training(
-            context=context,
-            learner=Learner(network, task.supervised(), task, recipe, flops, flops.forward, request.seed, loader.steps),
-            loader=loader,
-            recipe=recipe,
-            schedule=Constant(tau=1.0),
-            teacher=None,
-            validation=context.data.validation,
-            seed=request.seed,
-            tag=PhaseTag(Phase.TEACHER_TRAINING, attempt=attempt, ledger=ledger),
-            checkpointer=checkpointer,
-            on_epoch=on_epoch,
-            before_epoch=request.before_epoch,
-            before_step=request.before_step,
-        )
+    training = Training(
+        context=context,
+        learner=Learner(network, task.supervised(), task, recipe, flops, flops.forward, request.seed, loader.steps),
+        loader=loader,
+        recipe=recipe,
+        schedule=Constant(tau=1.0),
+        teacher=None,
+        validation=context.data.validation,
+        seed=request.seed,
+        tag=PhaseTag(Phase.TEACHER_TRAINING, attempt=attempt, ledger=ledger),
+        checkpointer=checkpointer,
+        on_epoch=on_epoch,
+        before_epoch=request.before_epoch,
+        before_step=request.before_step,
     )
+    result = train_one(training)
 
     # Test, weights, record
-    test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
+    try:
+        test = score_teacher(context, context.data.test, network, recipe, size, ledger=ledger, attempt=attempt)
+    except TrainingInterruptedError:
+        training.save()
+        raise
     context.monitor.flush()
     save_tensors(folder / "weights.safetensors", network.state_dict(), {"epochs": result.epochs})
     lines = read_rows(ledger, LedgerRow)

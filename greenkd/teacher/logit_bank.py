@@ -56,7 +56,7 @@ class LogitBank:
         teacher: Computes what is missing.
         loader: The stream of views.
         monitor: Records the computation, in the stream's own ledger.
-        output_shape: Shape of what the teacher says about one image: [K] in classification.
+        output_shape: Shape of what is stored of one image: [K] in classification.
         stop: Asked between two batches of the computation.
         precision: Of the stored numbers; what is read back is float32.
     """

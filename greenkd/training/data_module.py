@@ -8,6 +8,7 @@ from greenkd.data import AnyDataset, AnyOptions, DetectionImages, Images
 from greenkd.tasks import AnyTask, Evaluator
 from greenkd.training.batches import BatchLoader
 from greenkd.training.growth import GrowingLoader
+from greenkd.training.stop_signals import StopFlag
 
 
 class DataModule:
@@ -18,13 +19,22 @@ class DataModule:
         options: Normalisation, augmentation and split of the data set.
         dataset: In memory.
         device: Where batches and evaluators lie.
+        stop: Asked by evaluators whose batches take long.
     """
 
-    def __init__(self, task: AnyTask, options: AnyOptions, dataset: AnyDataset, device: torch.device) -> None:
+    def __init__(
+        self,
+        task: AnyTask,
+        options: AnyOptions,
+        dataset: AnyDataset,
+        device: torch.device,
+        stop: StopFlag | None = None,
+    ) -> None:
         self.task = task
         self.options = options
         self.dataset = dataset
         self.device = device
+        self._stop = stop
         self._loaders: dict[tuple[int, int], BatchLoader] = {}
 
     @cached_property
@@ -61,7 +71,9 @@ class DataModule:
 
     def evaluator(self, images: Images | DetectionImages) -> Evaluator:
         """Returns what scores networks on some images of this data set."""
-        return self.task.evaluator(images, self.options.mean, self.options.std, self.device)
+        evaluator = self.task.evaluator(images, self.options.mean, self.options.std, self.device)
+        evaluator.before_batch = None if self._stop is None else self._stop.check
+        return evaluator
 
     def loader(self, seed: int, batch_size: int) -> BatchLoader:
         """Returns the batches of a training under one seed; the same object for the same arguments."""

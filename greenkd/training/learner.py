@@ -20,7 +20,7 @@ from greenkd.training.recipe import Recipe
 class TeacherOutputs:
     """What the teacher says about one batch; none of it carries a gradient."""
 
-    logits: Tensor  # [B, K]; [B, A, K+1+4] in detection
+    logits: Tensor  # [B, K]; in detection [B, A, K+1+4], or what is kept of it
     features: Tensor | None  # [B, G]
 
 

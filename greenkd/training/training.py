@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from greenkd.energy import PhaseHandle
-from greenkd.errors import TrainingDivergedError
+from greenkd.errors import TrainingDivergedError, TrainingInterruptedError
 from greenkd.records import EpochRow, Phase, StepsRow
 from greenkd.tasks import Evaluator, Score
 from greenkd.temperature import Schedule, Temperatures
@@ -161,11 +161,16 @@ class Training:
 
         Raises:
             TrainingDivergedError: The loss became NaN or infinite.
+            TrainingInterruptedError: A stop was asked for during the validation; a checkpoint is on disk.
         """
         position = self.position
         readings = read_steps(position)
         self._check_losses(readings.losses)
-        score = self._validate()
+        try:
+            score = self._validate()
+        except TrainingInterruptedError:
+            self.save()  # all steps of the epoch are made: it is taken up at its validation
+            raise
         if score is not None and not math.isfinite(score.loss):
             raise TrainingDivergedError(
                 f"the validation loss became {score.loss} after epoch {position.epoch}; lower training.lr"

@@ -62,12 +62,41 @@ def test_trials_go_in_lockstep_by_themselves_and_the_teacher_is_asked_once(alone
     assert saved == pytest.approx(sum(row.images for row in rows[0]) * forward * 2 / 3), "two of three passes"
 
 
+def test_a_bank_of_some_anchors_is_another_loss_and_changes_none_of_its_bits(alone: Campaign, tmp_path: Path) -> None:
+    # One step after the other with the teacher on every batch, in lockstep, and from a bank by two processes
+    some = (*SCENES, *GRID, "objective.teacher_anchors=16")
+    live = Campaign(tmp_path / "live", *some, *ALONE)
+    assert live.settings.campaign_id != alone.settings.campaign_id
+    assert results(live) != results(alone)
+
+    bank = ("training.bank=true", "training.parallel_mode=processes", "training.parallel_trials=2")
+    for number, way in enumerate([(), bank]):
+        assert_same(Campaign(tmp_path / str(number), *some, *way), live)
+    stored = [path.stat().st_size for path in (tmp_path / "1").rglob("epoch_*.safetensors")]
+    assert sum(stored) == pytest.approx(31 * 2 * 16 * (11 + 4 + 2) * 4, rel=0.1), "16 of 360 anchors"
+
+
 def test_a_stop_and_a_resumption_change_no_bit(alone: Campaign, tmp_path: Path) -> None:
     with pytest.raises(TrainingInterruptedError):
         Campaign(tmp_path, *SCENES, *GRID, stop=StopAfter(11))
     resumed = Campaign(tmp_path, *SCENES, *GRID)
     assert [row.status for row in resumed.trials] == [TrialStatus.INTERRUPTED] * 3 + [TrialStatus.COMPLETE] * 3
     assert_same(resumed, alone)
+
+
+def test_a_stop_during_an_evaluation_is_heard_and_no_step_is_made_twice(alone: Campaign, tmp_path: Path) -> None:
+    teacher_validation, teacher_test, second_students_validation = 6, 3, 10  # which question each start is stopped at
+    for question in (teacher_validation, teacher_test, second_students_validation):
+        with pytest.raises(TrainingInterruptedError):
+            Campaign(tmp_path, *SCENES, *GRID, stop=StopAfter(question))
+    resumed = Campaign(tmp_path, *SCENES, *GRID)
+    assert_same(resumed, alone)
+
+    (file,) = tmp_path.glob("**/teachers/*/ledger.jsonl")
+    teacher = [row.images for row in read_rows(file, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING]
+    assert sum(teacher) == 40, "each scene once, in training or validation"
+    trained = [sum(row.images for row in ledger(one, Phase.STUDENT_TRAINING)) for one in (resumed, alone)]
+    assert trained[0] == trained[1]
 
 
 def test_the_record_names_the_metric_and_its_details(alone: Campaign) -> None:
@@ -111,6 +140,14 @@ def test_every_other_objective_trains(objective: str, tmp_path: Path) -> None:
         ),
         (("dataset=digit_scenes", "dataset.anchors=ssd512"), "dataset.anchors='ssd512'.*'ssd300'"),
         (("dataset=digit_scenes", "objective.soft=sigmoid", *GRID), "has no temperature"),
+        (
+            ("dataset=digit_scenes", "objective=ssd_kd", "objective.teacher_anchors=40"),
+            r"the hint needs all: give objective\.hint_weight=0, or objective\.teacher_anchors=null",
+        ),
+        (
+            ("dataset=digit_scenes", *GRID, "temperature.search={objective.teacher_anchors: [20, 40]}"),
+            r"objective\.teacher_anchors=20 .* give the values to -m: objective\.teacher_anchors=…,…",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

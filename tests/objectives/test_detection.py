@@ -11,8 +11,18 @@ from torchvision.models.detection._utils import BoxCoder
 
 from greenkd.objectives import SSD, SSDDML, SSDKD, Objective, SSDReg, SSDSelf
 from greenkd.objectives.multibox import choose_anchors
+from greenkd.objectives.teacher_anchors import at_anchors, keep_anchors, kept_outputs, kept_shape
 from greenkd.temperature.rules import PerSampleRandom, RuleSetup, Standardised
-from tests.objectives.anchor_batches import ANCHORS, CLASSES, IMAGES, Expected, make_anchor_batch, set_up, softmax
+from tests.objectives.anchor_batches import (
+    ANCHORS,
+    CLASSES,
+    IMAGES,
+    OUTPUTS,
+    Expected,
+    make_anchor_batch,
+    set_up,
+    softmax,
+)
 from tests.objectives.batches import array
 from tests.objectives.test_every_objective import Unread
 
@@ -97,6 +107,39 @@ def test_distillation_is_chens_loss(soft: str, tau_squared: bool) -> None:
     objective = SSDKD(alpha=0.6, soft=soft, tau_squared=tau_squared, localisation_weight=2, bound_margin=0.1)  # type: ignore[arg-type]
     assert objective(batch).item() == pytest.approx(whole, rel=1e-12)
     assert objective.uses_temperature == (soft != "sigmoid")
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_what_is_kept_of_the_teacher_is_boxes_and_the_background_that_it_finds_hard(count: int) -> None:
+    batch = make_anchor_batch()
+    teacher = array(batch.teacher_logits)  # type: ignore[arg-type]
+    ours, theirs = Expected(array(batch.student_logits), batch), Expected(teacher, batch)
+
+    term = bound = 0.0
+    for image in range(IMAGES):
+        counted = [anchor for b, anchor in theirs.chosen if b == image]
+        counted.sort(key=lambda a, b=image: (theirs.labels[b, a] == 0, -theirs.entropy(b, a)))
+        for place in [(image, anchor) for anchor in counted[:count]]:
+            p, q = softmax(ours.logits[place], 4), softmax(theirs.logits[place], 4)
+            term += 16 * float((q * np.log(q / p)).sum())
+            if theirs.labels[place]:
+                own, allowed = (((one.offsets[place] - one.targets[place]) ** 2).sum() for one in (ours, theirs))
+                bound += 0.5 * own if own > allowed else 0.0
+    whole = (0.5 * ours.hard() + 0.5 * term + ours.regression() + bound) / 3
+
+    assert batch.teacher_logits is not None
+    kept = keep_anchors(batch.teacher_logits, batch.labels, count)
+    assert kept.shape[1:] == kept_shape(batch.teacher_logits.shape[1:], count)
+    loss = SSDKD(soft="kl", hint_weight=0.0, teacher_anchors=count)(replace(batch, teacher_logits=kept))
+    assert loss.item() == pytest.approx(whole, rel=1e-12)
+
+
+def test_half_precision_keeps_which_anchors_were_kept() -> None:
+    labels = torch.zeros(2, 8732, dtype=torch.int64)
+    outputs = torch.randn(2, 8732, OUTPUTS, generator=torch.Generator().manual_seed(0))
+    kept = kept_outputs(keep_anchors(outputs, labels, 8732).half())
+    assert all(torch.equal(row.sort().values, torch.arange(8732)) for row in kept.numbers)
+    assert torch.equal(kept.outputs, at_anchors(outputs, kept.numbers).half())
 
 
 def test_a_box_nearer_than_the_teachers_is_not_pulled() -> None:

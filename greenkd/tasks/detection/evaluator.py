@@ -123,6 +123,8 @@ class DetectionEvaluator(Evaluator):
         """Yields the rows of every batch, and what the network says about them in float32."""
         network.eval()
         for start in range(0, len(self._images), self.batch_size):
+            if self.before_batch is not None:
+                self.before_batch()
             rows = slice(start, start + self.batch_size)
             yield rows, self._run(network, precision, rows)
 
