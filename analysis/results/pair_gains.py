@@ -63,6 +63,10 @@ class _Side:
 
     def on_images(self, correct: Correctness) -> FloatArray | None:
         """Returns the expected score of every image in points, shape (seeds, images); None where one is missing."""
+        # Rows of a finished campaign that are damaged, or of a newer version's kind, are in no frame.
+        if not all(self.arrays.trainings):
+            return None
+
         rows = []
         for trainings, weights in zip(self.arrays.trainings, self.weights, strict=True):
             counted = {column: weight for column, weight in enumerate(weights) if weight > 0}

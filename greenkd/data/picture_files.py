@@ -14,6 +14,7 @@ NO_PICTURE = "no picture by its name"
 MISNAMED = "a picture by its content but not by its name; give it .jpg, .png or another known ending to have it read"
 HIDDEN = "a picture with a hidden name; take the dot away to have it read"
 LOOP = "a link to a folder it lies in"
+LEADS_NOWHERE = "a link that leads nowhere"
 
 # What file managers, network drives and unpackers leave behind, in lower case, beside names that begin with a dot.
 _SYSTEM_NAMES = {
@@ -153,7 +154,9 @@ def _files(folder: Path, passed_over: PassedOver, above: tuple[Path, ...]) -> It
 def _entries(folder: Path, passed_over: PassedOver) -> Iterator[Path]:
     """Yields what lies in a folder in alphabetical order, without what other systems leave."""
     for path in sorted(folder.iterdir()):
-        if not is_left_by_system(path.name):
+        if path.is_symlink() and not path.exists() and not is_picture_name(path):
+            passed_over.add(LEADS_NOWHERE, path)
+        elif not is_left_by_system(path.name):
             yield path
         elif path.name.startswith(".") and path.suffix.lower() in FORMATS and picture_format(path) is not None:
             passed_over.add(HIDDEN, path)

@@ -98,6 +98,8 @@ def picture_format(path: Path) -> str | None:
 
 
 def _open(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise OSError("is no file")
     return Image.open(path, formats=sorted(set(FORMATS.values())))
 
 

@@ -97,17 +97,17 @@ def check_shared_database(url: str) -> None:
     with explain_storage_errors(description):
         problem = schema_problem(url)
     if problem is not None:
-        raise StorageError(
-            f"storage={description}: {problem}; give another database or a schema of its own "
-            "(for one that holds nothing but studies: or bring it up to date, optuna storage upgrade --storage <URL>)"
-        )
+        raise StorageError(f"storage={description}: {problem}")
 
 
 def schema_problem(storage: Path | str) -> str | None:
-    """Returns why the installed Optuna cannot use what a file or database holds; None if it can, or nothing is there.
+    """Returns why the installed Optuna cannot use what a file or database holds, and what to do about it.
 
     Optuna and MLflow note the version of their tables in one and the same place, `alembic_version`. Optuna asks for it
     after it has made its own tables, so it is read before.
+
+    Returns:
+        None where it can be used, or nothing is there.
     """
     if isinstance(storage, Path):
         if not storage.exists():
@@ -128,11 +128,27 @@ def schema_problem(storage: Path | str) -> str | None:
 
     foreign = [version for version in versions if not _OPTUNA_REVISION.fullmatch(version)]
     if foreign:
-        return f"holds tables of another program, such as MLflow (alembic_version is {', '.join(foreign)})"
+        return (
+            f"holds tables of another program, such as MLflow (alembic_version is {', '.join(foreign)}); "
+            "give another database or a schema of its own"
+        )
+
     head = _installed_schema()
-    if versions not in ([], [head]):
-        return f"holds studies of another version of Optuna (tables {', '.join(versions)}, here {head})"
-    return None
+    if versions in ([], [head]):
+        return None
+    cure = (
+        "update Optuna here (pip install -U optuna)"
+        if max(map(_numbers, versions)) > _numbers(head)
+        else "bring it up to date (optuna storage upgrade --storage <URL>)"
+    )
+    return (
+        f"holds studies of another version of Optuna (tables {', '.join(versions)}, here {head}); "
+        f"give another database or a schema of its own, or {cure}"
+    )
+
+
+def _numbers(revision: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", revision)))
 
 
 @functools.cache
@@ -163,7 +179,7 @@ def explain_storage_errors(description: str) -> Iterator[None]:
         while cause.__cause__ is not None:  # the database's own words; SQLite's say that a disk is full
             cause = cause.__cause__
         first_line = (str(cause).splitlines() or [type(cause).__name__])[0]
-        if "://" not in description:
+        if "://" not in description or description.startswith("sqlite"):
             raise StorageError(
                 f"{description}: the Optuna study cannot be used ({first_line}); free space, make it writable, "
                 "or close the program that holds it, and run the same command again: no finished trial is lost"

@@ -69,14 +69,22 @@ def _check_tensor(name: str, given: Tensor, needed: Tensor, where: str) -> None:
             f"{list(needed.shape)}; the weights are of another number of classes, channels or width"
         )
 
-    if given.is_floating_point() != needed.is_floating_point() or given.is_complex():
+    if given.layout is not torch.strided or given.is_meta:
+        layout = "without values" if given.is_meta else f"stored as {str(given.layout).removeprefix('torch.')}"
+        raise ConfigError(f"{where}: {name} is {layout}; save the weights as plain tensors: tensor.to_dense().cpu()")
+
+    # A floating-point number of one byte is a quantised one: its scale stands elsewhere.
+    quantised = given.is_floating_point() and given.element_size() == 1
+    if given.is_floating_point() != needed.is_floating_point() or given.is_complex() or quantised:
         raise ConfigError(
             f"{where}: {name} holds {_kind(given)}, {_kind(needed)} is needed; quantised weights cannot be taken, "
             "save the weights they were made from"
         )
 
-    if needed.is_floating_point() and not torch.isfinite(given).all():
-        count = int((~torch.isfinite(given)).sum())
+    # As they are used: what float64 can hold may be too large for float32.
+    finite = torch.isfinite(given.to(needed.dtype))
+    if not finite.all():
+        count = int((~finite).sum())
         raise ConfigError(
             f"{where}: {name} holds {count} values that are no finite number (NaN or infinity); the training that made "
             "these weights broke down, or the file is damaged: take another checkpoint of it"

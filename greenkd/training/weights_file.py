@@ -40,8 +40,15 @@ _CURES = {
 
 
 def expand(weights: object) -> Path:
-    """Returns the path that a setting names, a leading `~` taken for the home folder."""
-    return Path(str(weights)).expanduser()
+    """Returns the path that a setting names, a leading `~` taken for the home folder.
+
+    Raises:
+        StorageError: It begins with the name of a user that is not known here.
+    """
+    try:
+        return Path(str(weights)).expanduser()
+    except RuntimeError as error:
+        raise StorageError(f"{weights}: no home folder is known for its beginning; give the whole path") from error
 
 
 def recognise(path: Path) -> WeightsFormat:

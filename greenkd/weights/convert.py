@@ -14,8 +14,8 @@ from greenkd.weights.name_schemes import SCHEMES
 # Of wrappers around a network: DataParallel, torch.compile, Lightning and classes that hold a network.
 _WRAPPER = re.compile(r"(^|\.)_orig_mod\.")
 _SHORTCUT = re.compile(r"layer\d+\.0\.downsample\.")
-# In files, but no part of the networks here: what profilers and auxiliary classifiers leave.
-_LEFT_OUT = re.compile(r"(^|\.)(total_ops|total_params)$|^aux[12]\.")
+# In files, but no part of the networks here: what profilers, averages over training and auxiliary classifiers leave.
+_LEFT_OUT = re.compile(r"(^|\.)(total_ops|total_params|n_averaged)$|^aux[12]\.")
 _BATCH_NORM_EPSILON = 1e-5
 
 
@@ -109,17 +109,18 @@ def strip_wrappers(tensors: Mapping[str, Tensor], needed: Mapping[str, Tensor]) 
         The tensors by shorter names, and what was taken away from each.
     """
     stripped = {_WRAPPER.sub(r"\1", name): tensor for name, tensor in tensors.items()}
-    prefix = "_orig_mod." if stripped.keys() != tensors.keys() else ""
+    compiled = "_orig_mod." if stripped.keys() != tensors.keys() else ""
+    prefix = ""
 
     while True:
         heads = {name.partition(".")[0] for name in stripped if not _LEFT_OUT.search(name)}
         head = next(iter(heads), "")
         if len(heads) != 1 or any(name.startswith(f"{head}.") for name in needed):
-            return stripped, prefix
+            return stripped, prefix + compiled
         if any("." not in name for name in stripped if not _LEFT_OUT.search(name)):
-            return stripped, prefix
+            return stripped, prefix + compiled
         stripped = {name.removeprefix(f"{head}."): tensor for name, tensor in stripped.items()}
-        prefix = f"{head}.{prefix}"
+        prefix += f"{head}."
 
 
 def _match(used_by: str, renamed: Mapping[str, str], needed: Mapping[str, Tensor]) -> _Match:

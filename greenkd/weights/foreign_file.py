@@ -58,7 +58,9 @@ def read_foreign(path: Path) -> ForeignTensors:
 
     content: Any = _load(path)
     keys: list[str] = []
+    others: list[str] = []  # such as the average over training that stands beside the last state
     while (inner := _container(content)) is not None and len(keys) < _DEPTH:
+        others += [key for key in _entries_with_tensors(content) if key != inner]
         keys.append(inner)
         content = content[inner]
 
@@ -66,7 +68,8 @@ def read_foreign(path: Path) -> ForeignTensors:
         tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, Tensor)}
         if tensors:
             entry = f"its entry {'.'.join(keys)}" if keys else "the state dict in it"
-            return ForeignTensors(tensors, f"a file of torch.save, {entry}")
+            left = f" (not taken: {', '.join(others)})" if others else ""
+            return ForeignTensors(tensors, f"a file of torch.save, {entry}{left}")
 
     held = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
     raise ConfigError(f"{path}: no tensors by name are in it, but {held or 'nothing'}; save network.state_dict()")
@@ -120,5 +123,16 @@ def _container(content: object) -> str | None:
 
     if any(isinstance(value, Tensor) for value in content.values()):
         return None
-    holding = [key for key in inner if any(isinstance(value, Tensor) for value in content[key].values())]
+    holding = _entries_with_tensors(content) or [key for key in inner if _entries_with_tensors(content[key])]
     return holding[0] if len(holding) == 1 else None
+
+
+def _entries_with_tensors(content: Mapping[Any, Any]) -> list[str]:
+    """Returns the entries that hold tensors themselves."""
+    return [
+        key
+        for key, value in content.items()
+        if isinstance(key, str)
+        and isinstance(value, Mapping)
+        and any(isinstance(tensor, Tensor) for tensor in value.values())
+    ]

@@ -60,6 +60,12 @@ def test_words_that_this_version_does_not_know_are_named_and_count_in_no_total(
     assert (row["kind"], row["status"], row["complete_trials"]) == ("custom", "partial", 0)
 
 
+def test_finished_campaigns_without_any_trial_that_is_understood_stop_no_table(sweep: Path) -> None:
+    for path in sweep.rglob("trials.jsonl"):
+        edit_lines(path, status="dreaming")
+    assert main([str(sweep), "--report", "--format", "none"]) == 0
+
+
 def test_a_value_of_another_type_leaves_the_file_out_and_is_named(sweep: Path) -> None:
     first, *_ = sorted(path.parent for path in sweep.rglob("campaign.json"))
     edit_lines(first / "trials.jsonl", **NEWER, val_score={"mean": 0.7})

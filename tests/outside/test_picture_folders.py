@@ -1,5 +1,6 @@
 """Folders of pictures as people have them: littered by other systems, nested, re-sorted, with other endings."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_litter_hides_no_broken_picture(tmp_path: Path) -> None:
     broken = root / "train" / "ash" / "1.png"
     broken.write_bytes(broken.read_bytes()[:50])
     with pytest.raises(DataError, match=r"ash.1\.png: .*\(1 of 4 pictures"):
+        load_image_folder(root=root)
+
+
+def test_pipes_stop_nothing_and_links_that_lead_nowhere_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_folder(tmp_path)
+    os.mkfifo(root / "train" / "ash" / "pipe")
+    (root / "train" / "elm").symlink_to(tmp_path / "unmounted")
+    load_image_folder(root=root)
+    assert "1 a link that leads nowhere (elm); 1 no picture by its name (ash/pipe)" in caplog.text
+
+    os.mkfifo(root / "train" / "ash" / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: is no file"):
         load_image_folder(root=root)
 
 

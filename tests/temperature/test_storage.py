@@ -65,17 +65,17 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(url: str, 
     assert "secret" not in str(refused.value)
 
 
-def of_older_optuna(file: Path) -> None:
-    """Makes a study whose tables say that an older Optuna has made them."""
+def of_another_optuna(file: Path, revision: str = "v2.6.0.a") -> None:
+    """Makes a study whose tables say that another Optuna has made them, an older one by default."""
     StrategyStudy(Fixed(tau=4), file, "campaign", 0, 3)
     with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute("update alembic_version set version_num = 'v2.6.0.a'")
+        database.execute("update alembic_version set version_num = ?", (revision,))
         database.commit()
 
 
 def test_a_file_of_another_optuna_is_built_anew(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
-    of_older_optuna(file)
+    of_another_optuna(file)
     study = StrategyStudy(Fixed(tau=4), file, "campaign", 0, 3)
     proposal = study.propose(lambda trial: True)
     assert proposal is not None
@@ -84,15 +84,20 @@ def test_a_file_of_another_optuna_is_built_anew(tmp_path: Path) -> None:
 
 
 def test_a_shared_database_of_another_optuna_or_program_is_refused_as_it_is(tmp_path: Path) -> None:
-    of_older_optuna(tmp_path / "old.db")
+    of_another_optuna(tmp_path / "old.db")
+    of_another_optuna(tmp_path / "newer.db", "v99.0.0.a")
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.execute("create table alembic_version (version_num varchar(32) not null)")
         database.execute("insert into alembic_version values ('867495a8f9d4')")
         database.commit()
 
-    for name, said in (("old.db", "another version of Optuna .*v2.6.0.a"), ("mlflow.db", "MLflow .*867495a8f9d4")):
+    for name, said, cure in (
+        ("old.db", "another version of Optuna .*v2.6.0.a", ", or bring it up to date"),
+        ("newer.db", "another version of Optuna .*v99.0.0.a", ", or update Optuna here"),
+        ("mlflow.db", "MLflow .*867495a8f9d4", "$"),
+    ):
         before = (tmp_path / name).read_bytes()
-        with pytest.raises(StorageError, match=f"{said}.*give another database or a schema of its own"):
+        with pytest.raises(StorageError, match=f"{said}.*give another database or a schema of its own{cure}"):
             StrategyStudy(Fixed(tau=4), f"sqlite:///{tmp_path / name}", "campaign", 0, 3)
         assert (tmp_path / name).read_bytes() == before
 

@@ -98,6 +98,8 @@ def _name_broken_configurations() -> None:
         folders.insert(0, Path.home())
 
     for file in (folder / _CONFIGURATION for folder in folders):
+        if not file.is_file():  # reading a pipe would wait for ever
+            continue
         try:
             parser = configparser.ConfigParser()
             parser.read(file)

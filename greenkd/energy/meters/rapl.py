@@ -21,6 +21,8 @@ _TURBO = 5.0
 _LEAST_LIMIT_W = 100.0
 # Counters move in steps and are read one after the other: over less than this, power means nothing.
 _LEAST_S = 1.0
+# Digits of the largest number that the kernel writes, 2⁶⁴ - 1.
+_LONGEST = 20
 
 
 class _StartedAgainError(Exception):
@@ -64,6 +66,11 @@ class _Domain:
 
         elapsed_s = now_s - self.read_at_s
         self.last_uj, self.read_at_s = value_uj, now_s
+        if step_uj < 0:
+            raise _StartedAgainError(
+                "it ran backwards by more than its range (max_energy_range_uj): it has started again, "
+                "and what was used meanwhile is unknown"
+            )
         if not is_plausible(step_uj / 1e6, elapsed_s, self.limit_w):
             raise _StartedAgainError(
                 f"{step_uj / 1e6:.0f} J in {elapsed_s:.1f} s is more than it can draw ({self.limit_w:.0f} W): "
@@ -102,8 +109,11 @@ class Rapl:
         self._domains, self._warnings = _find(Path(root), self._clock.seconds())
         parts: frozenset[Part] = frozenset(domain.part for domain in self._domains)
         if "cpu" not in parts:
-            cure = f"run: sudo chmod -R a+r {root}/intel-rapl*" if self._warnings else "choose energy=codecarbon"
-            raise ConfigError(f"energy=rapl: no readable processor counter below {root}; {cure}")
+            found = f" ({'; '.join(self._warnings)})" if self._warnings else ""
+            cure = f"run: sudo chmod -R a+r {root}/intel-rapl*, or " if self._warnings else ""
+            raise ConfigError(
+                f"energy=rapl: no readable processor counter below {root}{found}; {cure}choose energy=codecarbon"
+            )
 
         self.expected = parts
         packages = sum(domain.part == "cpu" for domain in self._domains)
@@ -214,11 +224,13 @@ def _limit_w(folder: Path) -> float:
 
 def _number(path: Path) -> int:
     text = path.read_text(encoding="ascii", errors="replace").strip()
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST:
         raise ValueError(f"it holds {text[:20]!r}, no number")
 
     return int(text)
 
 
 def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{Path(str(error.filename)).name}: {error.strerror}"
+    return str(error)

@@ -86,6 +86,27 @@ def test_a_leap_forward_that_no_package_can_draw_is_unknown(powercap: Powercap) 
     assert not difference(meter, before, meter.snapshot(), cpu_s=2).valid
 
 
+def test_a_range_that_cannot_be_right_makes_no_negative_energy(powercap: Powercap) -> None:
+    powercap.write("intel-rapl:0", "0", "max_energy_range_uj")
+    powercap.set("intel-rapl:0", 100)
+    clock = FakeClock()
+    meter = Rapl(powercap.root, clock)
+    before = meter.snapshot()
+    clock.pass_time(10)
+    powercap.set("intel-rapl:0", 40)
+    powercap.set("intel-rapl:1", 101)
+    after = meter.snapshot()
+    assert "ran backwards" in after.warnings[0]
+    assert difference(meter, before, after, cpu_s=10).primary.kwh["cpu"] is None
+
+
+def test_a_range_that_is_missing_is_named(powercap: Powercap) -> None:
+    for number in range(2):
+        (powercap.root / f"intel-rapl:{number}" / "max_energy_range_uj").unlink()
+    with pytest.raises(ConfigError, match="max_energy_range_uj: No such file"):
+        Rapl(powercap.root)
+
+
 def test_all_a_package_can_draw_is_taken(powercap: Powercap) -> None:
     powercap.describe("intel-rapl:0", 262143.3, 125)
     powercap.set("intel-rapl:0", 262000.0)
@@ -101,7 +122,7 @@ def test_all_a_package_can_draw_is_taken(powercap: Powercap) -> None:
     assert energy.primary.kwh["cpu"] == pytest.approx(3500 / 3.6e6)
 
 
-@pytest.mark.parametrize("text", ["n/a", "", "-5", "1_000", "0x10", "\u0663", "12 13", "9" * 30 + "x"])
+@pytest.mark.parametrize("text", ["n/a", "", "-5", "1_000", "0x10", "\u0663", "12 13", "9" * 30 + "x", "9" * 5000])
 def test_a_garbled_counter_is_absent_and_said(powercap: Powercap, text: str) -> None:
     clock = FakeClock()
     meter = Rapl(powercap.root, clock)

@@ -169,6 +169,12 @@ for content in {list(BROKEN.values())!r}:
     os.chdir("work")
     read(CodeCarbon(), lambda: sum(range(2_000_000)))
     os.chdir("..")
+
+# A pipe is not waited for.
+os.remove("work/.codecarbon.config")
+os.mkfifo("work/.codecarbon.config")
+os.chdir("work")
+CodeCarbon()
 """
     )
     for name in ("home", "work"):
