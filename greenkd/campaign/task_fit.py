@@ -14,6 +14,7 @@ OBJECTIVES = {
     "classification": (
         "none",
         "kd",
+        "kd_alone",
         "kd_paper",
         "label_smoothing",
         "tfkd_self",

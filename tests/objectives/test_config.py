@@ -16,7 +16,7 @@ from .batches import array, ce_mean, make_batch
 FOLDER = Path(__file__).parents[2] / "conf" / "objective"
 OPTIONS = ["annealing_kd", "crd", "dkd", "dml", "kd", "label_smoothing", "none", "tfkd_reg", "tfkd_self", "ttm"]
 DETECTION = ["ssd", "ssd_dml", "ssd_kd", "ssd_reg", "ssd_self"]
-VARIANTS = ["crd_alone", "kd_paper", "ssd_kd_paper", "ssd_kl"]  # other settings of one of these
+VARIANTS = ["crd_alone", "kd_alone", "kd_paper", "ssd_kd_paper", "ssd_kl"]  # other settings of one of these
 
 
 def option(name: str) -> dict[str, object]:

@@ -34,7 +34,7 @@ def test_one_line_at_any_moment_and_the_same_end(greenkd: Run, base: Path, tmp_p
         "/cache/teachers/.*/epochs.jsonl",
         "/trials.jsonl",
         "/stochastic/.*/.hydra/config.yaml",
-        "/comparison.tex",
+        "comparison.tex",
     )
     for moment in moments:
         code, said = run(broken, FULL_FROM=moment)
