@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,14 @@ def postgresql() -> Iterator[PostgreSQL]:
 
         server = PostgreSQL(folder, port, user)
         (folder / "password").write_text(PASSWORD)
-        server.run(
-            "initdb", "-D", str(folder / "data"), "-U", "greenkd", "-A", "scram-sha-256", "--no-sync",
-            "--pwfile", str(folder / "password"),
-        )  # fmt: skip
-        server.start()
+        try:
+            server.run(
+                "initdb", "-D", str(folder / "data"), "-U", "greenkd", "-A", "scram-sha-256", "--no-sync",
+                "--pwfile", str(folder / "password"),
+            )  # fmt: skip
+            server.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"PostgreSQL does not start on this machine: {error}")
         try:
             server.run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "greenkd", "studies")
             yield server
@@ -104,5 +108,9 @@ def slurm() -> Iterator[dict[str, str]]:
     missing = missing_programs()
     if missing or os.getuid() != 0:
         pytest.skip(f"needs Slurm (Debian: apt-get install slurm-wlm munge) and root; missing: {missing or 'root'}")
-    with cluster() as environment:
+    with ExitStack() as stack:
+        try:
+            environment = stack.enter_context(cluster())
+        except (OSError, subprocess.SubprocessError) as error:  # a TimeoutError is an OSError
+            pytest.skip(f"Slurm does not start on this machine: {error}")
         yield environment
