@@ -79,9 +79,10 @@ def search_arrays(runs: pd.DataFrame, trials: pd.DataFrame) -> SearchArrays:
 
 
 def _of_run(run: dict[str, Any], complete: pd.DataFrame) -> pd.DataFrame:
-    """Returns the complete trials of a run, each once."""
+    """Returns the complete trials of a run, each once; none where the chosen one is not on record among them."""
     frame = complete[complete["campaign"].isin(run["campaigns"])]
-    return frame.drop_duplicates(["campaign", "trial"], keep="last").sort_values(["trial", "tau"])
+    frame = frame.drop_duplicates(["campaign", "trial"], keep="last").sort_values(["trial", "tau"])
+    return frame if _is_chosen(frame, run).any() else frame.iloc[:0]
 
 
 def _common_taus(of_seeds: list[pd.DataFrame], count: int) -> FloatArray | None:
