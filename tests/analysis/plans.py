@@ -1,8 +1,10 @@
 """Planted campaigns: what a sweep in a test is made of."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from greenkd import records
 from greenkd.records import CampaignStatus, Source, StrategyKind, TrialStatus
@@ -79,3 +81,68 @@ def fixed(seed: int, tau: float, val: float = 0.9, test: float = 0.9, **more: ob
 
 
 GRID = (Trial(tau=2, val_score=0.92, test_score=0.80), Trial(tau=4, val_score=0.90, test_score=0.95))
+
+
+def standard_plans(
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    taus: Sequence[float] = tuple(range(2, 21)),
+    grid: Callable[[float], float] = lambda tau: 0.90 - 0.001 * abs(tau - 8),
+    stochastic: float = 0.90,
+    noise: float = 0.004,
+    seed_noise: float = 0.004,
+    salt: int = 0,
+    search: int = 0,
+    **common: Any,
+) -> list[Plan]:
+    """Grid and stochastic (and a search of `search` trials) over seeds.
+
+    `grid` maps τ to the true accuracy, `stochastic` is the stochastic student's; validation and test
+    accuracies are that plus the seed's own effect (shared by all strategies) plus independent noise.
+    """
+    plans = []
+    for seed in seeds:
+        generator = np.random.default_rng([salt, seed])
+        shared = generator.normal(0, seed_noise)
+
+        def trial(
+            tau: float | None, truth: float, generator: np.random.Generator = generator, shared: float = shared
+        ) -> Trial:
+            student = truth + shared + generator.normal(0, noise)  # the student itself; the sets' sampling comes on top
+            val, test = student + generator.normal(0, noise / 2, 2)
+            return Trial(tau=tau, val_score=float(val), val_loss=float(1 - val), test_score=float(test))
+
+        plans.append(
+            Plan(
+                strategy="grid",
+                kind=StrategyKind.GRID,
+                seed=seed,
+                trials=[trial(float(tau), grid(tau)) for tau in taus],
+                temperature={"name": "grid", "taus": list(taus)},
+                **common,
+            )
+        )
+        plans.append(
+            Plan(
+                strategy="stochastic",
+                kind=StrategyKind.STOCHASTIC,
+                seed=seed,
+                trials=[trial(None, stochastic)],
+                temperature={"name": "stochastic", "low": 2, "high": 20, "distribution": "uniform_int"},
+                **(common | ({"steps": 20} if common.get("epochs") else {})),
+            )
+        )
+        if search:
+            picks = generator.uniform(2, 20, search)
+            plans.append(
+                Plan(
+                    strategy="optuna",
+                    kind=StrategyKind.SEARCH,
+                    seed=seed,
+                    trials=[trial(float(tau), grid(tau)) for tau in picks],
+                    temperature={"name": "optuna", "sampler": "tpe"},
+                    overhead_s=3.0,
+                    **common,
+                )
+            )
+    return plans

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from greenkd import records
-from greenkd.records import CampaignStatus, Phase, Source, StrategyKind, TrialStatus
-from tests.analysis.plans import Plan, Trial
+from greenkd.records import CampaignStatus, Phase, Source, TrialStatus
+from tests.analysis.plans import Plan, Trial, standard_plans
 
 NOW = "2026-01-01T00:00:00+00:00"
 ENVIRONMENT = records.Environment(
@@ -229,71 +229,6 @@ def _step_rows(trial: Trial, plan: Plan) -> list[records.StepsRow]:
         )
         for epoch in range(plan.epochs)
     ]
-
-
-def standard_plans(
-    *,
-    seeds: Sequence[int] = (0, 1, 2),
-    taus: Sequence[float] = tuple(range(2, 21)),
-    grid: Callable[[float], float] = lambda tau: 0.90 - 0.001 * abs(tau - 8),
-    stochastic: float = 0.90,
-    noise: float = 0.004,
-    seed_noise: float = 0.004,
-    salt: int = 0,
-    search: int = 0,
-    **common: Any,
-) -> list[Plan]:
-    """Grid and stochastic (and a search of `search` trials) over seeds.
-
-    `grid` maps τ to the true accuracy, `stochastic` is the stochastic student's; validation and test
-    accuracies are that plus the seed's own effect (shared by all strategies) plus independent noise.
-    """
-    plans = []
-    for seed in seeds:
-        generator = np.random.default_rng([salt, seed])
-        shared = generator.normal(0, seed_noise)
-
-        def trial(
-            tau: float | None, truth: float, generator: np.random.Generator = generator, shared: float = shared
-        ) -> Trial:
-            student = truth + shared + generator.normal(0, noise)  # the student itself; the sets' sampling comes on top
-            val, test = student + generator.normal(0, noise / 2, 2)
-            return Trial(tau=tau, val_score=float(val), val_loss=float(1 - val), test_score=float(test))
-
-        plans.append(
-            Plan(
-                strategy="grid",
-                kind=StrategyKind.GRID,
-                seed=seed,
-                trials=[trial(float(tau), grid(tau)) for tau in taus],
-                temperature={"name": "grid", "taus": list(taus)},
-                **common,
-            )
-        )
-        plans.append(
-            Plan(
-                strategy="stochastic",
-                kind=StrategyKind.STOCHASTIC,
-                seed=seed,
-                trials=[trial(None, stochastic)],
-                temperature={"name": "stochastic", "low": 2, "high": 20, "distribution": "uniform_int"},
-                **(common | ({"steps": 20} if common.get("epochs") else {})),
-            )
-        )
-        if search:
-            picks = generator.uniform(2, 20, search)
-            plans.append(
-                Plan(
-                    strategy="optuna",
-                    kind=StrategyKind.SEARCH,
-                    seed=seed,
-                    trials=[trial(float(tau), grid(tau)) for tau in picks],
-                    temperature={"name": "optuna", "sampler": "tpe"},
-                    overhead_s=3.0,
-                    **common,
-                )
-            )
-    return plans
 
 
 def write_sweep(root: Path, plans: Iterable[Plan] | None = None, **options: Any) -> Path:

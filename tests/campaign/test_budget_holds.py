@@ -20,9 +20,10 @@ from greenkd.campaign.budget import Budget, BudgetOptions
 from greenkd.campaign.spending import FinishPlan
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import BudgetSpentError
-from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, append_row, read_rows
+from greenkd.records import LedgerRow, Phase, TrialRow, append_row, read_rows
 from tests.energy.fakes import FakeClock, FakeMeter
 from tests.energy.test_monitor import TERMS
+from tests.rows import trial_row
 
 STEP_S, STEPS, EPOCHS, PLANNED = 0.05, 20, 3, 7
 STEP_GFLOP, TEST_IMAGES, FORWARD_GFLOP = 3.0, 40, 0.01
@@ -117,22 +118,7 @@ class Simulation:
 
 
 def _row(trial: int) -> TrialRow:
-    return TrialRow(
-        trial=trial,
-        attempt=0,
-        status=TrialStatus.COMPLETE,
-        params={},
-        epochs=EPOCHS,
-        val_score=0.5,
-        val_loss=1.0,
-        train_loss=1.0,
-        duration_s=1.0,
-        cpu_s=1.0,
-        energy_kwh=None,
-        co2eq_g=None,
-        flops=None,
-        started_at="2026-01-01T00:00:00+00:00",
-    )
+    return trial_row(trial, epochs=EPOCHS)
 
 
 def spent(folders: list[Path], name: str) -> float:

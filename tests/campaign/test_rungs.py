@@ -7,27 +7,13 @@ import pytest
 from greenkd.campaign.rungs import read_rungs
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature import Grid, Halving, Rung, total_epochs
+from tests.rows import trial_row
 
 RUNGS = [Rung(1, 5), Rung(3, 2), Rung(9, 1)]
 
 
 def row(trial: int, epochs: int, val: float | None, status: TrialStatus = TrialStatus.PAUSED) -> TrialRow:
-    return TrialRow(
-        trial=trial,
-        attempt=0,
-        status=status,
-        params={},
-        epochs=epochs,
-        val_score=val,
-        val_loss=1.0,
-        train_loss=1.0,
-        duration_s=1.0,
-        cpu_s=1.0,
-        energy_kwh=None,
-        co2eq_g=None,
-        flops=None,
-        started_at="",
-    )
+    return trial_row(trial, status=status, epochs=epochs, val_score=val)
 
 
 FIRST = [row(trial, 1, val) for trial, val in enumerate((0.3, 0.5, 0.4, 0.5, 0.1))]

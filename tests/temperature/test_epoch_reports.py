@@ -10,6 +10,7 @@ from greenkd.records.trial import ParamValue
 from greenkd.temperature import Proposal, StrategyStudy
 from greenkd.temperature.epoch_reports import failure_before, recorded_scores
 from greenkd.temperature.optuna_search import OptunaSearch
+from tests.rows import trial_row
 
 EPOCHS = 5
 
@@ -29,23 +30,8 @@ def epoch_row(trial: int, epoch: int, val_score: float | None, attempt: int = 0)
     )
 
 
-def trial_row(trial: int, attempt: int, status: TrialStatus, params: dict[str, ParamValue], epochs: int) -> TrialRow:
-    return TrialRow(
-        trial=trial,
-        attempt=attempt,
-        status=status,
-        params=params,
-        epochs=epochs,
-        val_score=None,
-        val_loss=1.0,
-        train_loss=1.0,
-        duration_s=1.0,
-        cpu_s=1.0,
-        energy_kwh=None,
-        co2eq_g=None,
-        flops=None,
-        started_at="2026-01-01T00:00:00+00:00",
-    )
+def _row(trial: int, attempt: int, status: TrialStatus, params: dict[str, ParamValue], epochs: int) -> TrialRow:
+    return trial_row(trial, attempt=attempt, status=status, params=params, epochs=epochs, val_score=None)
 
 
 class Campaign:
@@ -81,7 +67,7 @@ class Campaign:
             if until < EPOCHS:
                 return  # its process was killed
 
-        row = trial_row(proposal.trial, 0, status, proposal.params, self.epochs[-1].epoch + 1)
+        row = _row(proposal.trial, 0, status, proposal.params, self.epochs[-1].epoch + 1)
         self.trials.append(dataclasses.replace(row, val_score=score))
         self.study.tell(proposal, status, score)
 
@@ -140,9 +126,9 @@ def test_a_trial_that_was_killed_and_lost_gets_its_turn_its_parameters_and_its_e
 
 def test_epochs_before_a_failure_do_not_count() -> None:
     rows = [
-        trial_row(3, 0, TrialStatus.FAILED, {}, 2),
-        trial_row(4, 5, TrialStatus.FAILED, {}, 2),
-        trial_row(3, 2, TrialStatus.COMPLETE, {}, 3),
+        _row(3, 0, TrialStatus.FAILED, {}, 2),
+        _row(4, 5, TrialStatus.FAILED, {}, 2),
+        _row(3, 2, TrialStatus.COMPLETE, {}, 3),
     ]
     assert [failure_before(row, rows) for row in rows] == [-1, -1, 0]
 

@@ -10,6 +10,7 @@ from greenkd.errors import ConfigError
 from greenkd.records import TrialRow, TrialStatus
 from greenkd.temperature import Grid, Proposal, Strategy, StrategyStudy
 from greenkd.temperature.schedules import Constant, RandomPerBatch
+from tests.rows import trial_row
 
 SAMPLERS = ["tpe", "gp", "gp_per_kwh", "random", "cmaes", "qmc"]
 
@@ -39,22 +40,7 @@ def run(open_study: StrategyStudy, score: Callable[[Proposal], float], limit: in
 
 
 def row(trial: int, tau: float, status: TrialStatus = TrialStatus.COMPLETE, val: float | None = 0.5) -> TrialRow:
-    return TrialRow(
-        trial=trial,
-        attempt=0,
-        status=status,
-        params={"tau": tau},
-        epochs=1,
-        val_score=val,
-        val_loss=1.0,
-        train_loss=1.0,
-        duration_s=1.0,
-        cpu_s=1.0,
-        energy_kwh=None,
-        co2eq_g=None,
-        flops=None,
-        started_at="2026-01-01T00:00:00+00:00",
-    )
+    return trial_row(trial, status=status, params={"tau": tau}, val_score=val)
 
 
 def test_a_grid_is_numbered_by_its_list_and_run_in_an_order_of_the_seed(tmp_path: Path) -> None:

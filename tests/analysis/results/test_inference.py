@@ -9,8 +9,8 @@ import analysis
 from analysis.results.inference import inference
 from greenkd.records import Costs, InferenceRecord, read_campaign
 from greenkd.records import write_campaign as write_record
-from tests.analysis.plans import WATTS
-from tests.analysis.sweeps import standard_plans, write_campaign, write_sweep
+from tests.analysis.plans import WATTS, standard_plans
+from tests.analysis.sweeps import write_campaign, write_sweep
 
 
 def test_inference_per_thousand_images(tmp_path: Path) -> None:

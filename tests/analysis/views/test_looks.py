@@ -11,7 +11,8 @@ from analysis.frames.looks import FILE
 from analysis.results.sequential_looks import nominal_level
 from analysis.results.verdict import Verdict
 from analysis.views.printing import print_comparison
-from tests.analysis.sweeps import standard_plans, write_sweep
+from tests.analysis.plans import standard_plans
+from tests.analysis.sweeps import write_sweep
 
 TAUS = (2.0, 4.0, 8.0)
 
