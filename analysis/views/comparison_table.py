@@ -86,7 +86,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
 
     # What was paid: costs, then multiples of other strategies' costs. Start-up stands by itself and in no multiple.
     with_sensor = has_sensor(runs["meter"])
-    shown += _cost_columns(rows, table, _WITH_SENSOR if with_sensor else _WITHOUT_SENSOR)
+    shown += _cost_columns(rows, table, _WITH_SENSOR if with_sensor else _WITHOUT_SENSOR, begin=True)
     shown += _startup_column(rows, table, basis)
     if sweep.pricing.price is not None:
         money = [units.figure(row["tuning_money"]) for row in rows]
@@ -119,20 +119,24 @@ def _endpoint_columns(rows: list[dict[str, Any]], words: MetricWords) -> list[Co
     return shown
 
 
-def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int]) -> list[Column]:
+def _cost_columns(
+    rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int], *, begin: bool = False
+) -> list[Column]:
     """Returns columns of what choosing τ took.
 
     Args:
         rows: The rows of the table.
         table: The same as a frame.
         shown: By cost, its turn to leave a narrow terminal.
+        begin: Whether the costs begin with these.
     """
     columns_shown = []
     for name, leaves in shown.items():
         factor, unit = units.scale(name, table[f"tuning_{name}"])
         header = f"CPU {unit}" if name == "cpu_s" else unit
         cells = [units.figure(row[f"tuning_{name}"] * factor) for row in rows]
-        columns_shown.append(Column(header, cells, leaves=leaves, note=_COST_NOTE))
+        begins = "what it cost" if begin and not columns_shown else ""
+        columns_shown.append(Column(header, cells, leaves=leaves, note=_COST_NOTE, begins=begins))
     return columns_shown
 
 

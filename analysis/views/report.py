@@ -29,6 +29,7 @@ from analysis.views.provenance_table import provenance_tables
 from analysis.views.setting_sections import DrawnPicture, drawn_settings, setting_sections
 from analysis.views.source_check import check_sources
 from analysis.views.summary_table import summary_table
+from analysis.views.table import split
 
 _PARTS = {
     TAU: "How the score responds to τ",
@@ -129,7 +130,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["term"] = term_of
+    environment.filters |= {"term": term_of, "split": split}
     return environment
 
 

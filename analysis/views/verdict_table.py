@@ -70,7 +70,12 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged], note=_P),
         Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged], note=_P),
         *_cost_columns(judged),
-        Column("more seeds", [_range(verdict.seed_range) for verdict in judged], note=_MORE_SEEDS),
+        Column(
+            "more seeds",
+            [_range(verdict.seed_range) for verdict in judged],
+            note=_MORE_SEEDS,
+            begins="what would decide, and plain tests",
+        ),
         Column("chosen trial alone", [signed(test.mean) for test in tests]),
         Column("its paired t 95 %", [interval(test.low, test.high) for test in tests]),
         Column("bootstrap 95 %", [interval(test.bootstrap_low, test.bootstrap_high) for test in tests], note=_TESTS),
