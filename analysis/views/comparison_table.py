@@ -130,7 +130,7 @@ def _cost_columns(
         shown: By cost, its turn to leave a narrow terminal.
         begin: Whether the costs begin with these.
     """
-    columns_shown = []
+    columns_shown: list[Column] = []
     for name, leaves in shown.items():
         factor, unit = units.scale(name, table[f"tuning_{name}"])
         header = f"CPU {unit}" if name == "cpu_s" else unit

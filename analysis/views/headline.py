@@ -44,7 +44,7 @@ def _cost(verdict: Verdict) -> str:
     multiple = verdict.costs.multiples[verdict.costs.basis]
     if not math.isnan(multiple):
         quantity = in_words(verdict.costs.basis)
-        return f"{units.figure(multiple, 2)} times the {quantity} of {control}"
+        return f"{units.figure(multiple, 2).removesuffix('.0')} times the {quantity} of {control}"
 
     trainings = verdict.costs.extra_trainings
     if math.isnan(trainings) or trainings == 0:

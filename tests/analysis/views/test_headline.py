@@ -28,7 +28,7 @@ def said(root: Path) -> str:
 def test_a_decision_is_said_with_cost_and_gain(tmp_path: Path, top: float, end: str) -> None:
     write_sweep(tmp_path, standard_plans(grid=lambda tau: top if tau == 8 else 0.9, **PRECISE))
     text = said(tmp_path)
-    assert text.startswith("Choosing τ from 3 values (grid) cost 3.0 times the energy of fixed τ=4 " + end)
+    assert text.startswith("Choosing τ from 3 values (grid) cost 3 times the energy of fixed τ=4 " + end)
     assert text.endswith(": worth it." if top > 0.9 else ": not worth it.")
 
 
