@@ -26,7 +26,7 @@ from analysis.views.inline_svg import inline_svg, points_json
 from analysis.views.output import write_output
 from analysis.views.paper_table import paper_table
 from analysis.views.provenance_table import provenance_tables
-from analysis.views.setting_sections import DrawnPicture, drawn_settings, setting_sections
+from analysis.views.setting_sections import MOST_DRAWN, DrawnPicture, drawn_settings, setting_sections
 from analysis.views.source_check import check_sources
 from analysis.views.summary_table import summary_table
 from analysis.views.table import split
@@ -108,6 +108,7 @@ def write_report(
             summary=summary_table(found),
             sections=sections,
             parts=_PARTS,
+            most_drawn=MOST_DRAWN,
             campaigns={str(path): number for number, path in sweep.folders.items()},
             counts={"campaigns": len(sweep.campaigns), "trials": len(sweep.trials)},
             paper=paper_table(comparison),
