@@ -279,8 +279,9 @@ def test_the_page_works_in_a_browser(page: Path, browser: Any, width: int, schem
 
     column = "Wh"
     cells = f"""() => {{
-        const table = document.querySelector('#setting-1 table');
-        const at = [...table.tHead.rows[0].cells].findIndex(c => c.querySelector('.sort').textContent === '{column}');
+        const place = (t) => [...t.tHead.rows[0].cells].findIndex(c => c.innerText.startsWith('{column}'));
+        const table = [...document.querySelectorAll('#setting-1 > .table table')].find(t => place(t) >= 0);
+        const at = place(table);
         return [...table.tBodies[0].rows].map(r => parseFloat(r.cells[at].textContent));
     }}"""
     header = tab.locator("#setting-1 > .table thead th", has_text=re.compile(rf"^{column}a?$"))
