@@ -77,7 +77,7 @@ def _counts(main: Sequence[Verdict]) -> str:
     equal = counts[EQUAL]
     unclear = len(main) - worth - not_worth - equal
 
-    parts = [f"worth its cost in {worth} of {len(main)} settings", f"not worth it in {not_worth}"]
+    parts = [f"worth its cost in {worth} of {len(main)} settings", f"not worth it in {not_worth or 'none'}"]
     if equal:
         parts.append(f"without any effect in {equal}")
     seeds = f"; in {unclear} the seeds at hand cannot tell" if unclear else ""
