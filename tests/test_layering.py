@@ -14,6 +14,7 @@ FLOORS = (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
         *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
         "anchors",
+        "completion",
     ),
     ("temperature", "objectives", "data", "models", "energy"),
     ("tasks",),
@@ -23,6 +24,7 @@ FLOORS = (
     ("estimate",),
     ("configuration",),
     ("sweep", "weights"),
+    ("run",),
     ("__main__",),
 )
 GROUND = FLOORS[0]
