@@ -1,5 +1,6 @@
 """The command `greenkd`: tools beside run.py. `python -m greenkd` is the same.
 
+greenkd export FOLDER --format FORMAT             writes a student as onnx, torch or safetensors, with a model card
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
@@ -16,6 +17,7 @@ from greenkd.stops import stopping_in_one_line
 
 # Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
 _COMMANDS = {
+    "export": "greenkd.export.command",
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
     "pool": "greenkd.synthesis.look",
