@@ -24,6 +24,10 @@ from greenkd.records.manifest import differences, read_manifest
 WEIGHTS = "student.safetensors"
 _ARGUMENTS_FOR_FRESH_WEIGHTS = ("pretrained_backbone", "backbone_weights")  # what a network begins with is replaced
 _SHOWN = 4
+_AS_RECORDED = (
+    *("campaign_id", "sweep", "dataset", "student", "objective", "strategy", "tau_class", "seed", "metric"),
+    *("val_score", "selection", "transfer", "tau_source", "planned_trials", "message", "created_at"),
+)
 
 # What else of ours a user may name, by the file that tells it.
 _OTHER_FOLDERS = {
@@ -62,11 +66,7 @@ def read_facts(folder: Path) -> StudentFacts:
     rows = {row.trial: row for row in read_rows(folder / "trials.jsonl", TrialRow).rows}
     network = record.student_network
     return StudentFacts(
-        **{name: getattr(record, name) for name in ("campaign_id", "sweep", "dataset", "student", "objective")},
-        **{name: getattr(record, name) for name in ("strategy", "tau_class", "seed", "metric", "val_score")},
-        **{
-            name: getattr(record, name) for name in ("selection", "transfer", "tau_source", "planned_trials", "message")
-        },
+        **{name: getattr(record, name) for name in _AS_RECORDED},
         network=_network(config["student"]),
         parameters=None if network is None else network.parameters,
         forward_flops_per_image=None if network is None else network.forward_flops_per_image,
@@ -79,7 +79,6 @@ def read_facts(folder: Path) -> StudentFacts:
         costs=student_costs(record, read_rows(folder / "ledger.jsonl", LedgerRow).rows),
         smoke=bool(config.get("smoke")),
         greenkd=record.environment.packages.get("greenkd", "unknown"),
-        created_at=record.created_at,
     )
 
 

@@ -77,7 +77,7 @@ def _read(picture: Picture, data: DataRecord) -> tuple[Tensor, Size]:
         else:
             upright = read_picture(Path(picture), data.in_channels)
     except (MalformedError, OSError) as error:
-        raise DataError(f"{picture}: {error}; give a picture, {_KINDS}") from error
+        raise DataError(f"{picture}: {error}; give {_KINDS}") from error
     except TypeError as error:
         raise DataError(f"a {type(picture).__name__} is no picture; give {_KINDS}") from error
 

@@ -13,7 +13,7 @@ from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.data import load_digits
 from greenkd.data.digit_scenes import load_digit_scenes
 from greenkd.errors import DataError
-from greenkd.export import Classes, Student
+from greenkd.export import Classes, Found, Student
 from greenkd.tasks.detection.average_precision import TrueBoxes, average_precision, mean_over_classes
 from greenkd.tasks.detection.post_processing import Detections
 from tests.campaigns import Campaign
@@ -63,7 +63,7 @@ def test_files_images_arrays_and_tensors_give_the_same(student: Student, tmp_pat
 
     for given in (images.numpy(), pictures, paths, [str(path) for path in paths]):
         assert torch.equal(classes(student, given).logits, expected.logits)
-    assert torch.equal(classes(student, paths[0]).logits, expected.logits[:1])
+    torch.testing.assert_close(classes(student, paths[0]).logits, expected.logits[:1])
     assert classes(student, []).labels.shape == (0,)
 
 
@@ -81,7 +81,7 @@ def test_a_larger_picture_is_resized_and_cut_as_torchvision_does(student: Studen
         (torch.zeros(1, 8, 8, dtype=torch.uint8), r"the shape \[1, 8, 8\]; give uint8 \[N, 1, 8, 8\]"),
         (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"the shape \[2, 3, 8, 8\]"),
         (torch.zeros(2, 1, 9, 9, dtype=torch.uint8), "or files or PIL images, which are resized"),
-        ("nowhere.png", "nowhere.png: .*give a path, a PIL image"),
+        ("nowhere.png", "nowhere.png: .*No such file.*; give a path, a PIL image"),
         ([3], "a int is no picture; give a path"),
     ],
 )
@@ -108,7 +108,13 @@ def test_detections_are_those_that_were_scored(scenes: Campaign) -> None:
 def test_boxes_are_in_pixels_of_the_picture_as_it_was_given(scenes: Campaign) -> None:
     student = greenkd.load_student(scenes.folder)
     test = load_digit_scenes(anchors=ANCHOR_GRIDS["digit_scenes"], train_scenes=150, test_scenes=20).test
-    scene = Image.fromarray(test.images[0, 0].numpy())
-    (small,), (wide,) = student.predict(scene), student.predict(scene.resize((480, 96), Image.Resampling.NEAREST))
-    torch.testing.assert_close(wide.boxes[0] / torch.tensor([10.0, 2, 10, 2]), small.boxes[0], atol=2, rtol=0)
+    scene = test.images[:1]
+    larger = scene.repeat_interleave(2, dim=2).repeat_interleave(10, dim=3)  # shrunk again, it is the scene to the byte
+    (small,), (wide,) = student.predict(scene), student.predict(larger)
+    assert isinstance(small, Found)
+    assert len(small.boxes) > 0
+    torch.testing.assert_close(wide[0], small.boxes * torch.tensor([10.0, 2, 10, 2]))
     assert small.names[0] == student.class_names[small.labels[0]]
+
+    (same,) = student.predict(Image.fromarray(scene[0, 0].numpy()))
+    torch.testing.assert_close(same[0], small.boxes)
