@@ -4,6 +4,8 @@ greenkd export FOLDER --format FORMAT             writes a student as onnx, torc
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
+
+`greenkd COMMAND --help` explains one of them.
 """
 
 import importlib

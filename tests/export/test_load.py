@@ -40,7 +40,8 @@ def test_it_is_the_student_that_was_chosen_and_scores_what_was_tested(student: S
     assert student.metric == "accuracy"
     assert digits.record.chosen_params is not None
     assert student.tau == digits.record.chosen_params["tau"]
-    assert student.class_names == tuple("0123456789")
+    assert digits.record.data is not None
+    assert student.class_names == digits.record.data.class_names == tuple("0123456789")
 
 
 def test_what_the_network_takes_is_as_normalisation_says(student: Student) -> None:
