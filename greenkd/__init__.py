@@ -1,7 +1,7 @@
 """greenkd: which way of choosing the distillation temperature τ is worth its energy?
 
-    >>> import greenkd
-    >>> student = greenkd.load_student("multirun/default/digits/…/seed0-d96224b2d1")
+    import greenkd
+    student = greenkd.load_student("multirun/default/digits/…/seed0-d96224b2d1")
 
 `load_student` is imported when it is first used, since it needs PyTorch: commands that need none stay quick.
 """

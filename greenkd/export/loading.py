@@ -26,10 +26,9 @@ EXPORTED = "model.safetensors"
 def load_student(folder: str | os.PathLike[str], *, device: str = "cpu", trust: bool = False) -> Student:
     """Loads the student that a campaign chose, in evaluation mode.
 
-        >>> import greenkd
-        >>> student = greenkd.load_student("multirun/default/digits/…/seed0-d96224b2d1")
-        >>> student.predict(["seven.png"]).names
-        ('7',)
+        import greenkd
+        student = greenkd.load_student("multirun/default/digits/…/seed0-d96224b2d1")
+        student.predict(["seven.png"]).names  # ('7',)
 
     Every file is held against its checksum before it is used.
 
