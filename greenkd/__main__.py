@@ -5,10 +5,13 @@ greenkd -m temperature=grid,stochastic            a grid of 19 τ against it, th
 greenkd --help                                    what can be composed
 greenkd-analysis multirun/default --report        the comparison again, with a page of figures
 
+greenkd export FOLDER --format FORMAT             writes a student as onnx, torch or safetensors, with a model card
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
 greenkd networks [NAME ...]                       shows what is known of the networks
+
+`greenkd COMMAND --help` explains one of them.
 """
 
 import difflib
@@ -26,6 +29,7 @@ from greenkd.stops import stopping_in_one_line
 # Each command's module has a function `main(arguments)`, which may return an exit code. It is imported when it is
 # chosen: most need PyTorch.
 _COMMANDS = {
+    "export": "greenkd.export.command",
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
     "pool": "greenkd.synthesis.look",
