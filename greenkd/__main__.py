@@ -2,6 +2,7 @@
 
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
+greenkd log FOLDER logger=tensorboard             shows finished campaigns in TensorBoard, wandb, MLflow or CSV
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
 """
 
@@ -18,6 +19,7 @@ from greenkd.stops import stopping_in_one_line
 _COMMANDS = {
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
+    "log": "greenkd.loggers.command",
     "pool": "greenkd.synthesis.look",
 }
 

@@ -15,7 +15,7 @@ FLOORS = (
         *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
         "anchors",
     ),
-    ("temperature", "objectives", "data", "models", "energy"),
+    ("temperature", "objectives", "data", "models", "energy", "loggers"),
     ("tasks",),
     ("training",),
     ("teacher", "synthesis"),

@@ -1,8 +1,11 @@
 """Passwords that would be written to files: Hydra keeps every configuration and command line as it was given."""
 
 import re
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from greenkd.identity import flatten
 
 _WITH_PASSWORD = re.compile(r"://[^/@:]*:[^@]+@")
 
@@ -13,7 +16,15 @@ def password_problem(config: DictConfig) -> str | None:
     Args:
         config: As composed, interpolations not resolved: `${oc.env:NAME}` is written as these words.
     """
-    storage = OmegaConf.to_container(config, resolve=False)["storage"]  # type: ignore[call-overload, index]
+    given: Any = OmegaConf.to_container(config, resolve=False)
+    for key, value in flatten(given.get("logger") or {}, "logger."):
+        if isinstance(value, str) and _WITH_PASSWORD.search(value):
+            return (
+                f"{key}: holds a password, which would be written to Hydra's files and to the records; leave it out, "
+                "and give it by the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, WANDB_API_KEY"
+            )
+
+    storage = given["storage"]
     if not isinstance(storage, str) or not _WITH_PASSWORD.search(storage):
         return None
     return (
