@@ -22,6 +22,7 @@ from greenkd.records import (
     TrialRow,
     TrialStatus,
     choose_trial,
+    find_campaigns,
     read_campaign,
     searching_name,
     sum_costs,
@@ -163,11 +164,10 @@ class SweepWatcher:
     def read(self) -> list[CampaignProgress]:
         """Returns how far each campaign is, those among them that a command has announced and not begun."""
         for root in self._roots:
-            for folder in sorted(root.rglob("seed*")):
-                if _CAMPAIGN_FOLDER.fullmatch(folder.name) and folder not in self._campaigns:
+            announced = [folder for folder in root.rglob("seed*-*") if _CAMPAIGN_FOLDER.fullmatch(folder.name)]
+            for folder in sorted({*announced, *find_campaigns(root)}):
+                if folder not in self._campaigns:
                     self._campaigns[folder] = _Campaign(folder)
-            for file in root.glob("campaign.json"):  # the root is a campaign's own folder
-                self._campaigns.setdefault(file.parent, _Campaign(file.parent))
         return [progress for campaign in self._campaigns.values() if (progress := campaign.read()) is not None]
 
 

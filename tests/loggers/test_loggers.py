@@ -11,14 +11,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from greenkd import loggers
-from greenkd.components import build
 from greenkd.errors import ConfigError, TrainingInterruptedError
 from greenkd.identity import campaign_id
 from greenkd.loggers import TARGETS, Logger, Run, RunReader
+from greenkd.loggers.command import main as log_anew
 from greenkd.loggers.reader import without_secrets
 from greenkd.records import EpochRow, LedgerRow, Phase, read_rows
+from greenkd.sweep.passwords import password_problem
 from greenkd.training.stop_signals import StopFlag
 from tests.campaigns import Campaign, composed
 
@@ -225,6 +227,37 @@ def test_options_say_what_classes_do_by_default() -> None:
         assert option == {key: parameter.default for key, parameter in signature.parameters.items()}
 
 
+def test_a_finished_sweep_is_logged_from_its_records(
+    plain: Campaign, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_anew([str(sweep_of(plain)), "logger=[tensorboard,csv]", f"logger.tensorboard.folder={tmp_path}"])
+    assert "logged: 2 runs of 1 campaigns to tensorboard, csv" in capsys.readouterr().out
+    assert len(list(tmp_path.rglob("events.out.*"))) == 2
+    results = pd.concat(map(pd.read_csv, sorted((sweep_of(plain) / "csv" / "results").glob("*.csv"))))
+    assert results["test/score"].tolist() == [test.score for test in plain.record.tests]
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["logger=tensorbord"], "logger=tensorbord: give logger=<name>, of csv, mlflow"),
+        (["wandb.project=x"], "no logger is chosen"),
+        (["logger=csv", "logger.wandb.project=x"], r"give settings of chosen loggers, as logger\.csv"),
+        (["logger=csv", "logger.csv.folder=x"], r"logger\.csv\.folder is not a setting"),
+    ],
+)
+def test_words_of_the_command_that_are_wrong(plain: Campaign, words: list[str], answer: str) -> None:
+    with pytest.raises(ConfigError, match=answer):
+        log_anew([str(sweep_of(plain)), *words])
+
+
+def test_a_password_in_a_setting_is_refused() -> None:
+    config = OmegaConf.create({"storage": None, "logger": {"mlflow": {"tracking_uri": "https://me:pw@host"}}})
+    assert "MLFLOW_TRACKING_PASSWORD" in (password_problem(config) or "")
+    config.logger.mlflow.tracking_uri = "https://host"
+    assert password_problem(config) is None
+
+
 def test_no_secret_is_passed_on() -> None:
     config = {
         "storage": "postgresql://me:pw@host/studies",
@@ -242,11 +275,8 @@ def test_no_secret_is_passed_on() -> None:
 def test_mlflow_finds_the_run_of_before(logged: Campaign) -> None:
     from mlflow.tracking import MlflowClient
 
-    # Logged from the records, twice: the second time there is nothing to add.
-    for _ in range(2):
-        logger = build({"_target_": TARGETS["mlflow"]}, where="logger.mlflow", expect=Logger)  # type: ignore[type-abstract]
-        for run in RunReader(logged.folder).runs():
-            logger.write(run)
+    for _ in range(2):  # the second time there is nothing to add
+        log_anew([str(sweep_of(logged)), "logger=mlflow"])
 
     client = MlflowClient(f"sqlite:///{sweep_of(logged)}/mlflow.db")
     experiment = client.get_experiment_by_name("default")
