@@ -74,11 +74,8 @@ def setting(params: Params | None, strategy: str) -> str:
     """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
     if not params:
         return f"τ {strategy}"
-    return ", ".join(f"{'τ' if key == 'tau' else key} {_short(value)}" for key, value in params.items())
-
-
-def _short(value: float | str) -> str:
-    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
+    short = {key: str(value) if isinstance(value, str | bool) else f"{value:.4g}" for key, value in params.items()}
+    return ", ".join(f"{'τ' if key == 'tau' else key} {value}" for key, value in short.items())
 
 
 class Reporter:
@@ -208,7 +205,10 @@ class Reporter:
 
     def epoch_finished(self, row: EpochRow) -> None:
         """Shows that an epoch has ended: in the bar, or in a line if the last one is a while ago."""
-        pace, line = self._paces[row.trial], self._paces[row.trial].line(row)
+        pace = self._paces.get(row.trial)
+        if pace is None:
+            return
+        line = pace.line(row)
         if self._progress is not None:
             state = printable(pace.state(row))
             self._progress.update(self._task, completed=row.epoch + 1, total=pace.epochs, state=state)
