@@ -87,7 +87,7 @@ def _table(setting: str, campaigns: Sequence[CampaignProgress]) -> Table:
         Column("trials", [_trials(group) for group in groups]),
         Column("running", [_count(sum(c.running for c in group)) for group in groups]),
         Column("failed", [_count(sum(c.failed for c in group)) for group in groups], leaves=1),
-        Column("best\nval. %", ["–" if row is None else units.percent(row.val_score or math.nan) for row in best]),
+        Column("best\nval. %", [_score(row) for row in best]),
         Column("at τ", [_tau(row) for row in best]),
         Column(f"{'energy, ' if is_measured else 'CPU '}{unit}", [units.figure(factor * value) for value in spent]),
         Column("training\nleft", [_left(group) for group in groups], leaves=2),
@@ -108,6 +108,10 @@ def _trials(group: Sequence[CampaignProgress]) -> str:
 
 def _count(number: int) -> str:
     return str(number) if number else ""
+
+
+def _score(row: TrialRow | None) -> str:
+    return "–" if row is None or row.val_score is None else units.percent(row.val_score)
 
 
 def _tau(row: TrialRow | None) -> str:

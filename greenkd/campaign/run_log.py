@@ -74,7 +74,11 @@ class RunLog:
             first = (str(error).splitlines() or [""])[0]
             log.warning(
                 "logger=%s failed (%s: %s); training goes on without it. Later: greenkd log %s logger=%s",
-                *(",".join(names), type(error).__name__, first, self._folder, names[0]),
+                ",".join(names),
+                type(error).__name__,
+                first,
+                self._folder,
+                names[0],
             )
             log.debug("logger=%s", names, exc_info=error)
             for name in names:

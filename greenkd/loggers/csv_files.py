@@ -27,7 +27,7 @@ class Csv(Logger):
         if not run.has_ended:
             return
 
-        labels = {"run": run.id, **run.tags, **run.params}
+        labels: dict[str, Any] = {"run": run.id, **run.tags, **run.params}
         epochs = [{**labels, "epoch": epoch, **figures} for epoch, figures in run.epochs.items()]
         for name, lines in (("epochs", epochs), ("results", [{**labels, **run.summary}])):
             folder = run.sweep_folder / "csv" / name

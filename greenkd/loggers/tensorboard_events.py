@@ -98,7 +98,7 @@ class TensorBoard(Logger):
 def _hparams(run: Run) -> dict[str, Any]:
     """Returns the parameters that tell runs apart, in the types that TensorBoard knows."""
     settings = flatten({group: run.config[group] for group in _PARAMETERS if group in run.config})
-    values = {**run.tags, **dict(settings), **run.params}
+    values: dict[str, Any] = {**run.tags, **dict(settings), **run.params}
     return {
         name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in values.items()
     }
