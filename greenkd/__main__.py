@@ -8,6 +8,7 @@ greenkd-analysis multirun/default --report        the comparison again, with a p
 greenkd export FOLDER --format FORMAT             writes a student as onnx, torch or safetensors, with a model card
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
+greenkd log FOLDER logger=tensorboard             shows finished campaigns in TensorBoard, wandb, MLflow or CSV
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
 greenkd networks [NAME ...]                       shows what is known of the networks
 
@@ -32,6 +33,7 @@ _COMMANDS = {
     "export": "greenkd.export.command",
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
+    "log": "greenkd.loggers.command",
     "pool": "greenkd.synthesis.look",
     "networks": "greenkd.network_cards",
 }

@@ -43,6 +43,7 @@ NOT_IDENTITY = (
     "order",
     "schedule",  # the name of `order` in greenkd 0.1
     "interleaving",
+    "logger",
 )
 # Settings that earlier versions did not have, with the value that does what those did. At that value they are no part
 # of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where

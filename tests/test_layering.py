@@ -16,7 +16,7 @@ FLOORS = (
         "anchors",
         "completion",
     ),
-    ("temperature", "objectives", "data", "models", "energy"),
+    ("temperature", "objectives", "data", "models", "energy", "loggers"),
     ("tasks",),
     ("training",),
     ("teacher", "synthesis"),

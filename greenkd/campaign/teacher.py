@@ -119,7 +119,8 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
 
     budget.begin_teacher()
     recipe = settings.training.teacher_recipe()
-    context.reporter.teacher_started(settings.network(source).name, recipe.epochs)
+    images = len(context.training.data.train.labels)
+    context.reporter.teacher_started(settings.network(source).name, recipe.epochs, images)
 
     def on_epoch(row: EpochRow) -> None:
         context.reporter.epoch_finished(row)

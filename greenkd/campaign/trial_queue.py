@@ -229,6 +229,7 @@ class TrialQueue:
 
         def judge(proposal: Proposal, row: EpochRow) -> bool:
             context.reporter.epoch_finished(row)
+            context.run_log.epoch_finished(proposal.trial, proposal.params)
             context.budget.epoch_finished(epochs - row.epoch - 1)
             if row.val_score is None:
                 return False
@@ -248,14 +249,19 @@ class TrialQueue:
             )
             for proposal in proposals
         ]
+        images = len(context.training.data.train.labels)
         for proposal in proposals:
-            context.reporter.trial_started(proposal.trial, proposal.params, until[proposal.trial])
+            context.reporter.trial_started(proposal.trial, proposal.params, until[proposal.trial], images)
 
         proposal_of = {proposal.trial: proposal for proposal in proposals}
-        for row in self._runner.run(attempts):
-            if row.status.has_ended:
-                self.study.tell(proposal_of[row.trial], row.status, row.val_score)
-            context.reporter.trial_finished(row)
+        try:
+            for row in self._runner.run(attempts):
+                if row.status.has_ended:
+                    self.study.tell(proposal_of[row.trial], row.status, row.val_score)
+                context.reporter.trial_finished(row)
+                context.run_log.trial_finished(row.trial, row.params)
+        finally:
+            context.run_log.close()
 
 
 def _study_name(settings: Settings) -> str:

@@ -9,10 +9,12 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hydra._internal.utils import get_args
 from omegaconf import DictConfig, OmegaConf
 
+from greenkd.identity import flatten
 from greenkd.sweep.terminal import refuse
 
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@:\s]*:)\S+(?=@)|(?P<key>[?&]password=)[^&\s'\"]+")
@@ -20,10 +22,13 @@ _PASSWORD = re.compile(r"(?<=://)(?P<user>[^/@:\s]*:)\S+(?=@)|(?P<key>[?&]passwo
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|API_KEY|ACCESS_KEY", re.IGNORECASE)
 _SECRET_LENGTH = 6
 
-_CURE = (
-    "holds a password, which would be written to Hydra's files and to the records; "
+_PROBLEM = "holds a password, which would be written to Hydra's files and to the records; "
+_STORAGE_CURE = (
     "export GREENKD_STORAGE='postgresql://user:password@host/name' and give 'storage=${oc.env:GREENKD_STORAGE}', "
     "or leave the password to PGPASSWORD or ~/.pgpass"
+)
+_LOGGER_CURE = (
+    "leave it out, and give it by the environment: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, WANDB_API_KEY"
 )
 
 
@@ -33,15 +38,24 @@ def password_problem(config: DictConfig) -> str | None:
     Args:
         config: As composed, interpolations not resolved: `${oc.env:NAME}` is written as these words.
     """
-    storage = OmegaConf.to_container(config, resolve=False)["storage"]  # type: ignore[call-overload, index]
-    return f"storage: {_CURE}" if isinstance(storage, str) and _PASSWORD.search(storage) else None
+    given: Any = OmegaConf.to_container(config, resolve=False)
+    values = [("storage", given["storage"]), *flatten(given.get("logger") or {}, "logger.")]
+    for key, value in values:
+        if isinstance(value, str) and _PASSWORD.search(value):
+            return _problem(key)
+    return None
 
 
 def refuse_typed_password(words: Sequence[str]) -> None:
     """Ends the process where a typed setting holds a password: whatever the command does, Hydra would repeat it."""
     for word in words:
         if _PASSWORD.search(word):
-            refuse(f"{without_secrets(word.partition('=')[0])}: {_CURE}")
+            refuse(_problem(without_secrets(word.partition("=")[0])))
+
+
+def _problem(key: str) -> str:
+    cure = _LOGGER_CURE if key.lstrip("+").startswith("logger") else _STORAGE_CURE
+    return f"{key}: {_PROBLEM}{cure}"
 
 
 def without_secrets(text: str) -> str:
