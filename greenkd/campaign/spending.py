@@ -10,6 +10,7 @@ from greenkd.errors import RecordError
 from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, is_start_up, read_campaign
 from greenkd.records.follow import RowFollower
+from greenkd.records.merging import attempt_order
 from greenkd.records.metering import OwnTerms, own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.whereabouts import is_this_process
@@ -105,7 +106,10 @@ class Spending:
             for path, row in self._unstated:
                 self._note(path, row, amounts_of(row) if terms is None else stated_in(terms, row, path))
             self._unstated = []
-        self._last_rows |= {row.trial: row for row in self._trials.new_rows()}
+        for trial in self._trials.new_rows():
+            last = self._last_rows.get(trial.trial)
+            if last is None or attempt_order(trial) >= attempt_order(last):  # another process's may be read later
+                self._last_rows[trial.trial] = trial
 
     def total(self) -> Amounts:
         """Returns everything that was spent, the command's start-up included where it will be charged."""
