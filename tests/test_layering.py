@@ -16,7 +16,7 @@ FLOORS = (
         "anchors",
     ),
     ("temperature", "objectives", "data", "models", "energy"),
-    ("tasks",),
+    ("tasks", "locks"),
     ("training",),
     ("teacher", "synthesis"),
     ("campaign",),

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from analysis.frames.problem import Problem
 from greenkd import records
-from greenkd.records import SCHEMA_VERSION, RecordError
+from greenkd.records import SCHEMA_VERSION, LedgerRow, RecordError
 from greenkd.records.checksum import KEY
+from greenkd.records.ledger import without_replaced
 from greenkd.records.lines import parse_lines
 from greenkd.records.manifest import Manifest, difference, read_manifest
 from greenkd.records.merging import merge_rows
@@ -42,7 +43,8 @@ def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list
         problems.append(Problem(str(file), f"file left out: {error}"))
         return []
 
-    return merge_rows(files, row_type, dict[str, Any].__getitem__)
+    rows = merge_rows(files, row_type, dict[str, Any].__getitem__)
+    return without_replaced(rows, dict[str, Any].get) if row_type is LedgerRow else rows
 
 
 def _read_file(

@@ -15,7 +15,7 @@ import pydantic_core
 from greenkd.records.checksum import KEY, CheckResult, verify, with_check
 from greenkd.records.files import not_written, read_bytes
 from greenkd.records.json_text import json_bytes
-from greenkd.records.ledger import LedgerRow
+from greenkd.records.ledger import LedgerRow, without_replaced
 from greenkd.records.merging import merge_rows
 from greenkd.records.row_files import open_own, row_files
 from greenkd.records.sweep import BlockRow, ProcessRow
@@ -72,7 +72,13 @@ def append_row(path: Path, row: AnyRow) -> None:
 
 
 def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
-    """Reads the rows that all processes have written; missing files have none.
+    """Reads the rows that count, of all processes; missing files have none. As for `read_written_rows`."""
+    lines = read_written_rows(path, kind)
+    return dataclasses.replace(lines, rows=without_replaced(lines.rows)) if kind is LedgerRow else lines
+
+
+def read_written_rows(path: Path, kind: type[Row]) -> Lines[Row]:
+    """Reads the rows that all processes have written, in a ledger those too that later ones stand in place of.
 
     Args:
         path: The plain path of the rows.
