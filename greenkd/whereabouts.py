@@ -2,6 +2,8 @@
 
 import functools
 import os
+import re
+import secrets
 import shlex
 import socket
 import sys
@@ -30,6 +32,20 @@ def this_host() -> str:
     except OSError:
         boot = ""
     return f"{socket.gethostname()}/{boot}".rstrip("/")
+
+
+def process_name() -> str:
+    """Returns a name for this process's files that no other has: `<host>-<pid>-<six digits>`.
+
+    The digits are drawn: containers of one name may give out the same process numbers.
+    """
+    return _process_name(os.getpid())
+
+
+@functools.cache
+def _process_name(pid: int) -> str:
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname().partition(".")[0])[:48]
+    return f"{host or 'host'}-{pid}-{secrets.token_hex(3)}"
 
 
 def is_this_process(pid: int | None, host: str | None) -> bool:

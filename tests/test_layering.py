@@ -17,7 +17,7 @@ FLOORS = (
         "completion",
     ),
     ("temperature", "objectives", "data", "models", "energy", "loggers"),
-    ("tasks",),
+    ("tasks", "locks"),
     ("training",),
     ("teacher", "synthesis"),
     ("campaign",),

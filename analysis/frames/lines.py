@@ -10,41 +10,77 @@ from typing import Any, cast
 
 from analysis.frames.problem import Problem
 from greenkd import records
-from greenkd.records import SCHEMA_VERSION, RecordError
+from greenkd.records import SCHEMA_VERSION, LedgerRow, RecordError
 from greenkd.records.checksum import KEY
+from greenkd.records.ledger import without_replaced
 from greenkd.records.lines import parse_lines
-from greenkd.records.manifest import difference, read_manifest
+from greenkd.records.manifest import Manifest, difference, read_manifest
+from greenkd.records.merging import merge_rows
+from greenkd.records.row_files import is_row_file, row_files
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
 
 _CURE = "put a copy of the file back that is whole"
 
 
 def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Reads one file of lines as dictionaries with fields of its record class; an absent file has no lines.
+    """Reads rows of one name as dictionaries with fields of their record class; absent files have none.
 
-    A file that is not what was written is left out as a whole: sums that lack some of its lines would be too small.
-    Torn lines are skipped. Of lines that a newer version wrote, the fields count that this one knows. All of it is
-    added to `problems`.
+    Processes append to files of their own, which are merged. Where one of them is not what was written, all are left
+    out: sums that lack some of the lines would be too small. Torn lines are skipped. Of lines that a newer version
+    wrote, the fields count that this one knows. All of it is added to `problems`.
 
     Args:
-        path: The file.
+        path: The plain path of the rows.
         row_type: The record class of its lines.
         problems: Receives what is to be known about the file.
     """
+    files = []
     try:
-        objects, torn = _as_written(path)
-        names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
-        rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
-        _check_types(rows, row_type, path)
+        manifest = _manifest_beside(path)
+        for file in _row_files(path, manifest):
+            files.append(_read_file(file, row_type, manifest, problems))
     except RecordError as error:
-        problems.append(Problem(str(path), f"file left out: {error}"))
+        problems.append(Problem(str(file), f"file left out: {error}"))
         return []
+
+    rows = merge_rows(files, row_type, dict[str, Any].__getitem__)
+    return without_replaced(rows, dict[str, Any].get) if row_type is LedgerRow else rows
+
+
+def _read_file(
+    path: Path, row_type: type[Any], manifest: Manifest | None, problems: list[Problem]
+) -> list[dict[str, Any]]:
+    """Reads the rows of one file; see `read_lines`.
+
+    Raises:
+        RecordError: It is not what was written, or holds no such rows.
+    """
+    objects, torn = _as_written(path, manifest)
+    names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
+    rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
+    _check_types(rows, row_type, path)
 
     if torn:
         problems.append(Problem(str(path), f"{torn} torn line(s) skipped, a write that was cut off"))
     note_newer(path.parent, max((fields["schema_version"] for _, fields in objects), default=0), problems)
     _note_unknown_words(rows, row_type, path, problems)
     return rows
+
+
+def _manifest_beside(path: Path) -> Manifest | None:
+    try:
+        return read_manifest(path.parent)
+    except RecordError:  # a damaged one, which is named where its campaign is read
+        return None
+
+
+def _row_files(path: Path, manifest: Manifest | None) -> list[Path]:
+    """Returns the files that hold rows of a plain name, those that a manifest knows and that are gone among them."""
+    files = row_files(path)
+    known = (
+        [] if manifest is None else [path.with_name(name) for name in manifest.files if is_row_file(name, path.name)]
+    )
+    return [*files, *sorted(set(known) - set(files))]
 
 
 def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
@@ -64,18 +100,13 @@ def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
         problems.append(problem)
 
 
-def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
+def _as_written(path: Path, manifest: Manifest | None) -> tuple[list[tuple[int, Any]], int]:
     """Returns what stands on the lines of a file, with their numbers, and how many lines are torn.
 
     Raises:
         RecordError: It is a link, or not what was written.
     """
     content = records.read_bytes(path)
-    try:
-        manifest = read_manifest(path.parent)
-    except RecordError:  # a damaged one, which is named where its campaign is read
-        manifest = None
-
     problem = None if manifest is None else difference(manifest.files, path.name, content)
     if problem is not None:
         raise RecordError(f"it {problem}; {_CURE}")

@@ -106,7 +106,7 @@ def _in_caches(folder: Path) -> Iterator[Path]:
         teacher = None
 
     for cache in caches_of(folder):
-        yield from sorted(cache.glob("logits/*/ledger.jsonl"))
+        yield from sorted(cache.glob("logits/*/ledger*.jsonl"))
         if teacher is not None:
             yield from filter(_is_ours, sorted((cache / "teachers" / teacher.key).glob("*")))
 

@@ -62,6 +62,7 @@ class TeacherOutputsSource:
             _stored_shape(context),
             context.training.stop,
             training.bank_dtype,
+            context.training.locks,
         )
         if seed == context.settings.seed:
             self._banks[seed] = bank

@@ -58,7 +58,10 @@ def run_job(config: DictConfig) -> str:
     if command is None or not command.is_run_here:
         # A launcher has given this job a process of its own, to which the job is the whole command.
         make_output_readable()
-        command = _start(typed_line(), launched=True, repeats=set() if command is None else command.repeats)
+        earlier = command
+        command = _start(typed_line(), launched=True, repeats=set() if earlier is None else earlier.repeats)
+        if earlier is not None:
+            command.follow(earlier)
 
     return command.run(config, Path(hydra.runtime.output_dir))
 

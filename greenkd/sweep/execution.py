@@ -33,6 +33,7 @@ from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
 from greenkd.sweep.slurm import hand_back
+from greenkd.sweep.start_up_shares import share_start_ups
 from greenkd.sweep.terminal import refuse, show
 from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
@@ -80,6 +81,11 @@ class Command:
     def is_run_here(self) -> bool:
         """Whether this process has checked the command and runs its jobs; a launcher's jobs run in other processes."""
         return not self.launched and self.pid == os.getpid()
+
+    def follow(self, earlier: "Command") -> None:
+        """Takes over what this process keeps of an earlier job that a launcher gave it."""
+        if earlier.launched and earlier.pid == self.pid:
+            self.data, self.is_warm = earlier.data, earlier.is_warm
 
     def note(self, code: ExitCode) -> None:
         """Keeps an exit code if it is graver than those before."""
@@ -208,7 +214,8 @@ class Command:
 
         self.is_warm = True
         to_do = [settings for settings, folder in self.campaigns if read_state(settings, folder).state != "done"]
-        if len(to_do) > 1:
+        # A launched job is one of several, and its process may run more of them.
+        if len(to_do) > 1 or (self.launched and to_do):
             warm_up(to_do[0], self.data, stop)
 
     def _run_campaign(self, settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
@@ -233,10 +240,12 @@ class Command:
         if not self.campaigns:
             return
 
-        folders = [folder for _, folder in self.campaigns]
+        folders, storage = [folder for _, folder in self.campaigns], self.campaigns[0][0].storage
         try:
-            for line in close_command(folders, sweep_folder(folders[0]), self.line):
+            for line in close_command(folders, sweep_folder(folders[0]), self.line, storage):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
+            if not self.launched and not self.run_here:
+                share_start_ups(folders, storage)
         except (GreenkdError, OSError) as error:
             show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)
