@@ -1,6 +1,7 @@
 """A campaign is its configuration: folder and id are functions of the settings that can change a result."""
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -205,11 +206,13 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
         config: The resolved configuration.
         left_out: Keys, and groups of them, that do not count.
     """
-    return {
-        key: value
-        for key, value in flatten(without_new_defaults(config))
-        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
-    }
+    names = frozenset(left_out)
+    settings = flatten(without_new_defaults(config))
+    return {key: value for key, value in settings if names.isdisjoint(itertools.accumulate(key.split("."), _join))}
+
+
+def _join(group: str, name: str) -> str:
+    return f"{group}.{name}"
 
 
 def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -33,8 +33,8 @@ def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list
     """
     try:
         objects, torn = _as_written(path)
-        names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
-        rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
+        names = _names_of(row_type)
+        rows = [_known_fields(fields, names, path, number) for number, fields in objects]
         _check_types(rows, row_type, path)
     except RecordError as error:
         problems.append(Problem(str(path), f"file left out: {error}"))
@@ -89,13 +89,26 @@ def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
     return objects, len(torn)
 
 
-def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, Any]:
+@functools.cache
+def _names_of(row_type: type[Any]) -> dict[str, bool]:
+    """Returns the names of a record class's fields, and whether a line needs them."""
+    return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
+
+
+@functools.cache
+def _hints_of(row_type: type[Any]) -> dict[str, Any]:
+    """Returns the annotations of a record class; to work them out takes longer than to read a file."""
+    return typing.get_type_hints(row_type)
+
+
+def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) -> dict[str, Any]:
     """Returns those fields of a line that its record class has, under their names of today.
 
     Args:
         fields: What stands on the line.
         names: The names of the record class, and whether the field is needed.
-        where: The line's place, for messages.
+        path: The file, for messages.
+        number: The line's, likewise.
 
     Raises:
         RecordError: It is no row of a version that can be read.
@@ -103,7 +116,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     version = fields.get("schema_version") if isinstance(fields, dict) else None
     if version not in READABLE_VERSIONS and not is_newer(version):
         readable = " and ".join(map(str, READABLE_VERSIONS))
-        raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {readable}")
+        raise RecordError(f"{path}:{number}: schema version {version!r}, this greenkd reads {readable}")
 
     # The usual row costs nothing more.
     fields.pop(KEY, None)
@@ -113,7 +126,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     known = {name: value for name, value in upgrade(fields).items() if name in names}
     lacking = [name for name, is_needed in names.items() if is_needed and name not in known]
     if lacking:
-        raise RecordError(f"{where}: lacks {', '.join(lacking)}")
+        raise RecordError(f"{path}:{number}: lacks {', '.join(lacking)}")
     return known
 
 
@@ -123,7 +136,7 @@ def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) ->
     Raises:
         RecordError: A value is of another type.
     """
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         allowed = _json_types(hint)
         found = {type(row[name]) for row in rows if name in row}
         if not found <= allowed:
@@ -150,11 +163,11 @@ def _json_types(hint: Any) -> frozenset[type]:
 
 def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
     """Names values that this version has no word for: a phase, a status, the source of a number."""
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
             continue
 
-        values = [row[name] for row in rows]
+        values = [row[name] for row in rows if name in row]
         for value in sorted(set(values) - set(hint)):
             count = values.count(value)
             note = f"{name} {value!r} is not known to this greenkd: {count} line(s) count in no total of a {name}"
