@@ -3,7 +3,7 @@
 Ids, folders and configurations are those of the command itself, so that the command finds every campaign done. Rows are
 those that greenkd writes: for each trial a row of the ledger for its training, its validation, its test and the time
 between, and one per epoch. Scores, seconds and energies are made up. What no command that is measured here opens is
-left out: the Optuna studies, Hydra's own files, the students' weights. A strategy has the same numbers in every setting.
+left out: the Optuna studies, Hydra's own files, the students' weights. A strategy has the same numbers in all settings.
 """
 
 import dataclasses
@@ -85,7 +85,7 @@ Fields = dict[str, Any]  # of a line
 
 
 def words(campaigns: int) -> list[str]:
-    """Returns the words of the command that has so many campaigns, a multiple of 2,000 up to 10,000, or 100 to 2,000."""
+    """Returns the words of the command that has so many campaigns, as 400, 2,000, 10,000."""
     settings = campaigns // (SEEDS * len(STRATEGIES))
     teachers, students, objectives = _axes(settings)
     return [

@@ -1,7 +1,6 @@
 """A campaign is its configuration: folder and id are functions of the settings that can change a result."""
 
 import hashlib
-import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -208,11 +207,13 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
     """
     names = frozenset(left_out)
     settings = flatten(without_new_defaults(config))
-    return {key: value for key, value in settings if names.isdisjoint(itertools.accumulate(key.split("."), _join))}
+    return {key: value for key, value in settings if names.isdisjoint(_key_and_groups(key))}
 
 
-def _join(group: str, name: str) -> str:
-    return f"{group}.{name}"
+def _key_and_groups(key: str) -> list[str]:
+    """Returns a dotted key with all groups that it stands in."""
+    parts = key.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
 def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

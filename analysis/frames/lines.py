@@ -90,13 +90,13 @@ def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
 
 
 @functools.cache
-def _names_of(row_type: type[Any]) -> dict[str, bool]:
+def _names_of(row_type: Any) -> dict[str, bool]:
     """Returns the names of a record class's fields, and whether a line needs them."""
     return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
 
 
 @functools.cache
-def _hints_of(row_type: type[Any]) -> dict[str, Any]:
+def _hints_of(row_type: Any) -> dict[str, Any]:
     """Returns the annotations of a record class; to work them out takes longer than to read a file."""
     return typing.get_type_hints(row_type)
 

@@ -227,18 +227,6 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     return dataclasses.replace(settings, training=training)
 
 
-def with_another_seed(settings: Settings, config: Mapping[str, Any]) -> Settings | None:
-    """Returns the settings of a configuration that differs from a checked one in its seed alone; None: read it anew.
-
-    Args:
-        settings: Those of the other seed.
-        config: The resolved configuration.
-    """
-    if settings.config["smoke"] or config["smoke"] or with_seeds(config) != config:
-        return None
-    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=campaign_id(config))
-
-
 def _check_root(config: Mapping[str, Any]) -> None:
     """Checks that the root holds all settings and no other, and that every group is chosen and named."""
     check_keys(config, _ROOT_KEYS, "")

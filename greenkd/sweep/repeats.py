@@ -1,11 +1,12 @@
 """Repeats within a sweep: where an objective has no temperature, all strategies are the same training."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from greenkd.campaign.settings import Settings, read_settings, with_another_seed
+from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import NoTemperatureError
-from greenkd.identity import setting_id
+from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.records import StrategyKind
 
 
@@ -72,7 +73,7 @@ class _Reader:
         )
         like, seed = self._read.get(key), job["seed"]
         if like is not None and isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0:
-            settings = with_another_seed(like, job)
+            settings = _with_another_seed(like, job)
             if settings is not None:
                 return settings
         return self._read.setdefault(key, read_settings(job))
@@ -83,3 +84,15 @@ class _Reader:
         if key not in self._uses_temperature:
             self._uses_temperature[key] = settings.build_objective().uses_temperature
         return self._uses_temperature[key]
+
+
+def _with_another_seed(settings: Settings, config: Mapping[str, Any]) -> Settings | None:
+    """Returns the settings of a configuration that differs from a checked one in its seed alone; None: read it anew.
+
+    Args:
+        settings: Those of the other seed.
+        config: The resolved configuration.
+    """
+    if settings.config["smoke"] or config["smoke"] or with_seeds(config) != config:
+        return None
+    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=campaign_id(config))
