@@ -76,7 +76,9 @@ class _Reader:
             settings = _with_another_seed(like, job)
             if settings is not None:
                 return settings
-        return self._read.setdefault(key, read_settings(job))
+        settings = read_settings(job)
+        self._read.setdefault(key, settings)
+        return settings
 
     def uses_temperature(self, settings: Settings) -> bool:
         """Tells whether the temperature has any effect on a job's objective."""
