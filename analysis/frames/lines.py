@@ -17,6 +17,7 @@ from greenkd.records.manifest import difference, read_manifest
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
 
 _CURE = "put a copy of the file back that is whole"
+_HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
@@ -89,16 +90,16 @@ def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
     return objects, len(torn)
 
 
-@functools.cache
-def _names_of(row_type: Any) -> dict[str, bool]:
+def _names_of(row_type: type[Any]) -> dict[str, bool]:
     """Returns the names of a record class's fields, and whether a line needs them."""
     return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
 
 
-@functools.cache
-def _hints_of(row_type: Any) -> dict[str, Any]:
+def _hints_of(row_type: type[Any]) -> dict[str, Any]:
     """Returns the annotations of a record class; to work them out takes longer than to read a file."""
-    return typing.get_type_hints(row_type)
+    if row_type not in _HINTS:
+        _HINTS[row_type] = typing.get_type_hints(row_type)
+    return _HINTS[row_type]
 
 
 def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) -> dict[str, Any]:
