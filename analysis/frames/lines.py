@@ -20,6 +20,7 @@ from greenkd.records.row_files import is_row_file, row_files
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
 
 _CURE = "put a copy of the file back that is whole"
+_HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
@@ -56,8 +57,8 @@ def _read_file(
         RecordError: It is not what was written, or holds no such rows.
     """
     objects, torn = _as_written(path, manifest)
-    names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
-    rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
+    names = _names_of(row_type)
+    rows = [_known_fields(fields, names, path, number) for number, fields in objects]
     _check_types(rows, row_type, path)
 
     if torn:
@@ -120,13 +121,26 @@ def _as_written(path: Path, manifest: Manifest | None) -> tuple[list[tuple[int, 
     return objects, len(torn)
 
 
-def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, Any]:
+def _names_of(row_type: type[Any]) -> dict[str, bool]:
+    """Returns the names of a record class's fields, and whether a line needs them."""
+    return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
+
+
+def _hints_of(row_type: type[Any]) -> dict[str, Any]:
+    """Returns the annotations of a record class; to work them out takes longer than to read a file."""
+    if row_type not in _HINTS:
+        _HINTS[row_type] = typing.get_type_hints(row_type)
+    return _HINTS[row_type]
+
+
+def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) -> dict[str, Any]:
     """Returns those fields of a line that its record class has, under their names of today.
 
     Args:
         fields: What stands on the line.
         names: The names of the record class, and whether the field is needed.
-        where: The line's place, for messages.
+        path: The file, for messages.
+        number: The line's, likewise.
 
     Raises:
         RecordError: It is no row of a version that can be read.
@@ -134,7 +148,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     version = fields.get("schema_version") if isinstance(fields, dict) else None
     if version not in READABLE_VERSIONS and not is_newer(version):
         readable = " and ".join(map(str, READABLE_VERSIONS))
-        raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {readable}")
+        raise RecordError(f"{path}:{number}: schema version {version!r}, this greenkd reads {readable}")
 
     # The usual row costs nothing more.
     fields.pop(KEY, None)
@@ -144,7 +158,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     known = {name: value for name, value in upgrade(fields).items() if name in names}
     lacking = [name for name, is_needed in names.items() if is_needed and name not in known]
     if lacking:
-        raise RecordError(f"{where}: lacks {', '.join(lacking)}")
+        raise RecordError(f"{path}:{number}: lacks {', '.join(lacking)}")
     return known
 
 
@@ -154,7 +168,7 @@ def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) ->
     Raises:
         RecordError: A value is of another type.
     """
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         allowed = _json_types(hint)
         found = {type(row[name]) for row in rows if name in row}
         if not found <= allowed:
@@ -181,11 +195,11 @@ def _json_types(hint: Any) -> frozenset[type]:
 
 def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
     """Names values that this version has no word for: a phase, a status, the source of a number."""
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
             continue
 
-        values = [row[name] for row in rows]
+        values = [row[name] for row in rows if name in row]
         for value in sorted(set(values) - set(hint)):
             count = values.count(value)
             note = f"{name} {value!r} is not known to this greenkd: {count} line(s) count in no total of a {name}"

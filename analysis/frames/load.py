@@ -63,7 +63,7 @@ class Sweep:
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """One row per epoch, read when first asked for."""
-        frame = read_frame(self.folders, "epochs.jsonl", records.EpochRow, self.problems)
+        frame = read_frame(self.folders, "epochs.jsonl", records.EpochRow, self.problems, columns.EPOCHS)
         return frame.reindex(columns=list(columns.EPOCHS))
 
     @cached_property
@@ -90,7 +90,9 @@ class Sweep:
     def trials_in(self, campaigns: Sequence[int]) -> pd.DataFrame:
         """Returns the attempts of some campaigns, in the order in which the campaigns are given."""
         frames = [self.trials_of[number] for number in campaigns if number in self.trials_of]
-        return pd.concat(frames) if frames else self.trials.iloc[:0]
+        if len(frames) < 2:
+            return frames[0] if frames else self.trials.iloc[:0]
+        return pd.concat(frames)
 
 
 def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = None) -> Sweep:

@@ -11,7 +11,6 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.spending import has_sensor, spending_basis
 from analysis.results.verdict_words import plain
 from analysis.views.metric_words import MetricWords, metric_words
@@ -47,7 +46,7 @@ class _Setting:
 
 def charts(sweep: Sweep, comparison: Comparison) -> list[Chart]:
     """Returns cost to reach, scores over τ and the Pareto front, setting by setting; what has no data is left out."""
-    reach = cost_to_reach(sweep, comparison.runs)
+    reach = comparison.reach
     drawn: list[Chart | None] = []
 
     for key, runs in groups(comparison.runs, columns.SETTING):

@@ -17,7 +17,6 @@ import jinja2
 
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.equal_energy import equal_energy
 from analysis.results.response import SettingResponse, responses
 from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
@@ -113,8 +112,8 @@ def write_report(
         comparisons=tables,
         campaigns={str(path): number for number, path in sweep.folders.items()},
         charts=[(f"chart-{number}", chart, _plotly(chart)) for number, chart in enumerate(curves)],
-        reach=reach_tables(cost_to_reach(sweep, comparison.runs), comparison.runs),
-        equal=equal_energy_tables(equal_energy(sweep, comparison.runs)),
+        reach=reach_tables(comparison.reach, comparison.runs),
+        equal=equal_energy_tables(equal_energy(sweep, comparison.runs, comparison.reach)),
         pictures=[(picture, content) for picture, content in embedded if not picture.leads],
         paper=paper_table(comparison),
         inference=inference_tables(sweep),

@@ -8,16 +8,17 @@ its campaigns have ended.
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from greenkd.identity import campaign_folder, sweep_folder
+from greenkd.errors import GreenkdError
+from greenkd.identity import campaign_folder, plain, sweep_folder
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
 
 log = logging.getLogger("greenkd")
+Composed = TypeVar("Composed")
 
 # The command that this process carries out. Hydra makes its callback and calls `run_job` separately, and hands nothing
 # of ours from one to the other: this is the one place where both find it.
@@ -72,9 +74,10 @@ class SweepCallback(Callback):
     @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
-        _refuse_passwords([config])
+        _refuse_password(config)
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
-        _start(typed_line()).begin([config], lambda _: folder)
+        job = _refusing_mistakes(lambda: plain(config))
+        _start(typed_line()).begin([job], lambda _: folder)
 
     @refusing()
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -90,15 +93,14 @@ class SweepCallback(Callback):
     @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
-        _refuse_passwords([config])
+        _refuse_password(config)
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         launcher = str(config.hydra.launcher._target_)
         here = launcher.endswith(".BasicLauncher")
 
         began_s = time.process_time()
-        jobs = compose_jobs(config)
+        jobs = _refusing_mistakes(lambda: compose_jobs(config, _refuse_password))
         composing_cpu_s = time.process_time() - began_s
-        _refuse_passwords(jobs)
         _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
@@ -144,12 +146,19 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
     return _current
 
 
-def _refuse_passwords(configs: Sequence[DictConfig]) -> None:
+def _refuse_password(config: DictConfig) -> None:
     """Ends the process where a password would be written to a file, before Hydra writes any."""
-    for config in configs:
-        problem = password_problem(config)
-        if problem is not None:
-            refuse(problem)
+    problem = password_problem(config)
+    if problem is not None:
+        refuse(problem)
+
+
+def _refusing_mistakes(compose: Callable[[], Composed]) -> Composed:
+    """Returns what is composed; ends the process where a value is missing or leads nowhere."""
+    try:
+        return compose()
+    except GreenkdError as error:
+        refuse(str(error))
 
 
 def _local_folder(setting: str, place: str) -> Path:

@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.progress import CampaignState, describe, read_state
+from greenkd.campaign.listing import describe
+from greenkd.campaign.progress import CampaignState, read_state
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
@@ -93,7 +94,7 @@ class Command:
 
     def begin(
         self,
-        configs: Sequence[DictConfig],
+        jobs: Sequence[Mapping[str, Any]],
         folder_of: Callable[[Mapping[str, Any]], Path],
         *,
         here: bool = True,
@@ -102,13 +103,13 @@ class Command:
         """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
 
         Args:
-            configs: The composed jobs.
+            jobs: The resolved configuration of each.
             folder_of: Returns the folder of a job's campaign.
             here: The jobs will run in this process, not where a launcher puts them.
             composing_cpu_s: CPU seconds that composing the jobs took.
         """
         try:
-            states = self._check(configs, folder_of)
+            states = self._check(jobs, folder_of)
         except GreenkdError as error:
             refuse(str(error))
 
@@ -126,10 +127,9 @@ class Command:
             sys.exit(ExitCode.DONE)
 
     def _check(
-        self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]
+        self, jobs: Sequence[Mapping[str, Any]], folder_of: Callable[[Mapping[str, Any]], Path]
     ) -> list[CampaignState]:
         """Checks all jobs, makes the campaigns' folders, and returns how far each campaign is."""
-        jobs = [plain(config) for config in configs]
         for job, settings in zip(jobs, read_without_repeats(jobs), strict=True):
             folder = folder_of(job)
             if settings is None:

@@ -13,7 +13,6 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
 from analysis.results.response import responses
 from analysis.views.figures.detections import draw_detections
@@ -91,7 +90,7 @@ _FIGURES: dict[str, Callable[[Setting], Drawing | None]] = {
 def figures(sweep: Sweep, comparison: Comparison) -> Iterator[Picture]:
     """Draws every figure the records allow, setting by setting; what has no data is left out."""
     settings = groups(comparison.runs, columns.SETTING)
-    reach = cost_to_reach(sweep, comparison.runs)
+    reach = comparison.reach
     networks = inference(sweep)
     response_of = {response.setting: response for response in responses(comparison)}
 
