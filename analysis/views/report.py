@@ -12,7 +12,6 @@ import jinja2
 
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
 from analysis.results.response import responses
 from analysis.results.standings import main_standings, standings
@@ -69,15 +68,12 @@ def write_report(
     # What is said: once, for all that shows it.
     found = standings(comparison, judged)
     bounds = responses(comparison)
-    reach = cost_to_reach(sweep, comparison.runs)
     networks = inference(sweep)
     tables = comparison_tables(sweep, comparison, baseline=baseline)
 
     # What is drawn, and whether all of it leads to records.
     only = drawn_settings(found)
-    pictures = list(
-        figures(sweep, comparison, standings=found, only=only, bounds=bounds, reach=reach, networks=networks)
-    )
+    pictures = list(figures(sweep, comparison, standings=found, only=only, bounds=bounds, networks=networks))
     lead = overview(found)
     check = check_sources(sweep, tables, judged, [*pictures, *([lead] if lead else [])], bounds)
     drawn = [_drawn(picture, folder) for picture in pictures]
@@ -89,7 +85,6 @@ def write_report(
         judged=judged,
         bounds=bounds,
         tables=tables,
-        reach=reach,
         networks=networks,
         drawn=drawn,
         margin=margin,

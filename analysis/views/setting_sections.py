@@ -87,7 +87,6 @@ def setting_sections(
     judged: Sequence[Verdict],
     bounds: Sequence[SettingResponse],
     tables: Sequence[Table],
-    reach: pd.DataFrame,
     networks: pd.DataFrame,
     drawn: Sequence[DrawnPicture],
     margin: float,
@@ -101,7 +100,6 @@ def setting_sections(
         judged: The verdicts.
         bounds: What `responses` returned.
         tables: The comparison's table of each setting, in the order of the settings.
-        reach: What `cost_to_reach` returned.
         networks: What `inference` returned.
         drawn: The pictures of the settings that are drawn.
         margin: The margin that `judged` was made with, percentage points.
@@ -127,7 +125,7 @@ def setting_sections(
                 verdicts=tuple((one.decision, within_setting(one.sentence, key)) for one in verdicts),
                 verdict_table=verdict_table(verdicts) if verdicts else None,
                 comparison=table_of[key],
-                values=_values(sweep, runs_of[key], of_setting(reach, key), of_setting(networks, key))
+                values=_values(sweep, runs_of[key], of_setting(comparison.reach, key), of_setting(networks, key))
                 if is_drawn
                 else (),
                 pictures={part: [one for one in pictures if one.picture.part == part] for part in PARTS},
@@ -147,7 +145,7 @@ def _values(sweep: Sweep, runs: pd.DataFrame, reach: pd.DataFrame, networks: pd.
     """Returns the tables behind the curves of a setting."""
     return (
         *reach_tables(reach, runs),
-        *equal_energy_tables(equal_energy(sweep, runs)),
+        *equal_energy_tables(equal_energy(sweep, runs, reach)),
         *inference_tables(sweep, networks),
     )
 

@@ -14,7 +14,6 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
-from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.inference import inference
 from analysis.results.response import SettingResponse, responses
 from analysis.results.standings import Standing, main_standings
@@ -111,7 +110,6 @@ def figures(
     standings: Sequence[Standing] = (),
     only: Collection[tuple[str, ...]] | None = None,
     bounds: Sequence[SettingResponse] | None = None,
-    reach: pd.DataFrame | None = None,
     networks: pd.DataFrame | None = None,
 ) -> Iterator[Picture]:
     """Draws every figure the records allow, setting by setting; what has no data is left out.
@@ -122,11 +120,10 @@ def figures(
         standings: What `standings` made of the verdicts; without any, cost and gain are not drawn.
         only: The settings to draw; None draws all.
         bounds: What `responses` returned; None asks for it.
-        reach: What `cost_to_reach` returned; None asks for it.
         networks: What `inference` returned; None asks for it.
     """
     settings = groups(comparison.runs, columns.SETTING)
-    reach = cost_to_reach(sweep, comparison.runs) if reach is None else reach
+    reach = comparison.reach
     networks = inference(sweep) if networks is None else networks
     response_of = {found.setting: found for found in (responses(comparison) if bounds is None else bounds)}
 

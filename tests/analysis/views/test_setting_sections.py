@@ -32,7 +32,6 @@ def test_many_settings(tmp_path: Path) -> None:
         judged=judged,
         bounds=analysis.responses(comparison),
         tables=comparison_tables(sweep, comparison),
-        reach=analysis.cost_to_reach(sweep, comparison.runs),
         networks=inference(sweep),
         drawn=(),
         margin=0.5,
