@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.frames.reading import read_config
+from analysis.frames.reading import parse_config, read_config_text
 from greenkd.errors import RecordError
 from greenkd.records import (
     CampaignRecord,
@@ -142,7 +142,7 @@ class _Campaign:
         if not epochs:
             return math.nan
         if self._length is None:
-            self._length = int((read_config(self._folder).get("training") or {}).get("epochs", 0))
+            self._length = int((parse_config(read_config_text(self._folder)).get("training") or {}).get("epochs", 0))
         return self._length * math.fsum(epochs) / len(epochs) if self._length else math.nan
 
     def _left_s(self, trials: int, open_trials: Sequence[int], trial_s: float) -> float:
