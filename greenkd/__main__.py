@@ -1,5 +1,7 @@
 """The command `greenkd`: tools beside run.py. `python -m greenkd` is the same.
 
+greenkd submit OVERRIDES                          plans a sweep and gives it to Slurm: no process stays behind
+greenkd worker SWEEP                              takes trials of a sweep until none is left; start as many as you like
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
 greenkd pool FOLDER                               shows the images that a student saw in the data set's place
@@ -14,8 +16,11 @@ from greenkd.errors import GreenkdError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.stops import stopping_in_one_line
 
-# Each command's module has a function `main(arguments)`. It is imported when it is chosen: most need PyTorch.
+# Each command's module has a function `main(arguments)`, which may end the process with an exit code of its own. It is
+# imported when it is chosen: most need PyTorch.
 _COMMANDS = {
+    "submit": "greenkd.sweep.submit",
+    "worker": "greenkd.sweep.worker",
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
     "pool": "greenkd.synthesis.look",

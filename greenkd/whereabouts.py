@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 import sys
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _COMMAND = "GREENKD_COMMAND"  # what was typed, for the processes that a launcher starts
 # Schedulers, by the variable that holds the number of a job.
 _JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf"}
+# Of a job's place in its array: Slurm's, Kubernetes' (an Indexed Job), PBS', LSF's.
+_ARRAY_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "PBS_ARRAY_INDEX", "LSB_JOBINDEX")
 
 
 class SchedulerJob(NamedTuple):
@@ -49,9 +52,19 @@ def scheduler_job() -> SchedulerJob | None:
     return None
 
 
+def number_among_workers() -> int:
+    """Returns a number in which workers that were started together differ, as far as it can be known."""
+    for variable in _ARRAY_VARIABLES:
+        if (number := os.environ.get(variable, "")).isdecimal():
+            return int(number)
+    return zlib.crc32(f"{this_host()} {os.getpid()}".encode())
+
+
 def typed_line() -> str:
     """Returns the command line that a user typed; in a launcher's process that of the command that it belongs to."""
-    return os.environ.get(_COMMAND) or shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    words = ["-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return os.environ.get(_COMMAND) or shlex.join(["python", *words, *sys.argv[1:]])
 
 
 def note_typed_line() -> None:

@@ -23,12 +23,14 @@ from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
+from greenkd.sweep.launching import leave_out_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
 from greenkd.whereabouts import typed_line
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
+    from greenkd.sweep.pull_worker import PullWorker
 
 log = logging.getLogger("greenkd")
 
@@ -96,13 +98,14 @@ class SweepCallback(Callback):
         jobs = compose_jobs(config)
         composing_cpu_s = time.process_time() - began_s
         _refuse_passwords(jobs)
-        _start(typed_line()).begin(
-            jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
-        )
+        command = _start(typed_line())
+        command.begin(jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s)
         if launcher.endswith(".hydra_submitit_launcher.submitit_launcher.SlurmLauncher"):
             from greenkd.sweep.submitit_jobs import wait_patiently
 
             wait_patiently()
+        if not here:
+            leave_out_jobs(launcher, command.nothing_to_do)
 
     @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -133,12 +136,57 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
         repeats: Folders of jobs that are left out, as the launching process has found them.
     """
     global _current  # noqa: PLW0603  (see its comment)
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    _let_threads_sleep()
     from greenkd.sweep.execution import Command
 
     _current = Command(line, os.getpid(), launched, repeats or set())
     return _current
+
+
+def plan_sweep(config: DictConfig, jobs: Sequence[DictConfig]) -> tuple[Path, int]:
+    """Checks and lists campaigns, and leaves their plans for workers; ends the process as `Command.begin` does.
+
+    Args:
+        config: The command line's.
+        jobs: The composed jobs.
+
+    Returns:
+        The sweep's folder, and how many trials are left to be run; a campaign that only lacks its end counts as one.
+    """
+    _refuse_passwords([config, *jobs])
+    if not str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+        refuse("hydra/launcher: greenkd submit gives its workers to sbatch itself; leave the launcher out")
+    if not jobs:
+        refuse("hydra/sweeper: a sweeper that proposes jobs one by one cannot be planned; leave it out")
+
+    sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
+    command = _start(typed_line())
+    states = command.begin(jobs, lambda job: sweep / campaign_folder(job), here=False)
+    return sweep, sum(max(state.planned - state.ended, 1) for state in states if state.is_open)
+
+
+def open_worker(sweep: Path, line: str) -> "PullWorker":
+    """Loads what a worker needs, and lets it log to the terminal.
+
+    Args:
+        sweep: The sweep's folder.
+        line: The command line, to be typed again.
+
+    Raises:
+        ConfigError: The folder holds no planned campaign.
+    """
+    _let_threads_sleep()
+    from greenkd.campaign.console import ConsoleHandler
+    from greenkd.sweep.pull_worker import PullWorker
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+    return PullWorker(sweep, line)
+
+
+def _let_threads_sleep() -> None:
+    """Says how long a thread looks for work, before torch is loaded."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def _refuse_passwords(configs: Sequence[DictConfig]) -> None:
