@@ -1,0 +1,96 @@
+"""Workers of one sweep as an array of jobs on a real Slurm: one is killed, then the whole node dies."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from greenkd.records import CampaignStatus, LedgerRow, Phase, find_campaigns, read_campaign, read_rows
+from tests.cluster.commands import ROOT, output_of, results, start
+from tests.cluster.test_slurm import ask, epochs, start_now, wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+SWEEP = (
+    "temperature=grid_coarse,stochastic",  # four trials, and one
+    "energy=simulated",
+    "energy.heartbeat_s=0.5",
+    "training.epochs=8",
+    "training.teacher.epochs=2",
+    "training.batch_size=32",
+    "student.width=4",
+)
+TRAINING_IMAGES = 1438 - 287  # of the digits, less the validation split
+SUBMIT = ("--partition=low", "--array=0-1", "--cpus-per-task=1")
+
+
+def submit(folder: Path, slurm: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "greenkd", "submit", *SUBMIT, *SWEEP]
+    environment = {**slurm, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def running_jobs(slurm: dict[str, str]) -> list[str]:
+    return ask(slurm, "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%A").split()
+
+
+def kill_the_node(slurm: dict[str, str]) -> None:
+    """Ends what runs on the node as a power failure does, and starts its slurmd again."""
+    for process in psutil.process_iter(["name", "environ"]):
+        is_ours = (process.info["environ"] or {}).get("SLURM_CONF") == slurm["SLURM_CONF"]
+        if is_ours and process.info["name"] != "slurmctld":
+            process.kill()
+    subprocess.run(["slurmd", "-f", slurm["SLURM_CONF"], "-b"], env=slurm, check=True, timeout=30)
+
+
+def test_workers_of_which_one_and_then_the_node_dies_leave_what_one_command_leaves(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
+    alone, folder = tmp_path / "alone", tmp_path / "slurm"
+    for made in (alone, folder):
+        made.mkdir()
+    output_of(start(alone, "-m", *SWEEP))
+
+    assert "python -m greenkd worker multirun/default --list" in submit(folder, slurm)
+    wait_until(lambda: epochs(folder) >= 3 and len(running_jobs(slurm)) == 2, "two workers train")
+
+    # One worker dies at once, and does not come again.
+    ask(slurm, "scancel", "--signal=KILL", running_jobs(slurm)[0])
+    wait_until(lambda: len(running_jobs(slurm)) == 1, "one worker is left")
+    (left,) = running_jobs(slurm)
+    seen = epochs(folder)
+    wait_until(lambda: epochs(folder) >= seen + 4, "the other goes on")
+
+    # The node dies with the other one, which Slurm runs again.
+    kill_the_node(slurm)
+    start_now(slurm, left)
+    wait_until(lambda: not ask(slurm, "squeue", "-h", "-o", "%A"), "all jobs have ended")
+
+    # What was left is what one command leaves, chosen and tested.
+    logs = "".join(log.read_text() for log in sorted(folder.glob("multirun/default/slurm/*.log")))
+    assert results(folder) == results(alone), logs
+    ours, theirs = ([read_campaign(found / "campaign.json") for found in find_campaigns(f)] for f in (folder, alone))
+    assert [record.status for record in ours] == [CampaignStatus.DONE] * 2
+    assert [(one.chosen_trial, one.tests) for one in ours] == [(other.chosen_trial, other.tests) for other in theirs]
+    assert "comparison.csv" in logs
+
+    # The teacher was trained once; the attempts that were killed are on record with their energy.
+    def rows(pattern: str, phase: Phase) -> list[LedgerRow]:
+        ledgers = [found / "ledger.jsonl" for found in folder.glob(pattern)]
+        return [row for ledger in ledgers for row in read_rows(ledger, LedgerRow).rows if row.phase is phase]
+
+    assert sum(row.images for row in rows("cache/teachers/*", Phase.TEACHER_TRAINING)) == 2 * TRAINING_IMAGES
+    trained = rows("multirun/default/*/*/*/*/seed*", Phase.STUDENT_TRAINING)
+    again = [row for row in trained if row.attempt > 0]
+    assert again
+    assert all(row.energy_kwh for row in trained)
+    assert sum(row.images for row in trained) > 5 * 8 * TRAINING_IMAGES
+
+    assert "nothing is left to do" in submit(folder, slurm)
+    assert not ask(slurm, "squeue", "-h")
