@@ -210,7 +210,8 @@ class Command:
 
     def interrupted(self, error: TrainingInterruptedError) -> NoReturn:
         """Ends the process after a stop: says what is left, closes records, gives a job back that Slurm takes away."""
-        log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, self._states(), self.line)
+        states = f"{self._states()}\n" if self.campaigns else ""
+        log.warning("%s; all finished steps are kept\n%sTo go on: %s", error, states, self.line)
         self.close()
         if hand_back(error.signal):
             log.warning("Slurm has the job again, and will go on with it from these checkpoints")

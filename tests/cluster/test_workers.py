@@ -9,7 +9,7 @@ import pytest
 
 from greenkd.records import CampaignStatus, LedgerRow, Phase, find_campaigns, read_campaign, read_rows
 from tests.cluster.commands import ROOT, output_of, results, start
-from tests.cluster.test_slurm import ask, epochs, start_now, wait_until
+from tests.cluster.test_slurm import ask, epochs, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -69,7 +69,8 @@ def test_workers_of_which_one_and_then_the_node_dies_leave_what_one_command_leav
 
     # The node dies with the other one, which Slurm runs again.
     kill_the_node(slurm)
-    start_now(slurm, left)
+    wait_until(lambda: ask(slurm, "squeue", "-h", "-j", left, "-t", "PENDING", "-o", "%A"), "the job is queued again")
+    ask(slurm, "scontrol", "update", f"JobId={left}", "StartTime=now")
     wait_until(lambda: not ask(slurm, "squeue", "-h", "-o", "%A"), "all jobs have ended")
 
     # What was left is what one command leaves, chosen and tested.
@@ -89,8 +90,8 @@ def test_workers_of_which_one_and_then_the_node_dies_leave_what_one_command_leav
     trained = rows("multirun/default/*/*/*/*/seed*", Phase.STUDENT_TRAINING)
     again = [row for row in trained if row.attempt > 0]
     assert again
-    assert all(row.energy_kwh for row in trained)
-    assert sum(row.images for row in trained) > 5 * 8 * TRAINING_IMAGES
+    assert all(row.energy_kwh is not None for row in trained)
+    assert sum(row.images for row in trained) >= 5 * 8 * TRAINING_IMAGES
 
     assert "nothing is left to do" in submit(folder, slurm)
     assert not ask(slurm, "squeue", "-h")

@@ -1,9 +1,7 @@
 """`greenkd submit --print` and two workers, typed as a user does, beside one command."""
 
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -70,10 +68,3 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
     again = fresh("submit", *SWEEP, "sweep=shared", module="greenkd")
     assert again.returncode == 0
     assert "nothing is left to do" in again.stdout
-    nothing = subprocess.run(
-        [sys.executable, "-m", "greenkd", "worker", "multirun/nothing"],
-        cwd=base, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert nothing.returncode == 2
-    assert "holds no planned campaign" in nothing.stderr
-    assert json.loads((folders["shared"][0] / "plan.json").read_text())["campaign_id"] == other[0].campaign_id
