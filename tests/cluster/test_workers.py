@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ SWEEP = (
     "student.width=4",
 )
 TRAINING_IMAGES = 1438 - 287  # of the digits, less the validation split
+CONTROLLER = ("slurmctld", "slurmscriptd")
 SUBMIT = ("--partition=low", "--array=0-1", "--cpus-per-task=1")
 
 
@@ -37,15 +39,31 @@ def submit(folder: Path, slurm: dict[str, str]) -> str:
 
 
 def running_jobs(slurm: dict[str, str]) -> list[str]:
-    return ask(slurm, "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%A").split()
+    return ask(slurm, "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split()
+
+
+def processes_of(slurm: dict[str, str]) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
+    """Yields the processes of this cluster, and of no other on this machine, with their environment."""
+    for process in psutil.process_iter(["name", "environ"]):
+        environment = process.info["environ"] or {}
+        if environment.get("SLURM_CONF") == slurm["SLURM_CONF"] and process.info["name"] not in CONTROLLER:
+            yield process, environment
+
+
+def kill_the_worker(slurm: dict[str, str], job: str) -> None:
+    for process, environment in processes_of(slurm):
+        its_job = f"{environment.get('SLURM_ARRAY_JOB_ID')}_{environment.get('SLURM_ARRAY_TASK_ID')}"
+        if its_job == job and process.info["name"].startswith("python"):
+            process.kill()
 
 
 def kill_the_node(slurm: dict[str, str]) -> None:
     """Ends what runs on the node as a power failure does, and starts its slurmd again."""
-    for process in psutil.process_iter(["name", "environ"]):
-        is_ours = (process.info["environ"] or {}).get("SLURM_CONF") == slurm["SLURM_CONF"]
-        if is_ours and process.info["name"] != "slurmctld":
-            process.kill()
+    # What would tell the controller of the others' end comes first.
+    found = {process for process, _ in processes_of(slurm)}
+    found |= {parent for process in found if (parent := process.parent()) and parent.name() == "slurmstepd"}
+    for process in sorted(found, key=lambda process: not process.name().startswith("slurm")):
+        process.kill()
     subprocess.run(["slurmd", "-f", slurm["SLURM_CONF"], "-b"], env=slurm, check=True, timeout=30)
 
 
@@ -61,7 +79,7 @@ def test_workers_of_which_one_and_then_the_node_dies_leave_what_one_command_leav
     wait_until(lambda: epochs(folder) >= 3 and len(running_jobs(slurm)) == 2, "two workers train")
 
     # One worker dies at once, and does not come again.
-    ask(slurm, "scancel", "--signal=KILL", running_jobs(slurm)[0])
+    kill_the_worker(slurm, running_jobs(slurm)[0])
     wait_until(lambda: len(running_jobs(slurm)) == 1, "one worker is left")
     (left,) = running_jobs(slurm)
     seen = epochs(folder)
