@@ -11,6 +11,7 @@ from greenkd.errors import StorageError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
 from greenkd.stops import stopping_in_one_line
+from greenkd.whereabouts import analysis_command
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -43,9 +44,9 @@ _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the options, each with its help."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis",
+        prog=analysis_command(),
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_EPILOG.replace("python -m analysis", analysis_command()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", type=_folder, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
 
     try:
-        with stopping_in_one_line(shlex.join(["python", "-m", "analysis", *typed])):
+        with stopping_in_one_line(f"{analysis_command()} {shlex.join(typed)}"):
             return _verify(options.folders) if options.verify else _run(options)
     except (analysis.AnalysisError, StorageError) as error:
         print(printable(f"error: {error}"), file=sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_RUN_PY = Path(__file__).parents[1] / "run.py"  # of a checkout
 _COMMAND = "GREENKD_COMMAND"  # what was typed, for the processes that a launcher starts
 # Schedulers, by the variable that holds the number of a job.
 _JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf"}
@@ -62,12 +63,35 @@ def number_among_workers() -> int:
 
 def typed_line() -> str:
     """Returns the command line that a user typed; in a launcher's process that of the command that it belongs to."""
-    program = Path(sys.argv[0])
-    words = ["-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return os.environ.get(_COMMAND) or shlex.join(["python", *words, *sys.argv[1:]])
+    return os.environ.get(_COMMAND) or shlex.join([*_program(), *sys.argv[1:]])
 
 
 def note_typed_line() -> None:
     """Notes this process's command line for the processes that it starts, here or through a launcher."""
     os.environ.pop(_COMMAND, None)
     os.environ[_COMMAND] = typed_line()
+
+
+def sweep_command() -> str:
+    """Returns what messages tell a user to type: `greenkd`, or `python run.py` to one who works in a checkout."""
+    return "greenkd" if _is_called_by_name() else "python run.py"
+
+
+def analysis_command() -> str:
+    """Returns what messages call the analysis: `greenkd-analysis`, or `python -m analysis` to one in a checkout."""
+    return "greenkd-analysis" if _is_called_by_name() else "python -m analysis"
+
+
+def _is_called_by_name() -> bool:
+    """Tells whether the command was typed by the name that an installation gives it, or is there by no other."""
+    typed = shlex.split(os.environ.get(_COMMAND, ""))
+    program = typed[0] if typed else _program()[0]
+    return program.startswith("greenkd") or not _RUN_PY.is_file()
+
+
+def _program() -> list[str]:
+    """Returns the words that started this process."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return ["python", "-m", path.parent.name]
+    return [path.stem] if path.stem.startswith("greenkd") else ["python", path.name]

@@ -26,6 +26,7 @@ from analysis.frames.trials import trials_frame
 from greenkd import records
 from greenkd.errors import AnalysisError
 from greenkd.records import CampaignRecord
+from greenkd.whereabouts import analysis_command, sweep_command
 
 
 @dataclasses.dataclass
@@ -112,13 +113,15 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     # Who is there: the campaigns' records.
     for root in roots:
         if not root.is_dir():
-            raise AnalysisError(f"{root} is no folder; run a sweep first: python run.py -m temperature=grid,stochastic")
+            raise AnalysisError(
+                f"{root} is no folder; run a sweep first: {sweep_command()} -m temperature=grid,stochastic"
+            )
     campaign_records, folders = read_records(roots, problems)
     if not campaign_records:
         reasons = "".join(f"\n  {problem.where}: {problem.what}" for problem in problems)
         raise AnalysisError(
             f"no campaign found below {', '.join(map(str, roots))}: there is no campaign.json that can be read. "
-            f"Run a sweep first, or name its folder: python -m analysis multirun/<sweep>{reasons}"
+            f"Run a sweep first, or name its folder: {analysis_command()} multirun/<sweep>{reasons}"
         )
 
     # What was spent, priced as asked for.

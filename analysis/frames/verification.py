@@ -12,6 +12,7 @@ from greenkd.records import RecordError, checksum, manifest
 from greenkd.records.checksum import CheckResult
 from greenkd.records.lines import parse_lines
 from greenkd.records.weights_digest import weights_problem
+from greenkd.whereabouts import analysis_command
 
 # JSON documents of ours; whatever else lies among them is no concern of ours.
 _DOCUMENTS = frozenset({"campaign.json", "teacher.json", "estimate.json", "looks.json", "pool.json", manifest.FILE})
@@ -49,7 +50,7 @@ def verify(roots: Iterable[Path]) -> Verification:
     roots = list(roots)
     for root in roots:
         if not root.is_dir():
-            raise AnalysisError(f"{root} is no folder; name a sweep's: python -m analysis multirun/<sweep> --verify")
+            raise AnalysisError(f"{root} is no folder; name a sweep's: {analysis_command()} multirun/<sweep> --verify")
     campaigns = [folder for root in roots for folder in records.find_campaigns(root)]
     if not campaigns:
         raise AnalysisError(f"no campaign found below {', '.join(map(str, roots))}: there is no campaign.json")

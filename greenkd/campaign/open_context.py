@@ -10,6 +10,7 @@ from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.searched_settings import searched_values
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
+from greenkd.data import data_record
 from greenkd.energy import EnergyMonitor
 from greenkd.identity import held_fixed
 from greenkd.records import CampaignRecord, CampaignStatus
@@ -59,6 +60,7 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
     """Returns the record of a campaign that has not begun."""
     created_at = now()
     meter = training.monitor.meter
+    data = training.data
     environment = describe_environment(training.device, f"{meter.name} {meter.version}")
 
     return CampaignRecord(
@@ -83,14 +85,15 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         test_score=None,
         tests=(),
         logits_costs=None,
-        data_fingerprint=training.data.dataset.fingerprint,
+        data_fingerprint=data.dataset.fingerprint,
         environment=environment,
         created_at=created_at,
         updated_at=created_at,
-        metric=training.data.task.metric.name,
+        metric=data.task.metric.name,
         held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
         transfer=settings.transfer.name,
         selection=settings.selection,
         searched=searched_values(settings.config, settings.strategy),
         tau_source=settings.tau_source,
+        data=data_record(data.options, data.dataset),
     )

@@ -236,7 +236,7 @@ def _check_root(config: Mapping[str, Any]) -> None:
 
     for group in _GROUPS:
         if not isinstance(config.get(group), Mapping):
-            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
+            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see --help")
         if not config[group].get("name"):
             raise ConfigError(f"{group}.name is not set; folders and tables need it")
 

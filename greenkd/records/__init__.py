@@ -40,6 +40,7 @@ from greenkd.records.campaign import (
     searching_name,
 )
 from greenkd.records.correctness import read_correctness
+from greenkd.records.data import DataRecord
 from greenkd.records.documents import (
     find_campaigns,
     read_campaign,
@@ -83,6 +84,7 @@ __all__ = [
     "CostEstimate",
     "Costs",
     "DamagedRecordError",
+    "DataRecord",
     "Environment",
     "EpochRow",
     "EstimateOutcome",

@@ -26,7 +26,7 @@ from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.launching import leave_out_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
-from greenkd.whereabouts import typed_line
+from greenkd.whereabouts import analysis_command, typed_line
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
@@ -84,7 +84,7 @@ class SweepCallback(Callback):
         if exit_code() is ExitCode.DONE:
             folder = Path(config.hydra.run.dir)
             log.info("  records: %s", folder)
-            log.info("  compare: python -m analysis %s", sweep_folder(folder))
+            log.info("  compare: %s %s", analysis_command(), sweep_folder(folder))
 
     @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import rich
 
-import greenkd
-from greenkd.configuration import register_configuration
+from greenkd.configuration import CONF, register_configuration
 from greenkd.errors import ConfigError, StorageError
 from greenkd.records import write_text
 from greenkd.records.folders import make_folder
@@ -24,6 +23,7 @@ from greenkd.sweep.batch_script import batch_script, job_name
 from greenkd.sweep.command import plan_sweep
 from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_command
+from greenkd.sweep.passwords import refuse_typed_password
 from greenkd.sweep.search_words import quote_functions
 from greenkd.sweep.terminal import show
 from greenkd.whereabouts import typed_line
@@ -49,10 +49,12 @@ def main(arguments: Sequence[str]) -> None:
     if prints:
         rich.reconfigure(stderr=True)  # the script alone is printed to where it can be piped
 
+    refuse_typed_password(overrides)
+
     # The plan
     register_configuration()
     with refusing():
-        sweep, trials = plan_sweep(*compose_command(_configuration_folder(), quote_functions(overrides)))
+        sweep, trials = plan_sweep(*compose_command(CONF, quote_functions(overrides)))
     if not trials:
         show(f"nothing is left to do. Compare: python -m analysis {sweep}")
         return
@@ -106,15 +108,6 @@ def read_words(arguments: Sequence[str]) -> tuple[bool, list[str], list[str]]:
 
         takes_value = word.startswith("-") and "=" not in word and word not in ("--print", "-m", "--multirun")
     return prints, options, overrides
-
-
-def _configuration_folder() -> Path:
-    """Returns where `conf/` lies: in this folder, or beside the package."""
-    places = [Path.cwd() / "conf", Path(greenkd.__file__).parents[1] / "conf"]
-    for place in places:
-        if (place / "config.yaml").is_file():
-            return place
-    raise ConfigError(f"{places[0]}: there is no config.yaml; type the command in the folder of run.py")
 
 
 def _submit(script: Path) -> str:
