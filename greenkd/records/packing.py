@@ -66,22 +66,43 @@ def pack(sweep: Path, archive: Path) -> int:
     return count
 
 
-def unpack_below(root: Path) -> list[Path]:
-    """Unpacks the packed sweeps of a folder, each into `unpacked/<name>` beside it, unless that was done before.
+def find_packed(root: Path) -> list[Path]:
+    """Returns the packed sweeps in a folder and in the folders in it, sorted by path."""
+    return sorted([*root.glob(f"*{SUFFIX}"), *root.glob(f"*/*{SUFFIX}")])
 
-    Args:
-        root: A folder; archives may lie in it or in folders below.
+
+def unpack(archive: Path) -> Path:
+    """Unpacks a packed sweep into `unpacked/<name>` beside it, unless that was done before.
 
     Returns:
-        The folders of the unpacked sweeps.
+        The unpacked sweep's folder.
 
     Raises:
-        RecordError: An archive is damaged, or holds what no packed sweep does.
+        RecordError: The archive is damaged, or holds what no packed sweep does.
         StorageError: The folder cannot be written.
     """
-    archives = sorted(path for path in root.rglob(f"*{SUFFIX}") if UNPACKED not in path.relative_to(root).parts)
-    return [_unpack(archive, archive.parent / UNPACKED / archive.name.removesuffix(SUFFIX)) for archive in archives]
+    folder = archive.parent / UNPACKED / archive.name.removesuffix(SUFFIX)
+    content = read_bytes(archive) or b""
+    digest = hashlib.sha256(content).hexdigest()
+    if _came_from(folder) == digest:
+        return folder
 
+    # Beside its place first, so that what is there is whole.
+    make_folder(folder.parent)
+    try:
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            _write_members(archive, content, fresh)
+            write_json(fresh / _MARK, {"archive_sha256": digest})
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            fresh.rename(folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise not_written(folder, error) from error
+    return folder
 
 def _kept(sweep: Path) -> Iterator[Path]:
     """Yields the files of a sweep that are packed, in one order; nothing in a hidden folder."""
@@ -103,30 +124,6 @@ def _content(path: Path) -> bytes:
     kept = {name: entry for name, entry in manifest.files.items() if Path(name).suffix != ".safetensors"}
     fields = dataclasses.asdict(dataclasses.replace(manifest, files=kept))
     return with_check(json_bytes(fields, indent=2) + b"\n")
-
-
-def _unpack(archive: Path, folder: Path) -> Path:
-    content = read_bytes(archive)
-    digest = hashlib.sha256(content or b"").hexdigest()
-    if _came_from(folder) == digest:
-        return folder
-
-    # Beside its place first, so that what is there is whole.
-    make_folder(folder.parent)
-    try:
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            _write_members(archive, content or b"", fresh)
-            write_json(fresh / _MARK, {"archive_sha256": digest})
-            if folder.is_dir():
-                shutil.rmtree(folder)
-            fresh.rename(folder)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise not_written(folder, error) from error
-    return folder
 
 
 def _came_from(folder: Path) -> str | None:
