@@ -40,7 +40,9 @@ def load_small_pictures(
         full = {"cifar10": load_cifar10, "cifar100": load_cifar100}[source](root=root, verify=verify)
 
     if full.image_size % image_size:
-        raise DataError(f"image_size={image_size}: does not divide the {full.image_size} pixels of {source}; take 16 or 8")
+        raise DataError(
+            f"image_size={image_size}: does not divide the {full.image_size} pixels of {source}; take 16 or 8"
+        )
     train, test = (Images(_reduced(part.images, image_size), part.labels) for part in (full.train, full.test))
     return Dataset(train, test, full.class_names)
 

@@ -104,6 +104,7 @@ def unpack(archive: Path) -> Path:
         raise not_written(folder, error) from error
     return folder
 
+
 def _kept(sweep: Path) -> Iterator[Path]:
     """Yields the files of a sweep that are packed, in one order; nothing in a hidden folder."""
     for path in sorted(sweep.rglob("*")):
@@ -144,7 +145,9 @@ def _write_members(archive: Path, content: bytes, folder: Path) -> None:
                 total += member.size
                 place = PurePosixPath(member.name)
                 if not member.isfile() or place.is_absolute() or ".." in place.parts or total > _MAX_BYTES:
-                    raise RecordError(f"{archive}: {member.name!r} is nothing that a packed sweep holds; take another copy")
+                    raise RecordError(
+                        f"{archive}: {member.name!r} is nothing that a packed sweep holds; take another copy"
+                    )
 
                 file = tar.extractfile(member)
                 assert file is not None
