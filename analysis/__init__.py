@@ -1,11 +1,11 @@
 """What each way of choosing τ cost, what it bought, and how sure that is: from the records alone, without torch.
 
-    >>> import analysis
-    >>> sweep = analysis.load("multirun/default")
-    >>> sweep.campaigns, sweep.trials, sweep.epochs, sweep.ledger   # tidy frames, columns in analysis.frames.columns
-    >>> comparison = analysis.compare(sweep)
-    >>> comparison.table
-    >>> [verdict.sentence for verdict in analysis.verdicts(comparison)]
+    import analysis
+    sweep = analysis.load("multirun/default")
+    sweep.campaigns, sweep.trials, sweep.epochs, sweep.ledger   # tidy frames, columns in analysis.frames.columns
+    comparison = analysis.compare(sweep)
+    comparison.table
+    [verdict.sentence for verdict in analysis.verdicts(comparison)]
 
 `python -m analysis --help` shows the same from the command line. The public names are those of `analysis.api`.
 """

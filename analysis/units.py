@@ -17,7 +17,11 @@ _SCALES["cpu_s"] = _SCALES["duration_s"]
 
 
 def scale(quantity: str, values: Iterable[float]) -> tuple[float, str]:
-    """Returns the factor and the name of the unit that suits a column of values in base units."""
+    """Returns the factor and the name of the unit that suits a column of values in base units.
+
+    >>> scale("energy_kwh", [0.002, 0.0004])
+    (1000.0, 'Wh')
+    """
     largest = max((abs(value) for value in values if not math.isnan(value)), default=math.nan)
     for least, factor, name in _SCALES[quantity]:
         if largest >= least:
@@ -28,7 +32,11 @@ def scale(quantity: str, values: Iterable[float]) -> tuple[float, str]:
 
 
 def figure(value: float, digits: int = 3) -> str:
-    """Returns a number with about `digits` significant digits, never in exponent notation; – for NaN."""
+    """Returns a number with about `digits` significant digits, never in exponent notation; – for NaN.
+
+    >>> figure(1234.5), figure(0.01234), figure(float("nan"))
+    ('1,234', '0.0123', '–')
+    """
     if math.isnan(value):
         return MISSING
     if value == 0:
@@ -44,7 +52,11 @@ def fixed(value: float, digits: int = 2) -> str:
 
 
 def mean_sd(mean: float, sd: float, digits: int = 2) -> str:
-    """Returns mean ± standard deviation; the latter only where there is one."""
+    """Returns mean ± standard deviation; the latter only where there is one.
+
+    >>> mean_sd(95.934, 0.641), mean_sd(95.934, float("nan"))
+    ('95.93 ± 0.64', '95.93')
+    """
     return fixed(mean, digits) if math.isnan(sd) else f"{fixed(mean, digits)} ± {fixed(sd, digits)}"
 
 

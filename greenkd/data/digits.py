@@ -22,6 +22,10 @@ def load_digits() -> Dataset:
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998 (its test set, as
     scikit-learn ships it).
+
+    >>> digits = load_digits()
+    >>> digits.train.images.shape, len(digits.test.labels)
+    (torch.Size([1438, 1, 8, 8]), 359)
     """
     rows = np.loadtxt(_file(), delimiter=",")  # 64 grey values and the digit
     pixels = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -24,6 +24,10 @@ def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor
     Raises:
         ValueError: `fraction` is not between 0 and 1.
         DataError: A class has fewer than two images.
+
+    >>> train, validation = stratified_split(torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
+    >>> len(train), len(validation)
+    (6, 2)
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction={fraction}: a number above 0 and below 1 is needed")

@@ -69,6 +69,9 @@ class Constant:
 
     Attributes:
         tau: τ, above 0.
+
+    >>> Constant(tau=4).temperatures(seed=0, epoch=0, epochs=1, steps=3).teacher
+    array([4., 4., 4.], dtype=float32)
     """
 
     tau: Tau
@@ -88,6 +91,11 @@ class RandomPerBatch:
         low: Smallest τ, above 0.
         high: Largest τ, above `low`.
         distribution: `uniform_int` draws whole numbers, `uniform` any, `log_uniform` any with a uniform logarithm.
+
+    >>> schedule = RandomPerBatch(low=2, high=20, distribution="uniform_int")
+    >>> first, again = (schedule.temperatures(seed=0, epoch=0, epochs=1, steps=500).student for _ in range(2))
+    >>> float(first.min()), float(first.max()), bool((first == again).all())
+    (2.0, 20.0, True)
     """
 
     low: Tau
@@ -124,6 +132,9 @@ class Annealed:
         levels: Stairs of `step`.
         cycles: Waves of `cyclic`.
         over: Share of the training's steps that the run takes; afterwards τ stays as it is at the run's end.
+
+    >>> Annealed(start=9, end=1).temperatures(seed=0, epoch=0, epochs=1, steps=5).student
+    array([9., 7., 5., 3., 1.], dtype=float32)
     """
 
     start: Tau

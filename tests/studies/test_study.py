@@ -7,6 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from greenkd.configuration import register_configuration
 from greenkd.errors import ConfigError, StorageError
 from greenkd.records import CampaignStatus
 from studies import running
@@ -103,6 +104,7 @@ def test_mistakes_end_with_2(study: Study, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("name", [*read_study(CPU_2026).plan.sweeps, read_study(CPU_2026).plan.check])
 def test_every_experiment_composes_into_a_sweep_of_its_name(name: str) -> None:
     study = read_study(CPU_2026)
+    register_configuration()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         overrides = [f"hydra.searchpath=[file://{CPU_2026}]", f"experiment={name}"]
