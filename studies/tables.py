@@ -8,6 +8,7 @@ import pandas as pd
 import analysis
 from analysis.frames import columns
 from analysis.results.verdict import Verdict
+from analysis.results.verdict_words import plain
 from analysis.views.table import Table
 from analysis.views.verdict_table import verdict_table
 from analysis.views.writers import to_markdown
@@ -36,7 +37,7 @@ def study_tables(study: Study) -> str:
         parts.append(_bare(_selected(table, _COMPARED)))
         if setting in response_of:
             parts.append(f"{response_of[setting].sentence(study.plan.margin)}\n")
-        parts += _verdicts([verdict for verdict in judged if verdict.setting == setting])
+        parts += _verdicts([verdict for verdict in judged if verdict.setting == setting and _is_shown(verdict)])
     return "\n".join(parts)
 
 
@@ -58,6 +59,14 @@ def _setting(table: Table, rows: pd.DataFrame) -> tuple[str, ...]:
     """Returns the setting of a table of one setting, whose identity stands in its title."""
     found = rows[[f"setting {setting_id}" in table.title for setting_id in rows["setting_id"]]].iloc[0]
     return tuple(found[name] for name in columns.SETTING)
+
+
+def _is_shown(verdict: Verdict) -> bool:
+    """Whether a verdict is shown: the primary one, those over fixed τ, and searches over as many restarts.
+
+    All of them stand in `verdict.csv`, and all share the level of the secondary ones.
+    """
+    return verdict.primary or plain(verdict.control).startswith("fixed") or verdict.same_cost
 
 
 def _verdicts(judged: list[Verdict]) -> list[str]:
