@@ -8,6 +8,7 @@ from pathlib import Path
 from greenkd.errors import GreenkdError
 from greenkd.output_encoding import make_output_readable, printable
 from studies.check import check_study
+from studies.figure import write_figure
 from studies.running import estimate_study, pack_sweep, run_study
 from studies.study import Study, read_study
 from studies.tables import study_tables, write_tables
@@ -20,6 +21,7 @@ examples
   python -m studies estimate studies/cpu-2026                    what they will cost, before it is spent
   python -m studies check studies/cpu-2026                       does a part of it still give the same?
   python -m studies tables studies/cpu-2026 --write docs/study.md
+  python -m studies figure studies/cpu-2026 --write docs/figures/study-gains.svg
   python -m analysis studies/cpu-2026 --report                   reads the records; nothing is trained"""
 
 
@@ -31,11 +33,13 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", choices=("run", "estimate", "pack", "check", "tables"))
+    parser.add_argument("action", choices=("run", "estimate", "pack", "check", "tables", "figure"))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the study's folder")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings for every command of the study")
     parser.add_argument("--only", action="append", default=[], metavar="SWEEP", help="this sweep; may be repeated")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="tables: the text in which they are renewed")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="tables: the text in which they are renewed; figure: the SVG"
+    )
     return parser
 
 
@@ -70,6 +74,8 @@ def _act(options: argparse.Namespace, study: Study) -> int:
     if options.action == "pack":
         for sweep in options.only or study.plan.sweeps:
             pack_sweep(study, sweep)
+    elif options.action == "figure":
+        print(write_figure(study, options.write or Path("study-gains.svg")))
     elif options.write is not None:
         write_tables(study, options.write)
     else:

@@ -15,7 +15,19 @@ from analysis.views.writers import to_markdown
 from greenkd.errors import StorageError
 from studies.study import Study
 
-_COMPARED = ("strategy", "class", "trials", "chosen τ", "test ", "CPU ", "GFLOP", "TFLOP", "×stochastic", "×fixed")
+_COMPARED = (
+    "strategy",
+    "class",
+    "trials",
+    "chosen τ",
+    "test ",
+    "CPU ",
+    "GFLOP",
+    "TFLOP",
+    "×stochastic",
+    "×fixed",
+    "×teacher",
+)
 _JUDGED = ("strategy", "over", "verdict", "seeds", "gain, points", "interval", "×CPU s", "×FLOPs", "more seeds")
 
 
