@@ -30,7 +30,7 @@ def run_study(study: Study, only: Sequence[str], overrides: Sequence[str]) -> in
             print(f"{sweep}: its records are in {study.archive(sweep)}; remove that file to run it again", flush=True)
             continue
 
-        code = _run(study, sweep, overrides)
+        code = run_sweep(study, sweep, overrides)
         if code != 0:
             return code
         pack_sweep(study, sweep)
@@ -47,7 +47,7 @@ def estimate_study(study: Study, only: Sequence[str], overrides: Sequence[str]) 
     for sweep in only or study.plan.sweeps:
         if study.is_packed(sweep):
             continue
-        code = _run(study, sweep, [*overrides, "estimate=true"])
+        code = run_sweep(study, sweep, [*overrides, "estimate=true"])
         if code != 0:
             return code
         record = read_estimate(study.sweep_folder(sweep) / "estimate.json")
@@ -79,7 +79,8 @@ def pack_sweep(study: Study, sweep: str) -> None:
     print(f"{sweep}: {files} files packed into {archive}, {archive.stat().st_size / 1e3:.0f} kB", flush=True)
 
 
-def _run(study: Study, sweep: str, overrides: Sequence[str]) -> int:
+def run_sweep(study: Study, sweep: str, overrides: Sequence[str]) -> int:
+    """Runs the command of one experiment of a study, and returns its exit code."""
     command = [sys.executable, "run.py", "-m", "--config-dir", str(study.folder), f"experiment={sweep}", *overrides]
     print(f"{sweep}: python {' '.join(command[1:])}", flush=True)
     return subprocess.run(command, cwd=ROOT, check=False).returncode

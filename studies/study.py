@@ -17,13 +17,13 @@ class Plan:
     Attributes:
         sweeps: Names of the experiments, in the order in which they are run.
         core_hours: What all of them together may take, hours of one core.
-        check: Name of the experiment that repeats a part of them.
+        check: Names of the experiments that repeat a part of them.
         margin: Smallest gain worth paying for, percentage points, that the text of the study uses.
     """
 
     sweeps: tuple[str, ...]
     core_hours: float
-    check: str
+    check: tuple[str, ...]
     margin: float
 
 
@@ -74,7 +74,7 @@ def read_study(folder: Path) -> Study:
         where = ".".join(map(str, problem["loc"])) or "the file"
         raise ConfigError(f"{path}: {where}: {problem['msg']}; it has sweeps, core_hours, check and margin") from error
 
-    for name in (*plan.sweeps, plan.check):
+    for name in (*plan.sweeps, *plan.check):
         if not (folder / "experiment" / f"{name}.yaml").is_file():
             raise ConfigError(f"{path}: {name!r} is no experiment in {folder / 'experiment'}")
     return Study(folder, plan)

@@ -20,7 +20,7 @@ def comparison(root: Path, shift: float = 0.0, seeds: int = 5) -> Comparison:
 def test_the_same_scores_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published = comparison(tmp_path / "published")
     assert report(published, comparison(tmp_path / "now", seeds=3), 0.5) == 0
-    assert capsys.readouterr().out.count("holds") == 2
+    assert capsys.readouterr().out.count("holds") == 4
 
 
 def test_scores_that_fell_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +34,10 @@ def test_another_setting_holds_nothing(tmp_path: Path) -> None:
     other = [fixed(seed, 4.0, setting_id="another") for seed in range(3)]
     now = analysis.compare(analysis.load(write_sweep(tmp_path / "now", other)))
     assert report(published, now, 0.5) == 1
+
+
+def test_another_count_of_flops_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published, now = comparison(tmp_path / "published"), comparison(tmp_path / "now", seeds=3)
+    now.runs["tuning_flops"] *= 1.01
+    assert report(published, now, 0.5) == 1
+    assert "FAILS  digits, kd, stochastic, GFLOP" in capsys.readouterr().out

@@ -28,7 +28,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     (folder / "experiment").mkdir(parents=True)
     for name in ("one", "two_b", "check"):
         (folder / "experiment" / f"{name}.yaml").touch()
-    (folder / "study.yaml").write_text("{sweeps: [one, two_b], core_hours: 1, check: check, margin: 0.5}\n")
+    (folder / "study.yaml").write_text("{sweeps: [one, two_b], core_hours: 1, check: [check], margin: 0.5}\n")
     monkeypatch.chdir(tmp_path)
     return read_study(Path("studies/tried"))
 
@@ -84,8 +84,8 @@ def test_a_command_that_fails_ends_the_study_with_its_code(study: Study, monkeyp
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{sweeps: [one], core_hours: 1, check: check, margin: 0.5, more: 1}", "more"),
-        ("{sweeps: [lost], core_hours: 1, check: check, margin: 0.5}", "lost"),
+        ("{sweeps: [one], core_hours: 1, check: [check], margin: 0.5, more: 1}", "more"),
+        ("{sweeps: [lost], core_hours: 1, check: [check], margin: 0.5}", "lost"),
         ("", "study.yaml"),
     ],
 )
@@ -101,7 +101,7 @@ def test_mistakes_end_with_2(study: Study, capsys: pytest.CaptureFixture[str]) -
     assert "one, two_b" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [*read_study(CPU_2026).plan.sweeps, read_study(CPU_2026).plan.check])
+@pytest.mark.parametrize("name", [*read_study(CPU_2026).plan.sweeps, *read_study(CPU_2026).plan.check])
 def test_every_experiment_composes_into_a_sweep_of_its_name(name: str) -> None:
     study = read_study(CPU_2026)
     register_configuration()
@@ -110,5 +110,5 @@ def test_every_experiment_composes_into_a_sweep_of_its_name(name: str) -> None:
         overrides = [f"hydra.searchpath=[file://{CPU_2026}]", f"experiment={name}"]
         config = compose("config", overrides=overrides, return_hydra_config=True)
     assert config.hydra.sweeper.params.seed is not None
-    if name != study.plan.check:
+    if name in study.plan.sweeps:
         assert Path("multirun") / config.sweep == study.sweep_folder(name)

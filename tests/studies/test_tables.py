@@ -16,7 +16,7 @@ from tests.analysis.sweeps import write_sweep
 
 ROOT = Path(__file__).parents[2]
 TEXT = ROOT / "docs" / "study.md"
-PLAN = Plan(sweeps=("one",), core_hours=1.0, check="check", margin=0.5)
+PLAN = Plan(sweeps=("one",), core_hours=1.0, check=("check",), margin=0.5)
 
 
 @pytest.fixture
