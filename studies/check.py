@@ -17,7 +17,7 @@ import analysis
 from analysis.frames import columns
 from analysis.results.comparison import Comparison
 from analysis.results.verdict import Verdict
-from studies.running import ROOT, run_sweep
+from studies.running import ROOT, load_records, run_sweep
 from studies.study import Study
 
 _LEVEL = 0.001  # of one interval: some ten are looked at each night
@@ -59,7 +59,7 @@ def check_study(study: Study, overrides: list[str]) -> int:
         if code != 0:
             return code
 
-    published = analysis.compare(analysis.load(study.folder / "records"))
+    published = analysis.compare(load_records(study))
     repeated = analysis.compare(analysis.load(ROOT / folder))
     return report(published, repeated, study.plan.margin)
 

@@ -14,6 +14,7 @@ from analysis.results.verdict import Verdict
 from analysis.results.verdict_words import plain
 from analysis.views.metric_words import metric_words
 from analysis.views.output import write_output
+from studies.running import load_records
 from studies.study import Study
 
 _STYLE = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "greenkd", "axes.spines.top": False}
@@ -29,7 +30,7 @@ def write_figure(study: Study, path: Path) -> Path:
         study: The study, whose records are read.
         path: The file that is written.
     """
-    comparison = analysis.compare(analysis.load(study.folder / "records"))
+    comparison = analysis.compare(load_records(study))
     judged = analysis.verdicts(comparison, margin=study.plan.margin)
     over_fixed = [verdict for verdict in judged if plain(verdict.control).startswith("fixed") and verdict.seeds > 1]
 
@@ -48,7 +49,8 @@ def gains_figure(judged: list[Verdict], margin: float) -> Figure:
         margin: Smallest gain worth paying for, percentage points.
     """
     settings = list(dict.fromkeys(verdict.setting for verdict in judged))
-    names = list(dict.fromkeys(plain(verdict.strategy) for verdict in judged))
+    by_rows = sorted(judged, key=lambda verdict: -sum(verdict.setting == other.setting for other in judged))
+    names = list(dict.fromkeys(plain(verdict.strategy) for verdict in by_rows))
     figure = Figure(figsize=(1.2 + _WIDTH * len(settings), 1.1 + _ROW * len(names)), layout="constrained")
 
     panels = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import analysis
 from greenkd.errors import StorageError
 from greenkd.records import CampaignStatus, find_campaigns, read_campaign, read_estimate
-from greenkd.records.packing import pack
+from greenkd.records.packing import pack, unpack
 from studies.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +56,11 @@ def estimate_study(study: Study, only: Sequence[str], overrides: Sequence[str]) 
     hours, budget = total_s / 3600, study.plan.core_hours
     print(f"sweeps that are not packed yet: {hours:.1f} hours of one core; the whole study may take {budget:g}")
     return int(hours > budget)
+
+
+def load_records(study: Study) -> analysis.Sweep:
+    """Reads the packed records of a study, in the order of its sweeps."""
+    return analysis.load([unpack(study.archive(sweep)) for sweep in study.plan.sweeps if study.is_packed(sweep)])
 
 
 def pack_sweep(study: Study, sweep: str) -> None:

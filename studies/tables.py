@@ -13,6 +13,7 @@ from analysis.views.table import Table
 from analysis.views.verdict_table import verdict_table
 from analysis.views.writers import to_markdown
 from greenkd.errors import StorageError
+from studies.running import load_records
 from studies.study import Study
 
 _COMPARED = (
@@ -39,7 +40,7 @@ def markers(study: Study) -> tuple[str, str]:
 
 def study_tables(study: Study) -> str:
     """Returns, per setting, what every strategy cost and got, what any τ can gain, and the verdicts."""
-    comparison = analysis.compare(analysis.load(study.folder / "records"))
+    comparison = analysis.compare(load_records(study))
     judged = analysis.verdicts(comparison, margin=study.plan.margin)
     response_of = {response.setting: response for response in analysis.responses(comparison)}
 
