@@ -11,6 +11,7 @@ from greenkd.errors import StorageError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
 from greenkd.stops import stopping_in_one_line
+from greenkd.whereabouts import analysis_command
 
 _DESCRIPTION = """\
 Is choosing τ worth its energy? Reads the records of one or several sweeps and prints, per data set, teacher, student
@@ -29,6 +30,7 @@ examples
   python -m analysis multirun/default --country FRA --pue 1.2 --price 0.25
                                                            the same joules in France, in a data centre, at 0.25 per kWh
   python -m analysis multirun/default --intensity 56       any other carbon intensity, g CO2eq per kWh
+  python -m analysis multirun/default --watch              how far is it? drawn anew while campaigns run
   python -m analysis multirun/default --verify             are all files what was written? no tables
 
 exit codes: 0, also for a half-finished sweep, whose tables say what is missing; 2 where there is nothing to read or an
@@ -43,12 +45,17 @@ _GROUPS = ("dataset", "teacher", "student", "objective", "setting_id")
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the options, each with its help."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis",
+        prog=analysis_command(),
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_EPILOG.replace("python -m analysis", analysis_command()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", type=_folder, nargs="+", metavar="FOLDER", help="a sweep's folder, multirun/<sweep>")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="show how far a running sweep is, until every campaign has ended; Ctrl-C ends the view alone",
+    )
     parser.add_argument("--report", action="store_true", help="write report.html and figures/ as well")
     parser.add_argument(
         "--format",
@@ -132,7 +139,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
 
     try:
-        with stopping_in_one_line(shlex.join(["python", "-m", "analysis", *typed])):
+        with stopping_in_one_line(f"{analysis_command()} {shlex.join(typed)}"):
+            if options.watch:
+                analysis.watch(options.folders)
+                return 0
             return _verify(options.folders) if options.verify else _run(options)
     except (analysis.AnalysisError, StorageError) as error:
         print(printable(f"error: {error}"), file=sys.stderr)

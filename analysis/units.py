@@ -31,6 +31,12 @@ def scale(quantity: str, values: Iterable[float]) -> tuple[float, str]:
     return factor, name
 
 
+def amount(quantity: str, value: float) -> str:
+    """Returns one amount with the unit that suits it, such as `2.4 Wh` or `31 CPU s`."""
+    factor, unit = scale(quantity, [value])
+    return f"{figure(value * factor)} {'CPU ' if quantity == 'cpu_s' else ''}{unit}"
+
+
 def figure(value: float, digits: int = 3) -> str:
     """Returns a number with about `digits` significant digits, never in exponent notation; – for NaN.
 

@@ -91,7 +91,7 @@ class _Stopwatch(Reporter):
 
     first = last = 0.0
 
-    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int) -> None:
+    def trial_started(self, trial: int, params: dict[str, float | int | str], epochs: int, images: int) -> None:
         """Notes when the first trial begins."""
         self.first = self.first or time.perf_counter()
 

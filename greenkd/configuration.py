@@ -1,9 +1,16 @@
-"""What Hydra has to know before it composes conf/: our resolver, and the options that conf/ does not hold as files."""
+"""What Hydra has to know before it composes conf/: where it lies, our resolver, and the options it does not hold."""
+
+from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
 from greenkd.identity import register_resolver
 from greenkd.network_cards import read_network_cards
+
+_PACKAGE = Path(__file__).parent
+# setup.py lays it into the package; a checkout has it beside the package.
+CONF = next((folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir()), _PACKAGE / "conf")
+"""The folder of the configurations."""
 
 
 def register_configuration() -> None:

@@ -43,6 +43,7 @@ NOT_IDENTITY = (
     "order",
     "schedule",  # the name of `order` in greenkd 0.1
     "interleaving",
+    "logger",
 )
 # Settings that earlier versions did not have, with the value that does what those did. At that value they are no part
 # of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where
@@ -205,11 +206,15 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
         config: The resolved configuration.
         left_out: Keys, and groups of them, that do not count.
     """
-    return {
-        key: value
-        for key, value in flatten(without_new_defaults(config))
-        if not any(key == name or key.startswith(f"{name}.") for name in left_out)
-    }
+    names = frozenset(left_out)
+    settings = flatten(without_new_defaults(config))
+    return {key: value for key, value in settings if names.isdisjoint(_key_and_groups(key))}
+
+
+def _key_and_groups(key: str) -> list[str]:
+    """Returns a dotted key with all groups that it stands in."""
+    parts = key.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
 def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

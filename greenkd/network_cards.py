@@ -5,15 +5,17 @@ anything is trained: Hydra lists the options of `student` and `teacher` for `--h
 importing PyTorch takes a second. So the declarations are read here from the source, without importing it; a test holds
 them against those that the import registers.
 
-python -m greenkd.network_cards                    every network in one line
-python -m greenkd.network_cards resnet20 tiny_cnn  the cards of these two
+greenkd networks                    every network in one line
+greenkd networks resnet20 tiny_cnn  the cards of these two
 """
 
 import argparse
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from greenkd.whereabouts import sweep_command
 
 PROVIDED = ("num_classes", "in_channels", "image_size", "anchors")
 """Arguments of a network that come from the data set and are no part of its option."""
@@ -68,7 +70,7 @@ class NetworkCard:
     def commands(self) -> tuple[str, str]:
         """Two commands to start from: the network as student, and as teacher."""
         anchors = f" dataset.anchors={self.anchors}" if self.anchors else ""
-        start = f"python run.py dataset={self.dataset}{anchors}"
+        start = f"{sweep_command()} dataset={self.dataset}{anchors}"
         return (
             f"{start} teacher={self.teacher} student={self.name}",
             f"{start} teacher={self.name} student={self.student}",
@@ -177,12 +179,12 @@ def _megas(macs: int) -> str:
     return f"{macs / 1e6:,.0f}" if macs >= 1e8 else f"{macs / 1e6:.3g}"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the cards of the networks that are named, or one line for each."""
     cards = read_network_cards()
-    parser = argparse.ArgumentParser(prog="python -m greenkd.network_cards", description="Shows the cards of networks.")
+    parser = argparse.ArgumentParser(prog="greenkd networks", description="Shows the cards of networks.")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"any of {', '.join(cards)}; all if left out")
-    names: list[str] = parser.parse_args().networks
+    names: list[str] = parser.parse_args(arguments).networks
 
     unknown = [name for name in names if name not in cards]
     if unknown:

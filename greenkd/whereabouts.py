@@ -2,6 +2,8 @@
 
 import functools
 import os
+import re
+import secrets
 import shlex
 import socket
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_RUN_PY = Path(__file__).parents[1] / "run.py"  # of a checkout
 _COMMAND = "GREENKD_COMMAND"  # what was typed, for the processes that a launcher starts
 # Schedulers, by the variable that holds the number of a job.
 _JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf"}
@@ -31,6 +34,20 @@ def this_host() -> str:
     return f"{socket.gethostname()}/{boot}".rstrip("/")
 
 
+def process_name() -> str:
+    """Returns a name for this process's files that no other has: `<host>-<pid>-<six digits>`.
+
+    The digits are drawn: containers of one name may give out the same process numbers.
+    """
+    return _process_name(os.getpid())
+
+
+@functools.cache
+def _process_name(pid: int) -> str:
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname().partition(".")[0])[:48]
+    return f"{host or 'host'}-{pid}-{secrets.token_hex(3)}"
+
+
 def is_this_process(pid: int | None, host: str | None) -> bool:
     """Tells whether a record's row was written under this process's number, on this machine since it was started.
 
@@ -51,10 +68,35 @@ def scheduler_job() -> SchedulerJob | None:
 
 def typed_line() -> str:
     """Returns the command line that a user typed; in a launcher's process that of the command that it belongs to."""
-    return os.environ.get(_COMMAND) or shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+    return os.environ.get(_COMMAND) or shlex.join([*_program(), *sys.argv[1:]])
 
 
 def note_typed_line() -> None:
     """Notes this process's command line for the processes that it starts, here or through a launcher."""
     os.environ.pop(_COMMAND, None)
     os.environ[_COMMAND] = typed_line()
+
+
+def sweep_command() -> str:
+    """Returns what messages tell a user to type: `greenkd`, or `python run.py` to one who works in a checkout."""
+    return "greenkd" if _is_called_by_name() else "python run.py"
+
+
+def analysis_command() -> str:
+    """Returns what messages call the analysis: `greenkd-analysis`, or `python -m analysis` to one in a checkout."""
+    return "greenkd-analysis" if _is_called_by_name() else "python -m analysis"
+
+
+def _is_called_by_name() -> bool:
+    """Tells whether the command was typed by the name that an installation gives it, or is there by no other."""
+    typed = shlex.split(os.environ.get(_COMMAND, ""))
+    program = typed[0] if typed else _program()[0]
+    return program.startswith("greenkd") or not _RUN_PY.is_file()
+
+
+def _program() -> list[str]:
+    """Returns the words that started this process."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return ["python", "-m", path.parent.name]
+    return [path.stem] if path.stem.startswith("greenkd") else ["python", path.name]

@@ -29,7 +29,9 @@ WORST_FILES = 10
 # Where an import has to wait. A command's: `--help` answers at once because torch and Optuna are imported behind it. A
 # worker's: it opens its energy monitor first, so that importing torch is on the ledger. The analysis's: an answer to a
 # wrong option does not wait for pandas.
-IMPORT_GATES = frozenset({"greenkd/sweep/command.py", "greenkd/campaign/workers/worker.py", "analysis/__init__.py"})
+IMPORT_GATES = frozenset(
+    {"greenkd/__init__.py", "greenkd/sweep/command.py", "greenkd/campaign/workers/worker.py", "analysis/__init__.py"}
+)
 
 # Names that are refused as they are written here, each with the one that stands in its place.
 NAMES = {

@@ -148,7 +148,7 @@ def ledger_lines(root: Path) -> set[tuple[str, str]]:
     """Returns every whole line of every ledger."""
     return {
         (str(path.relative_to(root)), line)
-        for path in root.rglob("ledger.jsonl")
+        for path in root.rglob("ledger*.jsonl")
         for line in path.read_text(errors="replace").split("\n")[:-1]
         if line.endswith("}")
     }

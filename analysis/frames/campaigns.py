@@ -1,5 +1,6 @@
 """The campaigns frame: one row per campaign, from campaign.json, its configuration, its trials and its ledger."""
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any, cast
 import pandas as pd
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, sum_or_missing
+from analysis.frames.groupby import groups, of_campaigns, sum_or_missing
 from analysis.frames.meters import NO_METER, meters_by_campaign
-from analysis.frames.reading import read_config
+from analysis.frames.reading import parse_config, read_config_text, text_of_group
 from analysis.frames.selection import select_trial
 from analysis.frames.trials import TRIAL_PHASES, tau_of
 from greenkd import records
@@ -49,12 +50,17 @@ def campaigns_frame(
     tuning = sum_or_missing(ledger[ledger["phase"].isin(TUNING_PHASES)], ["campaign"]).to_dict("index")
     startup = sum_or_missing(ledger[ledger["phase"] == Phase.START_UP.value], ["campaign"]).to_dict("index")
     constant_kw = _constant_power(ledger)
-    attempts = {campaign: group for (campaign,), group in groups(trials, ["campaign"])}
+    attempts = trials["campaign"].value_counts().to_dict()
+    is_complete = trials["status"] == TrialStatus.COMPLETE
+    complete = trials[is_complete].groupby("campaign")["trial"].nunique().to_dict()
+    undecided = [campaign for campaign, record in campaign_records.items() if record.chosen_trial is None]
+    of_undecided = {campaign: group for (campaign,), group in groups(of_campaigns(trials, undecided), ["campaign"])}
     meters = meters_by_campaign(ledger)
 
     rows = []
     for campaign, record in campaign_records.items():
-        row = _campaign_row(campaign, record, folders[campaign], attempts.get(campaign, trials.iloc[:0]))
+        row = _campaign_row(campaign, record, folders[campaign], of_undecided.get(campaign))
+        row |= {"complete_trials": complete.get(campaign, 0), "attempts": attempts.get(campaign, 0)}
         for part in ("teacher", "logits", "synthesis"):
             row[f"{part}_constant_kwh"] = row[f"{part}_duration_s"] * constant_kw.get(campaign, math.nan)
         row |= _tuning_costs(record, row, tuning.get(campaign, {}))
@@ -68,9 +74,10 @@ def campaigns_frame(
     return frame.assign(teacher_users=users.where(frame["teacher_key"] != "", 0))
 
 
-def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: pd.DataFrame) -> dict[str, Any]:
+def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: pd.DataFrame | None) -> dict[str, Any]:
+    """Returns what stands in a campaign's record; `trials` are those of one that has chosen none of them yet."""
     number, params, val_score = record.chosen_trial, record.chosen_params, record.val_score
-    if number is None:
+    if number is None and trials is not None:
         # The campaign is not finished: its row shows what would be chosen by now.
         best = select_trial(trials)
         if best is not None:
@@ -86,8 +93,6 @@ def _campaign_row(campaign: int, record: CampaignRecord, folder: Path, trials: p
         "temperature": _temperature(folder),
         "seed": record.seed,
         "planned_trials": record.planned_trials,
-        "complete_trials": trials.loc[trials["status"] == TrialStatus.COMPLETE, "trial"].nunique(),
-        "attempts": len(trials),
         "chosen_trial": _number(number),
         "chosen_tau": tau_of(params),
         "chosen_params": params,
@@ -165,7 +170,12 @@ def _temperature(folder: Path) -> str:
     Settings that came later and stand at their default are left out, so that campaigns of earlier versions are not
     variants of today's.
     """
-    group = read_config(folder).get("temperature")
+    return _in_one_spelling(text_of_group(read_config_text(folder), "temperature"))
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_one_spelling(text: bytes) -> str:
+    group = parse_config(text).get("temperature")
     if not isinstance(group, dict):
         return ""
     return json.dumps(without_new_defaults(group, "temperature."), sort_keys=True, default=str)

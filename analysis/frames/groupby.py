@@ -1,16 +1,26 @@
 """Small steps on frames that pandas' own types make long."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.frames import columns
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns the rows as dictionaries."""
-    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+    """Returns the rows as dictionaries; the same as `frame.to_dict("records")`, for many small frames."""
+    names = [str(name) for name in frame.columns]
+    values = [_native(column) for _, column in frame.items()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _native(column: "pd.Series[Any]") -> list[Any]:
+    values: list[Any] = column.tolist()
+    if column.dtype != object:
+        return values
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
 def groups(frame: pd.DataFrame, by: Iterable[str], *, sort: bool = True) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -33,6 +43,11 @@ def of_setting(frame: pd.DataFrame, key: tuple[str, ...]) -> pd.DataFrame:
     for name, value in zip(columns.SETTING, key, strict=True):
         is_of_setting &= frame[name] == value
     return frame[is_of_setting]
+
+
+def of_campaigns(frame: pd.DataFrame, campaigns: Iterable[int]) -> pd.DataFrame:
+    """Returns the rows of some campaigns, in the order of the frame."""
+    return frame[frame["campaign"].isin(set(campaigns))]
 
 
 def sum_or_missing(frame: pd.DataFrame, by: list[str], names: Iterable[str] = columns.COST_COLUMNS) -> pd.DataFrame:

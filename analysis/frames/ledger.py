@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pandas as pd
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, rows_of
+from analysis.frames.groupby import groups, of_campaigns, rows_of
 from analysis.frames.problem import Problem
 from analysis.frames.reading import read_frame
 from greenkd import records
@@ -38,7 +39,7 @@ def read_ledger(folders: dict[int, Path], problems: list[Problem]) -> pd.DataFra
         folders: The campaigns' folders, by number.
         problems: Receives damaged files, and campaigns of several meters.
     """
-    frame = read_frame(folders, "ledger.jsonl", records.LedgerRow, problems)
+    frame = read_frame(folders, "ledger.jsonl", records.LedgerRow, problems, columns.LEDGER)
 
     # A row that processed no images has no FLOPs to count: they are zero, not unknown.
     no_images = frame["images"] == 0
@@ -61,25 +62,41 @@ def _with_constant_part(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(constant_kwh=constant.where(frame["energy_kwh"].notna()))
 
 
-def own_terms_of(rows: pd.DataFrame) -> OwnTerms:
-    """Returns in whose terms a campaign counts, as `greenkd.records.metering.own_terms` does for rows of a file."""
-    known = rows[rows["energy_kwh"].notna()]
-    last = (known if len(known) else rows).iloc[-1]
-    own = known[(known[list(_METER)] == last[list(_METER)]).all(axis=1)]
+def own_terms(ledger: pd.DataFrame) -> dict[int, OwnTerms]:
+    """Returns in whose terms each campaign counts, as `greenkd.records.metering.own_terms` does for rows of a file.
 
+    Args:
+        ledger: Rows of the ledger frame, those of a campaign in the order of its file.
+    """
+    # A campaign's own meter is that of its last row with an energy, else of its last row.
+    is_known = ledger["energy_kwh"].notna()
+    lasts = [frame.drop_duplicates("campaign", keep="last") for frame in (ledger, ledger[is_known])]
+    last = pd.concat(lasts).drop_duplicates("campaign", keep="last").set_index("campaign")
+    is_own = is_known
+    for name in _METER:
+        is_own = is_own & (ledger[name] == ledger["campaign"].map(last[name]))
+
+    parts = [f"{part}_kwh" for part in PARTS]
+    sums = ledger[is_own].groupby("campaign")[[*parts, "cpu_s", "duration_s"]].sum().to_dict("index")
+    return {row["campaign"]: _terms(row, sums.get(row["campaign"])) for row in rows_of(last.sort_index().reset_index())}
+
+
+def _terms(last: dict[str, Any], sums: dict[Any, float] | None) -> OwnTerms:
+    """Returns a campaign's terms, from its last row and the sums over the rows that the same meter made."""
     power = None
-    if len(own):
+    if sums is not None:
         power = modelled_power(
-            {part: set(own[f"{part}_source"].astype(str)) for part in PARTS},
-            {part: float(own[f"{part}_kwh"].sum()) for part in PARTS},
-            cpu_s=float(own["cpu_s"].sum()),
-            duration_s=float(own["duration_s"].sum()),
+            {part: {str(last[f"{part}_source"])} for part in PARTS},
+            {part: float(sums[f"{part}_kwh"]) for part in PARTS},
+            cpu_s=float(sums["cpu_s"]),
+            duration_s=float(sums["duration_s"]),
         )
     intensity = float(last["intensity_g_per_kwh"])
-    return OwnTerms(_meter(last), power, float(last["pue"]), None if math.isnan(intensity) else intensity)
+    meter = _meter(SimpleNamespace(**last))
+    return OwnTerms(meter, power, float(last["pue"]), None if math.isnan(intensity) else intensity)
 
 
-def _meter(row: "pd.Series[Any]") -> str:
+def _meter(row: object) -> str:
     return meter_of(cast("records.LedgerRow", row))
 
 
@@ -90,11 +107,12 @@ def _is_made_by(row: "pd.Series[Any]", meter: str) -> bool:
 def _of_one_meter_each(frame: pd.DataFrame, folders: dict[int, Path], problems: list[Problem]) -> pd.DataFrame:
     """States the rows of campaigns that several meters metered in terms of the last of them."""
     # The usual case costs nothing: all rows of a campaign bear the same names.
-    differs = (frame.groupby("campaign")[list(_METER)].nunique(dropna=False) > 1).any(axis=1)
-    suspects = frame[frame["campaign"].isin(differs[differs].index)]
+    campaigns = frame[["campaign", *_METER]].drop_duplicates()["campaign"]
+    suspects = of_campaigns(frame, campaigns[campaigns.duplicated()])
+    terms = own_terms(suspects)
 
     for (campaign,), rows in groups(suspects, ["campaign"]):
-        own = own_terms_of(rows)
+        own = terms[campaign]
         made_by_others = [row["status"] == "ok" and not _is_made_by(row, own.meter) for _, row in rows.iterrows()]
         is_other = pd.Series(made_by_others, rows.index)
         if not is_other.any():

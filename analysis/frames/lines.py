@@ -10,41 +10,78 @@ from typing import Any, cast
 
 from analysis.frames.problem import Problem
 from greenkd import records
-from greenkd.records import SCHEMA_VERSION, RecordError
+from greenkd.records import SCHEMA_VERSION, LedgerRow, RecordError
 from greenkd.records.checksum import KEY
+from greenkd.records.ledger import without_replaced
 from greenkd.records.lines import parse_lines
-from greenkd.records.manifest import difference, read_manifest
+from greenkd.records.manifest import Manifest, difference, read_manifest
+from greenkd.records.merging import merge_rows
+from greenkd.records.row_files import is_row_file, row_files
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
 
 _CURE = "put a copy of the file back that is whole"
+_HINTS: dict[Any, dict[str, Any]] = {}
 
 
 def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Reads one file of lines as dictionaries with fields of its record class; an absent file has no lines.
+    """Reads rows of one name as dictionaries with fields of their record class; absent files have none.
 
-    A file that is not what was written is left out as a whole: sums that lack some of its lines would be too small.
-    Torn lines are skipped. Of lines that a newer version wrote, the fields count that this one knows. All of it is
-    added to `problems`.
+    Processes append to files of their own, which are merged. Where one of them is not what was written, all are left
+    out: sums that lack some of the lines would be too small. Torn lines are skipped. Of lines that a newer version
+    wrote, the fields count that this one knows. All of it is added to `problems`.
 
     Args:
-        path: The file.
+        path: The plain path of the rows.
         row_type: The record class of its lines.
         problems: Receives what is to be known about the file.
     """
+    files = []
     try:
-        objects, torn = _as_written(path)
-        names = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
-        rows = [_known_fields(fields, names, f"{path}:{number}") for number, fields in objects]
-        _check_types(rows, row_type, path)
+        manifest = _manifest_beside(path)
+        for file in _row_files(path, manifest):
+            files.append(_read_file(file, row_type, manifest, problems))
     except RecordError as error:
-        problems.append(Problem(str(path), f"file left out: {error}"))
+        problems.append(Problem(str(file), f"file left out: {error}"))
         return []
+
+    rows = merge_rows(files, row_type, dict[str, Any].__getitem__)
+    return without_replaced(rows, dict[str, Any].get) if row_type is LedgerRow else rows
+
+
+def _read_file(
+    path: Path, row_type: type[Any], manifest: Manifest | None, problems: list[Problem]
+) -> list[dict[str, Any]]:
+    """Reads the rows of one file; see `read_lines`.
+
+    Raises:
+        RecordError: It is not what was written, or holds no such rows.
+    """
+    objects, torn = _as_written(path, manifest)
+    names = _names_of(row_type)
+    rows = [_known_fields(fields, names, path, number) for number, fields in objects]
+    _check_types(rows, row_type, path)
 
     if torn:
         problems.append(Problem(str(path), f"{torn} torn line(s) skipped, a write that was cut off"))
     note_newer(path.parent, max((fields["schema_version"] for _, fields in objects), default=0), problems)
     _note_unknown_words(rows, row_type, path, problems)
     return rows
+
+
+def _manifest_beside(path: Path) -> Manifest | None:
+    try:
+        return read_manifest(path.parent)
+    except RecordError:  # a damaged one, which is named where its campaign is read
+        return None
+
+
+def _row_files(path: Path, manifest: Manifest | None) -> list[Path]:
+    """Returns the files that hold rows of a plain name, those that a manifest knows and that are gone among them."""
+    files = row_files(path)
+    known = (
+        [] if manifest is None else [path.with_name(name) for name in manifest.files if is_row_file(name, path.name)]
+    )
+    return [*files, *sorted(set(known) - set(files))]
 
 
 def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
@@ -64,18 +101,13 @@ def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
         problems.append(problem)
 
 
-def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
+def _as_written(path: Path, manifest: Manifest | None) -> tuple[list[tuple[int, Any]], int]:
     """Returns what stands on the lines of a file, with their numbers, and how many lines are torn.
 
     Raises:
         RecordError: It is a link, or not what was written.
     """
     content = records.read_bytes(path)
-    try:
-        manifest = read_manifest(path.parent)
-    except RecordError:  # a damaged one, which is named where its campaign is read
-        manifest = None
-
     problem = None if manifest is None else difference(manifest.files, path.name, content)
     if problem is not None:
         raise RecordError(f"it {problem}; {_CURE}")
@@ -89,13 +121,26 @@ def _as_written(path: Path) -> tuple[list[tuple[int, Any]], int]:
     return objects, len(torn)
 
 
-def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, Any]:
+def _names_of(row_type: type[Any]) -> dict[str, bool]:
+    """Returns the names of a record class's fields, and whether a line needs them."""
+    return {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(row_type)}
+
+
+def _hints_of(row_type: type[Any]) -> dict[str, Any]:
+    """Returns the annotations of a record class; to work them out takes longer than to read a file."""
+    if row_type not in _HINTS:
+        _HINTS[row_type] = typing.get_type_hints(row_type)
+    return _HINTS[row_type]
+
+
+def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) -> dict[str, Any]:
     """Returns those fields of a line that its record class has, under their names of today.
 
     Args:
         fields: What stands on the line.
         names: The names of the record class, and whether the field is needed.
-        where: The line's place, for messages.
+        path: The file, for messages.
+        number: The line's, likewise.
 
     Raises:
         RecordError: It is no row of a version that can be read.
@@ -103,7 +148,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     version = fields.get("schema_version") if isinstance(fields, dict) else None
     if version not in READABLE_VERSIONS and not is_newer(version):
         readable = " and ".join(map(str, READABLE_VERSIONS))
-        raise RecordError(f"{where}: schema version {version!r}, this greenkd reads {readable}")
+        raise RecordError(f"{path}:{number}: schema version {version!r}, this greenkd reads {readable}")
 
     # The usual row costs nothing more.
     fields.pop(KEY, None)
@@ -113,7 +158,7 @@ def _known_fields(fields: Any, names: dict[str, bool], where: str) -> dict[str, 
     known = {name: value for name, value in upgrade(fields).items() if name in names}
     lacking = [name for name, is_needed in names.items() if is_needed and name not in known]
     if lacking:
-        raise RecordError(f"{where}: lacks {', '.join(lacking)}")
+        raise RecordError(f"{path}:{number}: lacks {', '.join(lacking)}")
     return known
 
 
@@ -123,7 +168,7 @@ def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) ->
     Raises:
         RecordError: A value is of another type.
     """
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         allowed = _json_types(hint)
         found = {type(row[name]) for row in rows if name in row}
         if not found <= allowed:
@@ -150,11 +195,11 @@ def _json_types(hint: Any) -> frozenset[type]:
 
 def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
     """Names values that this version has no word for: a phase, a status, the source of a number."""
-    for name, hint in typing.get_type_hints(row_type).items():
+    for name, hint in _hints_of(row_type).items():
         if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
             continue
 
-        values = [row[name] for row in rows]
+        values = [row[name] for row in rows if name in row]
         for value in sorted(set(values) - set(hint)):
             count = values.count(value)
             note = f"{name} {value!r} is not known to this greenkd: {count} line(s) count in no total of a {name}"

@@ -27,6 +27,7 @@ from analysis.frames.trials import trials_frame
 from greenkd import records
 from greenkd.errors import AnalysisError
 from greenkd.records import CampaignRecord
+from greenkd.whereabouts import analysis_command, sweep_command
 
 
 @dataclasses.dataclass
@@ -63,7 +64,7 @@ class Sweep:
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """One row per epoch, read when first asked for."""
-        frame = read_frame(self.folders, "epochs.jsonl", records.EpochRow, self.problems)
+        frame = read_frame(self.folders, "epochs.jsonl", records.EpochRow, self.problems, columns.EPOCHS)
         return frame.reindex(columns=list(columns.EPOCHS))
 
     @cached_property
@@ -90,7 +91,9 @@ class Sweep:
     def trials_in(self, campaigns: Sequence[int]) -> pd.DataFrame:
         """Returns the attempts of some campaigns, in the order in which the campaigns are given."""
         frames = [self.trials_of[number] for number in campaigns if number in self.trials_of]
-        return pd.concat(frames) if frames else self.trials.iloc[:0]
+        if len(frames) < 2:
+            return frames[0] if frames else self.trials.iloc[:0]
+        return pd.concat(frames)
 
 
 def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = None) -> Sweep:
@@ -113,14 +116,16 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     # Who is there: the campaigns' records.
     for root in roots:
         if not root.is_dir():
-            raise AnalysisError(f"{root} is no folder; run a sweep first: python run.py -m temperature=grid,stochastic")
+            raise AnalysisError(
+                f"{root} is no folder; run a sweep first: {sweep_command()} -m temperature=grid,stochastic"
+            )
     unpack_packed(roots, problems)
     campaign_records, folders = read_records(roots, problems)
     if not campaign_records:
         reasons = "".join(f"\n  {problem.where}: {problem.what}" for problem in problems)
         raise AnalysisError(
             f"no campaign found below {', '.join(map(str, roots))}: there is no campaign.json that can be read. "
-            f"Run a sweep first, or name its folder: python -m analysis multirun/<sweep>{reasons}"
+            f"Run a sweep first, or name its folder: {analysis_command()} multirun/<sweep>{reasons}"
         )
 
     # What was spent, priced as asked for.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frames.groupby import groups, joined
+from analysis.frames.groupby import joined, rows_of
 from greenkd.records import Phase
 
 # What stands in a campaign's row where it has no ledger.
@@ -20,33 +20,37 @@ NO_METER = {
 }
 
 
+_PARTS = ("cpu_source", "gpu_source", "ram_source")
+_NAMES = (*_PARTS, "meter", "method", "scope", "intensity_source")
+_NUMBERS = ("pue", "intensity_g_per_kwh")
+
+
 def meters_by_campaign(ledger: pd.DataFrame) -> dict[int, dict[str, Any]]:
     """Returns what made the figures of each campaign that has a ledger; the keys are those of `NO_METER`."""
-    return {campaign: _meter(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
-
-
-def _meter(rows: pd.DataFrame) -> dict[str, Any]:
     # Rows of a process's start are mostly made up from the others; they say nothing about the meter.
-    metered = rows[rows["phase"] != Phase.START_UP.value]
-    rows = metered if len(metered) else rows
+    is_metered = ledger["phase"] != Phase.START_UP.value
+    has_metered = ledger["campaign"].isin(ledger.loc[is_metered, "campaign"].unique())
+    kept = ledger.loc[is_metered | ~has_metered, ["campaign", *_NAMES, *_NUMBERS]]
 
-    sources = [f"{part} {_all_values(rows[f'{part}_source'])}" for part in ("cpu", "gpu", "ram")]
+    # Of hundreds of rows of a campaign, all say the same as a rule.
+    distinct: dict[int, list[dict[str, Any]]] = {}
+    for row in rows_of(kept.drop_duplicates()):
+        distinct.setdefault(row["campaign"], []).append(row)
+    return {campaign: _meter(rows) for campaign, rows in sorted(distinct.items())}
+
+
+def _meter(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    values = {name: joined((str(row[name]) for row in rows), " + ") for name in _NAMES}
     return {
-        "meter": _all_values(rows["meter"]),
-        "method": _all_values(rows["method"]),
-        "scope": _all_values(rows["scope"]),
-        "sources": ", ".join(sources),
-        "pue": _single_value(rows["pue"]),
-        "intensity_g_per_kwh": _single_value(rows["intensity_g_per_kwh"]),
-        "intensity_source": _all_values(rows["intensity_source"]),
+        "meter": values["meter"],
+        "method": values["method"],
+        "scope": values["scope"],
+        "sources": ", ".join(f"{part.removesuffix('_source')} {values[part]}" for part in _PARTS),
+        **{name: _single_value({row[name] for row in rows}) for name in _NUMBERS},
+        "intensity_source": values["intensity_source"],
     }
 
 
-def _all_values(column: "pd.Series[Any]") -> str:
-    return joined((str(value) for value in set(column.tolist())), " + ")
-
-
-def _single_value(column: "pd.Series[Any]") -> float:
+def _single_value(values: set[float]) -> float:
     """Returns the value that all rows share, NaN where they differ."""
-    values = set(column.tolist())
-    return float(values.pop()) if len(values) == 1 else math.nan
+    return float(next(iter(values))) if len(values) == 1 else math.nan

@@ -11,6 +11,7 @@ from analysis.frames.meters import NO_METER
 from analysis.frames.problem import Problem
 from analysis.frames.trials import KILLED
 from greenkd.records import BlockRow, CampaignStatus, ProcessRow
+from greenkd.records.sweep import latest_of_each
 
 # The share of a command's window that may stand in no ledger without being named.
 UNATTRIBUTED = 0.02
@@ -72,7 +73,7 @@ def _note_unattributed(path: Path, problems: list[Problem]) -> None:
 
 def read_processes(path: Path, problems: list[Problem]) -> list[ProcessRow]:
     """Reads what commands took, and the comparisons at their ends."""
-    return [ProcessRow(**row) for row in read_lines(path, ProcessRow, problems)]
+    return latest_of_each(ProcessRow(**row) for row in read_lines(path, ProcessRow, problems))
 
 
 def _note_drift(path: Path, problems: list[Problem]) -> None:

@@ -1,9 +1,12 @@
 """Reads the files of many campaigns: campaign.json as records, the files of lines as frames."""
 
 import dataclasses
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -90,19 +93,38 @@ def _known_words(fields: dict[str, Any], folder: Path, problems: list[Problem]) 
     return words
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Reads the configuration of a campaign; what is missing or damaged is empty."""
+def read_config_text(folder: Path) -> bytes:
+    """Reads the configuration of a campaign as it stands; empty where it is missing."""
+    try:
+        return (folder / "config.yaml").read_bytes()
+    except OSError:
+        return b""
+
+
+def text_of_group(config: bytes, group: str) -> bytes:
+    """Returns the part of a configuration in which a group stands; all of it where that part cannot be read alone.
+
+    The configurations of a sweep differ in few lines, so that most of its parts are equal and are parsed once.
+    """
+    # An indented block up to the next key, without names for what stands elsewhere
+    block = rb"^%b:[ ]*\n(?:[ ]+.*\n)*(?=[A-Za-z_]|\Z)" % re.escape(group.encode())
+    found = re.findall(block, config, re.MULTILINE)
+    return found[0] if len(found) == 1 and not re.search(rb"[&*]", found[0]) else config
+
+
+def parse_config(text: bytes) -> dict[str, Any]:
+    """Returns what stands in a configuration; what is damaged is empty."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        config = yaml.load((folder / "config.yaml").read_bytes(), Loader=loader)
-    except (OSError, yaml.YAMLError):
+        config = yaml.load(text, Loader=loader)
+    except yaml.YAMLError:
         return {}
     return config if isinstance(config, dict) else {}
 
 
 def caches_of(folder: Path) -> list[Path]:
     """Returns where a campaign's cache may lie: its `cache_dir`, also seen from the folders above its own."""
-    name = read_config(folder).get("cache_dir")
+    name = parse_config(read_config_text(folder)).get("cache_dir")
     if not isinstance(name, str):
         return []
 
@@ -112,7 +134,13 @@ def caches_of(folder: Path) -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
-def read_frame(folders: dict[int, Path], name: str, row_type: type[Any], problems: list[Problem]) -> pd.DataFrame:
+def read_frame(
+    folders: dict[int, Path],
+    name: str,
+    row_type: type[Any],
+    problems: list[Problem],
+    names: Collection[str] | None = None,
+) -> pd.DataFrame:
     """Reads one file of lines in every campaign's folder.
 
     Args:
@@ -120,22 +148,37 @@ def read_frame(folders: dict[int, Path], name: str, row_type: type[Any], problem
         name: The file's name, such as `trials.jsonl`.
         row_type: The record class of its lines; the frame has its fields as columns, and `campaign` before them.
         problems: Receives damaged files and lines.
+        names: The columns that are wanted; None: all.
     """
-    fields = [field for field in dataclasses.fields(row_type) if field.name != "schema_version"]
-    values: dict[str, list[Any]] = {field.name: [] for field in fields}
-    campaigns: list[int] = []
+    fields = [
+        field
+        for field in dataclasses.fields(row_type)
+        if field.name != "schema_version" and (names is None or field.name in names)
+    ]
+    parts: dict[str, list[Any]] = {field.name: [] for field in fields}
+    lengths: list[int] = []
 
-    for campaign, folder in folders.items():
+    # Numbers as arrays, file by file: as objects, those of millions of lines would fill the memory.
+    for folder in folders.values():
         rows = read_lines(folder / name, row_type, problems)
-        campaigns.extend([campaign] * len(rows))
+        lengths.append(len(rows))
         for field in fields:
             # Rows of an older greenkd lack the fields that came later, all of which have defaults.
-            values[field.name].extend([row.get(field.name, field.default) for row in rows])
+            try:
+                values = [row[field.name] for row in rows]
+            except KeyError:
+                values = [row.get(field.name, field.default) for row in rows]
+            if field.type in _NUMBERS:
+                parts[field.name].append(np.array(values, dtype=np.float64))
+            else:
+                parts[field.name].extend(values)
 
     series = {
-        field.name: pd.Series(values[field.name], dtype="float64" if field.type in _NUMBERS else "object")
+        field.name: np.concatenate([np.empty(0), *parts[field.name]])
+        if field.type in _NUMBERS
+        else pd.Series(parts[field.name], dtype="object")
         for field in fields
     }
     frame = pd.DataFrame(series)
-    frame.insert(0, "campaign", pd.Series(campaigns, dtype="int64"))
+    frame.insert(0, "campaign", np.repeat(np.array(list(folders), dtype=np.int64), lengths))
     return frame

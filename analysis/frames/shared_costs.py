@@ -9,12 +9,12 @@ then the other campaigns of the load.
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.frames.groupby import groups
-from analysis.frames.ledger import own_terms_of
+from analysis.frames.ledger import own_terms
 from analysis.frames.problem import Problem
 from analysis.frames.reading import caches_of
 from greenkd import records
@@ -41,7 +41,7 @@ def in_own_terms(
         ledger: The ledger frame.
         problems: Receives what was converted, what could not be, and what nobody knows.
     """
-    terms = {campaign: own_terms_of(rows) for (campaign,), rows in groups(ledger, ["campaign"])}
+    terms = own_terms(ledger)
     makers = _Makers(campaign_records, folders, terms)
 
     restated = {}
@@ -164,10 +164,15 @@ class _Makers:
 
     def _payers_of_logits(self, record: CampaignRecord) -> Meters:
         """Returns the meters of the campaigns of this load that have computed the same logits."""
-        key = _stream(record)
-        payers = [other for other in self._records.values() if _stream(other) == key and other.logits_paid is not None]
-        meters = {self._meter_of[other.campaign_id] for other in payers if other.campaign_id in self._meter_of}
-        return tuple(sorted(meters)) or None
+        return tuple(sorted(self._meters_of_streams.get(_stream(record), ()))) or None
+
+    @cached_property
+    def _meters_of_streams(self) -> dict[tuple[object, ...], set[str]]:
+        meters: dict[tuple[object, ...], set[str]] = {}
+        for record in self._records.values():
+            if record.logits_paid is not None and record.campaign_id in self._meter_of:
+                meters.setdefault(_stream(record), set()).add(self._meter_of[record.campaign_id])
+        return meters
 
     def _rows(self, path: Path) -> list[LedgerRow]:
         if path not in self._ledgers:

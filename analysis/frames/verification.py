@@ -13,6 +13,7 @@ from greenkd.records import RecordError, checksum, manifest
 from greenkd.records.checksum import CheckResult
 from greenkd.records.lines import parse_lines
 from greenkd.records.weights_digest import weights_problem
+from greenkd.whereabouts import analysis_command
 
 # JSON documents of ours; whatever else lies among them is no concern of ours.
 _DOCUMENTS = frozenset({"campaign.json", "teacher.json", "estimate.json", "looks.json", "pool.json", manifest.FILE})
@@ -50,7 +51,7 @@ def verify(roots: Iterable[Path]) -> Verification:
     roots = list(roots)
     for root in roots:
         if not root.is_dir():
-            raise AnalysisError(f"{root} is no folder; name a sweep's: python -m analysis multirun/<sweep> --verify")
+            raise AnalysisError(f"{root} is no folder; name a sweep's: {analysis_command()} multirun/<sweep> --verify")
     damaged: list[Problem] = []
     unpack_packed(roots, damaged)
     campaigns = [folder for root in roots for folder in records.find_campaigns(root)]
@@ -109,7 +110,7 @@ def _in_caches(folder: Path) -> Iterator[Path]:
         teacher = None
 
     for cache in caches_of(folder):
-        yield from sorted(cache.glob("logits/*/ledger.jsonl"))
+        yield from sorted(cache.glob("logits/*/ledger*.jsonl"))
         if teacher is not None:
             yield from filter(_is_ours, sorted((cache / "teachers" / teacher.key).glob("*")))
 

@@ -1,6 +1,7 @@
 """The comparison table: per setting and strategy, what was got and what was paid, over seeds."""
 
 import dataclasses
+import functools
 import math
 import statistics
 from typing import Any
@@ -11,6 +12,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison_notes import setting_notes
+from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.held_fixed import held_fixed, note_on_shared
 from analysis.results.paired_tests import ratio_of_means
 from analysis.results.strategy_runs import strategy_runs
@@ -33,6 +35,11 @@ class Comparison:
     runs: pd.DataFrame
     notes: dict[str, list[str]]  # by setting_id
     sweep: Sweep
+
+    @functools.cached_property
+    def reach(self) -> pd.DataFrame:
+        """What `cost_to_reach` returns; several tables and figures are made of it."""
+        return cost_to_reach(self.sweep, self.runs)
 
 
 def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = False) -> Comparison:

@@ -6,6 +6,7 @@ the test scores tell what the chosen trial really gets. A search's trials depend
 they were run in.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -74,38 +75,48 @@ def cost_to_reach(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
         if not curves:
             continue
 
-        by_k = pd.concat(curves).groupby("k")
-        mean, counts = by_k.mean(), by_k.size()
+        # A seed with fewer trials would bend the mean where it ends.
+        fewest = min(len(curve["val_score"]) for curve in curves)
+        mean = {name: _mean_of_known([curve[name][:fewest] for curve in curves]) for name in curves[0]}
 
         first = group.iloc[0]
         labels = dict(zip((*columns.SETTING, "strategy"), key, strict=True))
         labels |= {"kind": str(first["kind"]), "metric": first["metric"]}
         labels["order"] = "run" if first["kind"] in _IN_ORDER else "random"
         rows.extend(
-            {**labels, "seeds": int(counts[k]), "k": int(k), **values}
-            for k, values in zip(mean.index, rows_of(mean), strict=True)
-            if counts[k] == len(curves)  # a seed with fewer trials would bend the mean where it ends
+            {**labels, "seeds": len(curves), "k": k + 1} | {name: float(values[k]) for name, values in mean.items()}
+            for k in range(fewest)
         )
     return pd.DataFrame(rows)
 
 
-def _curve(sweep: Sweep, run: dict[str, Any]) -> pd.DataFrame | None:
+def _mean_of_known(values: list[Floats]) -> Floats:
+    """Returns the mean over seeds, of those whose value is known; NaN where none is."""
+    stacked = np.stack(values)
+    known = ~np.isnan(stacked)
+    total, count = np.where(known, stacked, 0.0).sum(axis=0), known.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), math.nan)
+
+
+def _curve(sweep: Sweep, run: dict[str, Any]) -> dict[str, Floats] | None:
     """Returns scores and costs of one run after k = 1, 2, … trials; None where no trial is complete."""
     attempts = attempts_of(sweep, run)
     trials = candidates(attempts)
     if trials.empty:
         return None
 
-    totals = attempts[_COSTS].sum(skipna=False).to_dict()
+    totals = {name: float(attempts[name].to_numpy().sum()) for name in _COSTS}
     curve = _curve_as_run(trials, attempts) if run["kind"] in _IN_ORDER else _expected_curve(trials, totals)
 
     # The teacher's logits of a restart are paid with it, as none of the others can use them.
-    logits = _logits_by_trial(sweep, run, trials)
-    with_trials = {name: logits[name] * curve["k"] / len(trials) for name in _COSTS}
+    logits, count = _logits_by_trial(sweep, run, trials), len(trials)
+    share = np.arange(1, count + 1) / count
 
     # What else the run paid besides its trials was paid before the first of them.
-    before = {name: run[f"tuning_{name}"] - totals[name] - logits[name] for name in _COSTS}
-    return curve.assign(**{name: curve[name] + before[name] + with_trials[name] for name in _COSTS})
+    for name in _COSTS:
+        before = run[f"tuning_{name}"] - totals[name] - logits[name]
+        curve[name] = curve[name] + before + logits[name] * share
+    return curve
 
 
 def _logits_by_trial(sweep: Sweep, run: dict[str, Any], trials: pd.DataFrame) -> dict[str, float]:
@@ -119,53 +130,55 @@ def _logits_by_trial(sweep: Sweep, run: dict[str, Any], trials: pd.DataFrame) ->
     return part_costs({str(name): value for name, value in of_campaign.items()}, "logits")
 
 
-def _expected_curve(trials: pd.DataFrame, totals: dict[Any, float]) -> pd.DataFrame:
+def _expected_curve(trials: pd.DataFrame, totals: dict[str, float]) -> dict[str, Floats]:
     """Returns the exact expectation over all orders in which the trials could have been run."""
     n = len(trials)
-    k = np.arange(1, n + 1)
-    weights = np.stack([best_weights(n, drawn) for drawn in range(1, n + 1)])  # [k, rank]
+    weights, low, high = _orders_of(n)
 
     val = trials["val_score"].to_numpy(dtype=np.float64)
-    bands = np.asarray([_quantiles(val, row) for row in weights])
-    scores = {"val_score": weights @ val, "val_low": bands[:, 0], "val_high": bands[:, 1]}
+    scores = {"val_score": weights @ val, "val_low": val[low], "val_high": val[high]}
 
     # A trial that can no longer be the best must not spoil the mean with a missing test score.
     test = trials["test_score"].to_numpy(dtype=np.float64)
     scores["test_score"] = np.where(weights > 0, weights * test, 0.0).sum(axis=1)
 
     # Failed and killed attempts are spread over the trials that were completed.
-    spent = {name: totals[name] * k / n for name in _COSTS}
-    return pd.DataFrame({"k": k} | scores | spent)
+    return scores | {name: totals[name] * np.arange(1, n + 1) / n for name in _COSTS}
 
 
-def _quantiles(best_first_values: Floats, weights: Floats) -> tuple[float, float]:
-    """Returns the values below which at least 5 and 95 % of the orders end."""
-    rising, mass = best_first_values[::-1], np.cumsum(weights[::-1])
-    low, high = (int(np.searchsorted(mass, share - 1e-12)) for share in BAND)
-    return float(rising[low]), float(rising[min(high, len(rising) - 1)])
+@functools.lru_cache(maxsize=64)
+def _orders_of(n: int) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
+    """Returns what all orders of n trials share: `best_weights` for each k, and the ranks at both ends of the band.
+
+    Returns:
+        Weights of shape [k, rank]; the ranks, best first, below whose values at least 5 and 95 % of the orders end.
+    """
+    weights = np.stack([best_weights(n, drawn) for drawn in range(1, n + 1)])
+    mass = np.cumsum(weights[:, ::-1], axis=1)
+    low, high = ((mass < share - 1e-12).sum(axis=1) for share in BAND)
+    return weights, n - 1 - low, n - 1 - np.minimum(high, n - 1)
 
 
-def _curve_as_run(trials: pd.DataFrame, attempts: pd.DataFrame) -> pd.DataFrame:
+def _curve_as_run(trials: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Floats]:
     """Returns the best so far and the costs so far, in the order of the trial numbers.
 
     Where trials pause at rungs, all that precedes the last rung is paid before the first trial is complete.
     """
-    order = attempts["trial"]
+    order = attempts["trial"].to_numpy()
     if (attempts["status"] == TrialStatus.PAUSED).any():
-        order = order.where(attempts["status"] == TrialStatus.COMPLETE, -1)
-    costs = attempts[_COSTS].groupby(order).sum().cumsum()
-    missing = attempts[_COSTS].isna().groupby(order).any().cummax()
-    costs = costs.mask(missing)
+        order = np.where(attempts["status"] == TrialStatus.COMPLETE, order, -1)
 
-    rows = []
-    for k, trial in enumerate(sorted(trials["trial"]), start=1):
-        best = trials[trials["trial"] <= trial].iloc[0]
-        scores = {
-            "k": k,
-            "val_score": float(best["val_score"]),
-            "val_low": math.nan,
-            "val_high": math.nan,
-            "test_score": float(best["test_score"]),
-        }
-        rows.append(scores | costs.loc[trial].to_dict())
-    return pd.DataFrame(rows)
+    # The best so far: trials stand best first, so it is the lowest place among those run by then.
+    numbers = trials["trial"].to_numpy()
+    as_run = np.argsort(numbers)
+    best = np.minimum.accumulate(as_run)
+    curve = {name: trials[name].to_numpy(dtype=np.float64)[best] for name in ("val_score", "test_score")}
+    curve |= dict.fromkeys(("val_low", "val_high"), np.full(len(trials), math.nan))
+
+    # The costs so far; a missing one makes all later sums missing.
+    steps, step_of = np.unique(order, return_inverse=True)
+    at = np.searchsorted(steps, numbers[as_run])
+    for name in _COSTS:
+        costs = attempts[name].to_numpy(dtype=np.float64)
+        curve[name] = np.cumsum(np.bincount(step_of, weights=costs, minlength=len(steps)))[at]
+    return curve

@@ -26,13 +26,18 @@ _SEARCHING = (StrategyKind.GRID, StrategyKind.SEARCH, StrategyKind.RESTARTS, Str
 _Curves = dict[str, tuple[pd.DataFrame, str]]
 
 
-def equal_energy(sweep: Sweep, runs: pd.DataFrame) -> pd.DataFrame:
+def equal_energy(sweep: Sweep, runs: pd.DataFrame, reach: pd.DataFrame | None = None) -> pd.DataFrame:
     """Returns one row per setting, budget and strategy.
 
     Columns: the setting's, `metric`, `basis` (the cost column that budgets are in), `budget`, `strategy`, `spent`, `k`,
     `of` (what there was to choose from), `what` ("points" or "seeds"), `test_score`, `val_score` (expected).
+
+    Args:
+        sweep: The records.
+        runs: One row per strategy and seed.
+        reach: What `cost_to_reach` returned for them; None works it out.
     """
-    reach = cost_to_reach(sweep, runs)
+    reach = cost_to_reach(sweep, runs) if reach is None else reach
     if reach.empty:
         return pd.DataFrame()
 

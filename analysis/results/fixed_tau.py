@@ -152,22 +152,21 @@ def control_runs(
     is_of_grid = trials["campaign"].isin(grids["campaign"])
     is_control = (trials["tau"] == CONTROL_TAU) & trials["as_configured"]
     at_control = trials[is_of_grid & (trials["status"] == TrialStatus.COMPLETE) & is_control]
+    first = {trial["campaign"]: trial for trial in reversed(rows_of(at_control))}
+    attempts = trials[is_of_grid].groupby(["campaign", "trial"]).size().to_dict()
 
     seeds: set[int] = set()
     for campaign in rows_of(grids):
-        at_tau = at_control[at_control["campaign"] == campaign["campaign"]]
-        if at_tau.empty or campaign["seed"] in seeds:  # several grids of one seed hold the same training
+        trial = first.get(campaign["campaign"])
+        if trial is None or campaign["seed"] in seeds:  # several grids of one seed hold the same training
             continue
         seeds.add(campaign["seed"])
-
-        trial = at_tau.iloc[0]
-        is_attempt = (trials["campaign"] == campaign["campaign"]) & (trials["trial"] == trial["trial"])
-        yield _control_run(campaign, trial, int(is_attempt.sum()), costs, overhead)
+        yield _control_run(campaign, trial, attempts[campaign["campaign"], trial["trial"]], costs, overhead)
 
 
 def _control_run(
     campaign: dict[str, Any],
-    trial: "pd.Series[Any]",
+    trial: dict[str, Any],
     attempts: int,
     costs: TrialCosts,
     overhead: dict[str, float],

@@ -78,6 +78,10 @@ class _Side:
         return 100 * np.array(rows, dtype=np.float64) if same_images else None
 
 
+# By strategy, the numbers of the campaigns and whether it chooses: most strategies are in several pairs.
+_Sides = dict[tuple[object, ...], tuple[_Side, FloatArray | None]]
+
+
 def gains_of_pairs(pairs: list[Pair], setting: pd.DataFrame, correct: Correctness) -> list[PairGain]:
     """Returns what each pair's strategy gains over its control.
 
@@ -90,17 +94,17 @@ def gains_of_pairs(pairs: list[Pair], setting: pd.DataFrame, correct: Correctnes
         correct: Which test images were right, as far as it is on record.
     """
     noise = _noise_of_grid(setting, pairs[0].trials) if pairs else None
-    return [_gain(pair, noise, correct) for pair in pairs]
+    sides: _Sides = {}
+    return [_gain(pair, noise, correct, sides) for pair in pairs]
 
 
-def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness) -> PairGain:
+def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness, sides: _Sides) -> PairGain:
     differences = np.array(pair.gains, dtype=np.float64)
     if not len(differences):
         return PairGain(_no_gain(), None)
 
-    strategy = _side(pair.seeds, pair.trials, chooses=True)
-    control = _side(pair.control_runs, pair.trials, chooses=pair.control_chooses)
-    ours, theirs = strategy.on_images(correct), control.on_images(correct)
+    strategy, ours = _once(sides, pair.seeds, pair.trials, correct, chooses=True)
+    control, theirs = _once(sides, pair.control_runs, pair.trials, correct, chooses=pair.control_chooses)
     on_images = None
     if ours is not None and theirs is not None and ours.shape == theirs.shape:
         on_images = ours - theirs
@@ -116,6 +120,17 @@ def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness) -> PairGa
     expected = 2 * noise.training_variance
     least = np.where(noise.collapses, expected, 0.0)
     return PairGain(paired_gain(differences, expected, noise.prior_df, least_variance=least), on_images)
+
+
+def _once(
+    sides: _Sides, runs: pd.DataFrame, trials: pd.DataFrame, correct: Correctness, *, chooses: bool
+) -> tuple[_Side, FloatArray | None]:
+    """Returns a strategy's trainings and its scores on images, worked out for the first of its pairs."""
+    key = (runs["strategy"].iloc[0], chooses, *runs["campaigns"])
+    if key not in sides:
+        side = _side(runs, trials, chooses=chooses)
+        sides[key] = side, side.on_images(correct)
+    return sides[key]
 
 
 def _side(runs: pd.DataFrame, trials: pd.DataFrame, *, chooses: bool) -> _Side:

@@ -2,13 +2,12 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.frames.groupby import rows_of
+from analysis.frames.groupby import of_campaigns
 from greenkd.records import TrialStatus
 
 FloatArray = NDArray[np.float64]
@@ -50,66 +49,68 @@ def search_arrays(runs: pd.DataFrame, trials: pd.DataFrame) -> SearchArrays:
         runs: The runs of one strategy, one row per seed.
         trials: The trials frame.
     """
-    complete = trials[trials["status"] == TrialStatus.COMPLETE]
-    of_seeds = [_of_run(run, complete) for run in rows_of(runs)]
-    count = max((len(frame) for frame in of_seeds), default=0)
+    of_seed = {campaign: seed for seed, campaigns in enumerate(runs["campaigns"]) for campaign in campaigns}
+    complete = of_campaigns(trials[trials["status"] == TrialStatus.COMPLETE], of_seed)
+    complete = complete.drop_duplicates(["campaign", "trial"], keep="last")
+    complete = complete.assign(seed=complete["campaign"].map(of_seed)).sort_values(["seed", "trial", "tau"])
 
-    columns = _common_taus(of_seeds, count)
+    # Of a seed whose chosen trial is not on record among them, none counts
+    is_chosen = _is_chosen(complete, runs)
+    has_choice = np.bincount(complete["seed"][is_chosen], minlength=len(runs)) > 0
+    is_kept = has_choice[complete["seed"].to_numpy(dtype=np.intp)]
+    complete, is_chosen = complete[is_kept], is_chosen[is_kept]
+    seeds = complete["seed"].to_numpy(dtype=np.intp)
+    shape = (len(runs), int(np.bincount(seeds, minlength=1).max()))
+
+    columns = _common_taus(complete, shape[1])
     if columns is not None:
-        places = [np.searchsorted(columns, frame["tau"]) for frame in of_seeds]
-        taus = np.tile(columns, (len(of_seeds), 1))
+        places = np.searchsorted(columns, complete["tau"])
+        taus = np.tile(columns, (len(runs), 1))
     else:
-        places = [np.arange(len(frame)) for frame in of_seeds]
-        taus = _in_columns(of_seeds, places, "tau", count)
+        places = complete.groupby("seed").cumcount().to_numpy(dtype=np.intp)
+        taus = _in_columns(complete["tau"], (seeds, places), shape)
 
-    chosen = [
-        int(place[int(np.argmax(_is_chosen(frame, run)))]) if len(frame) else 0
-        for frame, place, run in zip(of_seeds, places, rows_of(runs), strict=True)
-    ]
+    chosen = np.zeros(len(runs), dtype=np.intp)
+    chosen[seeds[is_chosen][::-1]] = places[is_chosen][::-1]  # the first of each seed
+    trainings: list[dict[int, tuple[int, int]]] = [{} for _ in range(len(runs))]
+    of_columns = zip(seeds, places.tolist(), complete["campaign"], complete["trial"], strict=True)
+    for seed, place, campaign, trial in of_columns:
+        trainings[seed][place] = (campaign, trial)
+
     return SearchArrays(
-        validation=100 * _in_columns(of_seeds, places, "val_score", count),
-        test=100 * _in_columns(of_seeds, places, "test_score", count),
-        taus=_usable_taus(taus, of_seeds),
-        chosen=np.array(chosen, dtype=np.intp),
-        trainings=tuple(
-            dict(zip(place.tolist(), zip(frame["campaign"], frame["trial"], strict=True), strict=True))
-            for frame, place in zip(of_seeds, places, strict=True)
-        ),
+        validation=100 * _in_columns(complete["val_score"], (seeds, places), shape),
+        test=100 * _in_columns(complete["test_score"], (seeds, places), shape),
+        taus=_usable_taus(taus, complete, has_choice),
+        chosen=chosen,
+        trainings=tuple(trainings),
     )
 
 
-def _of_run(run: dict[str, Any], complete: pd.DataFrame) -> pd.DataFrame:
-    """Returns the complete trials of a run, each once; none where the chosen one is not on record among them."""
-    frame = complete[complete["campaign"].isin(run["campaigns"])]
-    frame = frame.drop_duplicates(["campaign", "trial"], keep="last").sort_values(["trial", "tau"])
-    return frame if _is_chosen(frame, run).any() else frame.iloc[:0]
-
-
-def _common_taus(of_seeds: list[pd.DataFrame], count: int) -> FloatArray | None:
+def _common_taus(complete: pd.DataFrame, count: int) -> FloatArray | None:
     """Returns the τ that seeds have in common, rising; None where they have others each, or one twice."""
-    known = np.concatenate([frame["tau"].to_numpy(np.float64) for frame in of_seeds]) if of_seeds else np.empty(0)
-    columns = np.unique(known)
-    unique_within = all(frame["tau"].is_unique for frame in of_seeds)
+    columns = np.unique(complete["tau"].to_numpy(dtype=np.float64))
+    unique_within = not complete.duplicated(["seed", "tau"]).any()
     return columns if len(columns) == count and unique_within and not np.isnan(columns).any() else None
 
 
-def _in_columns(of_seeds: list[pd.DataFrame], places: list[NDArray[np.intp]], name: str, count: int) -> FloatArray:
-    values = np.full((len(of_seeds), count), math.nan)
-    for row, frame, place in zip(values, of_seeds, places, strict=True):
-        row[place] = frame[name]
-    return values
+def _in_columns(
+    values: "pd.Series[float]", places: tuple[NDArray[np.intp], NDArray[np.intp]], shape: tuple[int, int]
+) -> FloatArray:
+    array = np.full(shape, math.nan)
+    array[places] = values
+    return array
 
 
-def _is_chosen(frame: pd.DataFrame, run: dict[str, Any]) -> NDArray[np.bool_]:
-    """Marks the chosen trial; campaigns of a swept grid have one trial each, told apart by τ."""
-    numbers, taus = frame["trial"].to_numpy(dtype=np.float64), frame["tau"].to_numpy(dtype=np.float64)
-    same_number = numbers == run["trial"]
-    return np.asarray(same_number if math.isnan(run["chosen_tau"]) else same_number & (taus == run["chosen_tau"]))
+def _is_chosen(complete: pd.DataFrame, runs: pd.DataFrame) -> NDArray[np.bool_]:
+    """Marks the chosen trials; campaigns of a swept grid have one trial each, told apart by τ."""
+    numbers, taus = (runs[name].to_numpy(dtype=np.float64)[complete["seed"]] for name in ("trial", "chosen_tau"))
+    is_tau = np.isnan(taus) | (complete["tau"].to_numpy(dtype=np.float64) == taus)
+    return np.asarray((complete["trial"].to_numpy(dtype=np.float64) == numbers) & is_tau)
 
 
-def _usable_taus(taus: FloatArray, of_seeds: list[pd.DataFrame]) -> FloatArray | None:
+def _usable_taus(taus: FloatArray, complete: pd.DataFrame, has_choice: NDArray[np.bool_]) -> FloatArray | None:
     """Returns τ with the gaps of missing trials filled by the seed's mean; None where trials do not differ in τ."""
-    if any(frame["tau"].isna().any() or frame.empty for frame in of_seeds) or len(np.unique(taus[~np.isnan(taus)])) < 2:
+    if complete["tau"].isna().any() or not has_choice.all() or len(np.unique(taus[~np.isnan(taus)])) < 2:
         return None
 
     means = np.nanmean(taus, axis=1, keepdims=True)

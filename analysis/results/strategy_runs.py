@@ -79,6 +79,7 @@ def _campaign_runs(
     """
     variants = _variants(campaigns)
     counts: dict[tuple[str, int], int] = {}
+    killed = trials.loc[trials["status"] == KILLED, "campaign"].value_counts().to_dict()
 
     for row in rows_of(campaigns):
         strategy = label or variants[row["campaign"]]
@@ -86,7 +87,6 @@ def _campaign_runs(
         if count > 1:  # two campaigns that nothing in their configuration tells apart
             strategy = f"{strategy} #{count}"
 
-        attempts = trials[trials["campaign"] == row["campaign"]]
         yield {
             **shared_values(row),
             "strategy": strategy,
@@ -98,7 +98,7 @@ def _campaign_runs(
             "planned_trials": row["planned_trials"],
             "complete_trials": row["complete_trials"],
             "attempts": row["attempts"],
-            "killed": int((attempts["status"] == KILLED).sum()),
+            "killed": int(killed.get(row["campaign"], 0)),
             "complete": row["status"] == CampaignStatus.DONE and not math.isnan(row["test_score"]),
             **{name: row[name] for name in ("chosen_tau", "chosen_params", "searched", "tau_source")},
             **{name: row[name] for name in ("val_score", *columns.TEST_MEASURES)},

@@ -80,8 +80,9 @@ def bounds(scores: FloatArray, design: Design, values: Shapes, points: Points, c
     band_low, band_high = _band(largest, smallest, gains, bounding)
 
     # What the best shape says, and what it leaves over beside the noise between seeds alone.
-    pure_variance = np.maximum(((within @ design.pure) ** 2).sum(axis=1) / design.pure_df, np.finfo(np.float64).tiny)
-    all_left, worst_left = _left_over(within, design, _best(size, best) * centred[best], most, pure_variance)
+    pure = design.pure_square(within)
+    pure_variance = np.maximum(pure / design.pure_df, np.finfo(np.float64).tiny)
+    all_left, worst_left = _left_over(within, pure, design, _best(size, best) * centred[best], most, pure_variance)
     curve = _best(size, best) * gains[best]
     top = curve.argmax(axis=1)
     return {
@@ -146,11 +147,16 @@ def _band(
 
 
 def _left_over(
-    within: FloatArray, design: Design, curve: FloatArray, explained: FloatArray, variance: FloatArray
+    within: FloatArray,
+    pure: FloatArray,
+    design: Design,
+    curve: FloatArray,
+    explained: FloatArray,
+    variance: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """What a curve leaves over between τ, in units of the noise: the sum of squares, and the worst τ's deviation."""
-    between = (within**2).sum(axis=1) - ((within @ design.pure) ** 2).sum(axis=1)
-    deviation = (within - curve) @ design.cells.T / np.sqrt(design.cells.sum(axis=1))
+    between = (within**2).sum(axis=1) - pure
+    deviation = design.sums_at_taus(within - curve) / np.sqrt(design.cells.sum(axis=1))
     return (between - explained) / variance, np.abs(deviation).max(axis=1) / np.sqrt(variance)
 
 
@@ -180,12 +186,13 @@ def draw_chance(design: Design, values: Shapes) -> Chance:
     within = np.random.default_rng(0).standard_normal((_DRAWS, len(design.taus))) @ design.within
     centred = values.values[:, : len(design.taus)] @ design.within
     directions = centred / np.sqrt(np.maximum((centred**2).sum(axis=1, keepdims=True), 1e-9))
-    variance = ((within @ design.pure) ** 2).sum(axis=1) / design.pure_df
+    pure = design.pure_square(within)
+    variance = pure / design.pure_df
 
     size = within @ directions.T
     best = (size**2).argmax(axis=1)
     most = (size**2).max(axis=1)
-    all_left, worst_left = _left_over(within, design, _best(size, best) * directions[best], most, variance)
+    all_left, worst_left = _left_over(within, pure, design, _best(size, best) * directions[best], most, variance)
     return Chance(explained=np.sort(most / variance), all_left=np.sort(all_left), worst_left=np.sort(worst_left))
 
 

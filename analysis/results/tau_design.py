@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 FEWEST_DF = 5  # of the pure error; with less the noise is measured around a polynomial
+_NO_PURE_ERROR = 1e-9  # of a training's variance
 _OWN_CURVE_DEGREE = 3
 _POLYNOMIAL_DEGREE = 5
 
@@ -29,6 +30,20 @@ class Design:
     own_curves_df: int
     cells: FloatArray  # (τ, trainings): one where a training has that τ
     replicated: bool  # pure error comes from seeds at the same τ, so a lack of fit can be tested
+
+    def pure_square(self, scores: FloatArray) -> FloatArray:
+        """Returns the pure error's sum of squares in scores, shape (…, trainings).
+
+        A τ that was trained once has no pure error, so only the trainings at the others are looked at.
+        """
+        shared = np.flatnonzero(np.diag(self.pure) > _NO_PURE_ERROR)
+        return np.asarray(((scores[..., shared] @ self.pure[np.ix_(shared, shared)]) ** 2).sum(axis=-1))
+
+    def sums_at_taus(self, scores: FloatArray) -> FloatArray:
+        """Returns the sum of the scores at each τ, shape (…, τ); the same as `scores @ cells.T`, for many τ."""
+        order = np.argsort(self.taus, kind="stable")
+        starts = np.searchsorted(self.taus[order], np.unique(self.taus))
+        return np.asarray(np.add.reduceat(scores[..., order], starts, axis=-1))
 
     @property
     def cell_df(self) -> FloatArray:

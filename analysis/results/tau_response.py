@@ -18,12 +18,13 @@ curve and the verdict rests on `search_gain` alone.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results.tau_bounds import Points, bounds, collapsed, draw_chance, no_bounds
-from analysis.results.tau_design import FEWEST_DF, design_of
+from analysis.results.tau_bounds import Chance, Points, bounds, collapsed, draw_chance, no_bounds
+from analysis.results.tau_design import FEWEST_DF, Design, design_of
 from analysis.results.tau_shapes import Shapes, shapes
 
 FloatArray = NDArray[np.float64]
@@ -115,16 +116,30 @@ def tau_response(
     )
 
 
+@functools.lru_cache(maxsize=4)
+def _of_trainings(
+    seeds: tuple[int, ...], taus: tuple[float, ...], points: tuple[float, ...]
+) -> tuple[Design, Shapes, Chance] | None:
+    """Returns what is the same for all measures and settings with the same seeds and τ; None: too few of them.
+
+    It takes seconds where the trainings are hundreds, and depends on no score.
+    """
+    design = design_of(np.array(seeds, dtype=np.int64), np.array(taus))
+    if design.pure_df < FEWEST_DF:
+        return None
+    values = shapes(np.array([*taus, *points]), min(taus), max(taus))
+    return design, values, draw_chance(design, values)
+
+
 def _all_bounds(
     batch: FloatArray, kept: BoolArray, seeds: NDArray[np.int64], taus: FloatArray, points: Points
 ) -> dict[str, FloatArray]:
     """Bounds of every sweep: at once for those that lost no training, one by one for the others."""
-    design = design_of(seeds, taus)
-    if design.pure_df < FEWEST_DF:
+    known = _of_trainings(tuple(seeds.tolist()), tuple(taus.tolist()), tuple(points.taus.tolist()))
+    if known is None:
         return no_bounds(len(batch), points)
 
-    values = shapes(np.concatenate([taus, points.taus]), float(taus.min()), float(taus.max()))
-    chance = draw_chance(design, values)
+    design, values, chance = known
     fields = no_bounds(len(batch), points)
 
     complete = np.flatnonzero(kept.all(axis=1))

@@ -48,7 +48,7 @@ class ExtraCosts:
         amounts = {"cpu_s": self.extra_cpu_s}
         if self.has_sensor:
             amounts = {"energy_kwh": self.extra_kwh, "co2eq_g": self.extra_co2eq_g, **amounts}
-        return ", ".join(_amount(name, value) for name, value in amounts.items() if not math.isnan(value))
+        return ", ".join(units.amount(name, value) for name, value in amounts.items() if not math.isnan(value))
 
     @property
     def words(self) -> str:
@@ -86,11 +86,6 @@ def extra_costs(seeds: pd.DataFrame, *, mix_meters: bool) -> ExtraCosts:
         extra_trainings=float((seeds["complete_trials"] - seeds["complete_trials_control"]).mean()),
         multiples=multiples,
     )
-
-
-def _amount(cost: str, value: float) -> str:
-    factor, unit = units.scale(cost, [value])
-    return f"{units.figure(value * factor)} {'CPU ' if cost == 'cpu_s' else ''}{unit}"
 
 
 def _mean_difference(seeds: pd.DataFrame, name: str) -> float:

@@ -125,7 +125,7 @@ def pairs_of_setting(key: tuple[str, ...], setting: pd.DataFrame, trials: pd.Dat
     Args:
         key: The setting.
         setting: Its rows of the runs frame.
-        trials: The trials frame.
+        trials: Its rows of the trials frame.
         baseline: Label or kind of the cheap strategy that tuning is held against.
     """
     labels = setting.drop_duplicates("strategy")

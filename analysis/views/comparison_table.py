@@ -30,6 +30,21 @@ _BASES = {
     "": "nothing: no cost was measured",
 }
 
+_COST_NOTE = (
+    "costs: choosing τ, mean per seed: every attempt, validation, overhead and the teacher's logits; without "
+    "the teacher's training and the final test"
+)
+_STARTUP_NOTE = "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple"
+_ECE_NOTE = "ECE: expected calibration error of the test set (Guo et al. 2017), 15 bins of equal width; lower is better"
+_IMAGES_NOTE = (
+    "images: making what the students see, once for each strategy as if it had been run alone; in all costs "
+    "and multiples but the last, which is without it"
+)
+
+
+def _multiples_note(basis: str) -> str:
+    return f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs"
+
 
 def comparison_tables(
     sweep: Sweep, comparison: Comparison, *, baseline: str = "stochastic", group_by: Sequence[str] = columns.SETTING
@@ -61,8 +76,8 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         Column("strategy", [row["strategy"] for row in rows], words=True),
         Column("class", [row["class"] for row in rows], words=True, leaves=8),
         *(Column(name.replace("setting_id", "setting"), [row[name] for row in rows], words=True) for name in more),
-        Column("trials", [_trials(row) for row in rows], leaves=7),
-        Column("chosen τ", [_taus(row) for row in rows]),
+        Column("trials", [trials_in_words(row) for row in rows], leaves=7),
+        Column("chosen τ", [taus_in_words(row) for row in rows]),
         *(Column(f"chosen\n{key}", [_values(row, key) for row in rows], words=True) for key in searched),
         Column(f"val. {words.header}", _mean_sd(rows, "val_score", words), leaves=5),
         Column(f"test {words.header}", _mean_sd(rows, "test_score", words)),
@@ -71,13 +86,14 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
 
     # What was paid: costs, then multiples of other strategies' costs. Start-up stands by itself and in no multiple.
     with_sensor = has_sensor(runs["meter"])
-    shown += _cost_columns(rows, table, _WITH_SENSOR if with_sensor else _WITHOUT_SENSOR)
+    shown += _cost_columns(rows, table, _WITH_SENSOR if with_sensor else _WITHOUT_SENSOR, begin=True)
     shown += _startup_column(rows, table, basis)
     if sweep.pricing.price is not None:
-        shown.append(Column("money", [units.figure(row["tuning_money"]) for row in rows]))
+        money = [units.figure(row["tuning_money"]) for row in rows]
+        shown.append(Column("money", money, note=f"money: energy × PUE × {sweep.pricing.price:g} per kWh"))
     for name, header in (("baseline", f"×{baseline}"), ("fixed", "×fixed"), ("teacher", "×teacher")):
         multiples = [row[f"{basis}_x_{name}"] if basis else math.nan for row in rows]
-        shown.append(Column(header, [units.multiple(value) for value in multiples]))
+        shown.append(Column(header, [units.multiple(value) for value in multiples], note=_multiples_note(basis)))
     shown += _synthesis_columns(rows, basis, baseline)
     if not with_sensor:
         shown += _modelled_columns(rows, table)
@@ -85,7 +101,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
     return make_table(
         _title(table, names, runs),
         shown,
-        notes=_notes(comparison, runs, basis, sweep.pricing.price),
+        notes=_notes(comparison, runs),
         anchors=[_folders(sweep, runs, row) for row in rows],
     )
 
@@ -93,30 +109,34 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
 def _endpoint_columns(rows: list[dict[str, Any]], words: MetricWords) -> list[Column]:
     """Returns what else the test says, where it is on record: the loss, and how well confidence fits accuracy."""
     shown = []
-    for name, header, scale, digits in (
-        ("test_loss", f"test {words.loss_header}", 1.0, 3),
-        ("test_calibration_error", "ECE %", 100.0, 2),
+    for name, header, scale, digits, note in (
+        ("test_loss", f"test {words.loss_header}", 1.0, 3, ""),
+        ("test_calibration_error", "ECE %", 100.0, 2, _ECE_NOTE),
     ):
         values = [(scale * row[f"{name}_mean"], scale * row[f"{name}_sd"]) for row in rows]
         if not all(math.isnan(mean) for mean, _ in values):
-            shown.append(Column(header, [units.mean_sd(mean, sd, digits) for mean, sd in values], leaves=5))
+            shown.append(Column(header, [units.mean_sd(mean, sd, digits) for mean, sd in values], leaves=5, note=note))
     return shown
 
 
-def _cost_columns(rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int]) -> list[Column]:
+def _cost_columns(
+    rows: list[dict[str, Any]], table: pd.DataFrame, shown: dict[str, int], *, begin: bool = False
+) -> list[Column]:
     """Returns columns of what choosing τ took.
 
     Args:
         rows: The rows of the table.
         table: The same as a frame.
         shown: By cost, its turn to leave a narrow terminal.
+        begin: Whether the costs begin with these.
     """
-    columns_shown = []
+    columns_shown: list[Column] = []
     for name, leaves in shown.items():
         factor, unit = units.scale(name, table[f"tuning_{name}"])
         header = f"CPU {unit}" if name == "cpu_s" else unit
         cells = [units.figure(row[f"tuning_{name}"] * factor) for row in rows]
-        columns_shown.append(Column(header, cells, leaves=leaves))
+        begins = "what it cost" if begin and not columns_shown else ""
+        columns_shown.append(Column(header, cells, leaves=leaves, note=_COST_NOTE, begins=begins))
     return columns_shown
 
 
@@ -126,7 +146,8 @@ def _startup_column(rows: list[dict[str, Any]], table: pd.DataFrame, basis: str)
         return []
     factor, unit = units.scale(basis, table[f"tuning_{basis}"])
     name = f"CPU {unit}" if basis == "cpu_s" else unit
-    return [Column(f"start-up\n{name}", [units.figure(row[f"startup_{basis}"] * factor) for row in rows], leaves=6)]
+    cells = [units.figure(row[f"startup_{basis}"] * factor) for row in rows]
+    return [Column(f"start-up\n{name}", cells, leaves=6, note=_STARTUP_NOTE)]
 
 
 def _synthesis_columns(rows: list[dict[str, Any]], basis: str, baseline: str) -> list[Column]:
@@ -138,8 +159,10 @@ def _synthesis_columns(rows: list[dict[str, Any]], basis: str, baseline: str) ->
     name = f"CPU {unit}" if basis == "cpu_s" else unit
     without = [units.multiple(row[f"{basis}_x_baseline_without_synthesis"]) for row in rows]
     return [
-        Column(f"images\n{name}", [units.figure(row[f"synthesis_{basis}"] * factor) for row in rows]),
-        Column(f"×{baseline}\nwithout", without),
+        Column(
+            f"images\n{name}", [units.figure(row[f"synthesis_{basis}"] * factor) for row in rows], note=_IMAGES_NOTE
+        ),
+        Column(f"×{baseline}\nwithout", without, note=_IMAGES_NOTE),
     ]
 
 
@@ -171,7 +194,7 @@ def _mean_sd(rows: list[dict[str, Any]], name: str, words: MetricWords) -> list[
     return [words.mean_sd(row[f"{name}_mean"], row[f"{name}_sd"]) for row in rows]
 
 
-def _trials(row: dict[str, Any]) -> str:
+def trials_in_words(row: dict[str, Any]) -> str:
     """Returns how many trials there are: seeds × trials of a seed, or how many of those planned are complete."""
     per_seed, seeds = row["trials_per_seed"], row["seeds"]
     if row["trials"] < row["planned_trials"]:
@@ -179,7 +202,7 @@ def _trials(row: dict[str, Any]) -> str:
     return f"{seeds}×{per_seed}" if seeds > 1 else str(per_seed)
 
 
-def _taus(row: dict[str, Any]) -> str:
+def taus_in_words(row: dict[str, Any]) -> str:
     """Returns the τ that was chosen: one, a short list over seeds, or the range of a long one."""
     taus = [tau for tau in row["chosen_taus"] if not math.isnan(tau)]
     if not taus:
@@ -211,32 +234,13 @@ def _folders(sweep: Sweep, runs: pd.DataFrame, row: dict[str, Any]) -> tuple[str
     return tuple(str(sweep.folders[number]) for numbers in behind["campaigns"] for number in numbers)
 
 
-def _notes(comparison: Comparison, runs: pd.DataFrame, basis: str, price: float | None) -> list[str]:
-    notes = [
-        "costs: choosing τ, mean per seed: every attempt, validation, overhead and the teacher's logits; without "
-        "the teacher's training and the final test",
-        "start-up: an equal share of what the command took outside its campaigns; in no cost and no multiple",
-        f"multiples of {_BASES[basis]}; FLOPs forward and backward, 1 MAC = 2 FLOPs",
-    ]
-
-    if (runs["synthesis_duration_s"] > 0).any():
-        notes.append(
-            "images: making what the students see, once for each strategy as if it had been run alone; in all costs "
-            "and multiples but the last, which is without it"
-        )
-
-    if runs["test_calibration_error"].notna().any():
-        notes.append(
-            "ECE: expected calibration error of the test set (Guo et al. 2017), 15 bins of equal width; lower is better"
-        )
-
+def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
+    notes = []
     teachers = _teachers(runs)
     if teachers:
         notes.append(f"training the teacher once: {' or '.join(teachers)}; not in the costs above")
     notes += [f"energy: {meter}, device energy (PUE 1)" for meter in sorted(set(runs["meter"]))]
     notes += [f"grams: {carbon}" for carbon in sorted(set(runs["carbon"]))]
-    if price is not None:
-        notes.append(f"money: energy × PUE × {price:g} per kWh")
 
     for setting in sorted(set(runs["setting_id"])):
         notes += comparison.notes[setting]
@@ -248,9 +252,7 @@ def _teachers(runs: pd.DataFrame) -> list[str]:
     names = ("energy_kwh",) if has_sensor(runs["meter"]) else ("cpu_s", "energy_kwh")
     texts = []
     for row in rows_of(runs[[f"teacher_{name}" for name in names]]):
-        figures = {"cpu_s": f"{units.figure(row.get('teacher_cpu_s', math.nan))} CPU s"}
-        figures["energy_kwh"] = f"{units.figure(row['teacher_energy_kwh'] * 1e3)} Wh"
-        known = [figures[name] for name in names if not math.isnan(row[f"teacher_{name}"])]
+        known = [units.amount(name, row[f"teacher_{name}"]) for name in names if not math.isnan(row[f"teacher_{name}"])]
         if known:
             texts.append(", ".join(known))
     return sorted(set(texts))

@@ -8,7 +8,7 @@ from analysis import units
 from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, rows_of
 from analysis.frames.load import Sweep
-from analysis.results.inference import IMAGES, inference
+from analysis.results.inference import IMAGES
 from analysis.results.run_rows import meter_text
 from analysis.results.spending import has_sensor
 from analysis.views.metric_words import metric_words
@@ -16,10 +16,17 @@ from analysis.views.setting_names import setting_title
 from analysis.views.table import Column, Table, make_table
 
 
-def inference_tables(sweep: Sweep) -> list[Table]:
-    """Returns one table per setting, with a row for the teacher and one for each strategy's student."""
+def inference_tables(sweep: Sweep, networks: pd.DataFrame) -> list[Table]:
+    """Returns one table per setting, with a row for the teacher and one for each strategy's student.
+
+    Args:
+        sweep: The records; they know the meters.
+        networks: What `inference` returned, or some settings of it.
+    """
+    if networks.empty:
+        return []
     meters = joined(meter_text(row) for row in rows_of(sweep.campaigns))
-    return [_table(key, networks, meters) for key, networks in groups(inference(sweep), columns.SETTING)]
+    return [_table(key, networks, meters) for key, networks in groups(networks, columns.SETTING)]
 
 
 def _table(key: tuple[str, ...], networks: pd.DataFrame, meters: str) -> Table:

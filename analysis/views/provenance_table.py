@@ -12,6 +12,8 @@ from analysis.results.comparison import Comparison
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
+_ENERGY = "energy at the device (PUE 1), of all phases"
+
 
 def provenance_tables(sweep: Sweep, comparison: Comparison) -> list[Table]:
     """Returns energy sources, commands, environment, and the campaigns behind every row."""
@@ -26,6 +28,8 @@ def _sources(sweep: Sweep) -> Table:
         keys.append(dict(zip(by, key, strict=True)))
         frames.append(frame)
 
+    energies_kwh = [float(frame["energy_kwh"].sum(min_count=1)) for frame in frames]
+    factor, unit = units.scale("energy_kwh", energies_kwh)
     columns = [
         Column("meter", [key["meter"] for key in keys], words=True),
         Column("method", [key["method"] for key in keys], words=True),
@@ -37,10 +41,12 @@ def _sources(sweep: Sweep) -> Table:
         Column("g/kWh", [_intensities(list(frame["intensity_g_per_kwh"].dropna().unique())) for frame in frames]),
         Column("intensity from", [key["intensity_source"] for key in keys], words=True),
         Column("rows", [str(len(frame)) for frame in frames]),
-        Column("kWh", [units.figure(frame["energy_kwh"].sum(min_count=1)) for frame in frames]),
+        Column(unit, [units.figure(energy * factor) for energy in energies_kwh], note=_ENERGY),
         Column("without energy", [str(int(frame["energy_kwh"].isna().sum())) for frame in frames]),
         Column(
-            "apportioned %", [units.percent(float(frame["apportioned"].astype(bool).mean()), 0) for frame in frames]
+            "apportioned %",
+            [units.percent(float(frame["apportioned"].astype(bool).mean()), 0) for frame in frames],
+            note="apportioned: shares of longer readings, divided by CPU seconds",
         ),
         Column("invalid", [str(int((frame["status"] != "ok").sum())) for frame in frames]),
     ]
@@ -50,7 +56,6 @@ def _sources(sweep: Sweep) -> Table:
         notes=(
             "measured: a sensor was read; modelled: from load or a table; constant: a fixed wattage; absent: nothing "
             "could be read, and nothing is counted; simulated: made up, for tests",
-            "kWh at the device (PUE 1), of all phases; apportioned: shares of longer readings, divided by CPU seconds",
         ),
     )
 

@@ -1,9 +1,10 @@
-"""One look per strategy: colours that colour-blind readers tell apart, and a marker and line style for grey prints."""
+"""Looks of strategies and verdicts: colours that colour-blind readers tell apart, markers and lines for grey prints."""
 
 import dataclasses
 import itertools
 from collections.abc import Iterable
 
+from analysis.results.verdict_words import BETTER, CANNOT_TELL, EQUAL, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
 
 
@@ -15,27 +16,35 @@ class Look:
     marker: str
     line: str
     hatch: str
-    plotly_symbol: str
-    plotly_dash: str
 
 
 # Okabe and Ito (2008), https://jfly.uni-koeln.de/color/, without the yellow, which is lost on white paper.
 _LOOKS = {
-    StrategyKind.FIXED: Look("#000000", "s", "--", "//", "square", "dash"),
-    StrategyKind.GRID: Look("#0072B2", "o", "-", "", "circle", "solid"),
-    StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\", "triangle-up", "dashdot"),
-    StrategyKind.TRANSFER: Look("#882255", "<", "--", "--", "triangle-left", "dash"),
-    StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx", "diamond", "dot"),
-    StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo", "x", "dashdot"),
-    StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "OO", "hexagon", "dashdot"),
-    StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", "..", "triangle-down", "solid"),
+    StrategyKind.FIXED: Look("#000000", "s", "--", "//"),
+    StrategyKind.GRID: Look("#0072B2", "o", "-", ""),
+    StrategyKind.SEARCH: Look("#D55E00", "^", "-.", "\\\\"),
+    StrategyKind.TRANSFER: Look("#882255", "<", "--", "--"),
+    StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx"),
+    StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo"),
+    StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "OO"),
+    StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", ".."),
 }
 _MORE = (
-    Look("#56B4E9", "P", "--", "++", "cross", "dash"),
-    Look("#CC79A7", "v", ":", "..", "triangle-down", "dot"),
-    Look("#7F7F7F", "p", "-", "--", "pentagon", "solid"),
+    Look("#56B4E9", "P", "--", "++"),
+    Look("#CC79A7", "v", ":", ".."),
+    Look("#7F7F7F", "p", "-", "--"),
 )
-TEACHER = Look("#7F3C8D", "*", "-", "", "star", "solid")
+TEACHER = Look("#7F3C8D", "*", "-", "")
+
+# Of the same palette, as dark as text on white paper has to be.
+VERDICT_COLORS = {
+    WORTH: "#00694B",
+    BETTER: "#00694B",
+    NOT_WORTH: "#A84300",
+    NO_BETTER: "#A84300",
+    CANNOT_TELL: "#4D5566",
+    EQUAL: "#4D5566",
+}
 
 
 def looks(strategies: Iterable[tuple[str, str]]) -> dict[str, Look]:

@@ -1,10 +1,11 @@
 """Tables in a terminal, whatever its width."""
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from analysis.views.table import Table, without_control_characters
 from greenkd.output_encoding import printable
@@ -24,21 +25,26 @@ def make_console() -> Console:
 
 def to_terminal(table: Table, console: Console) -> None:
     """Prints a table; columns that may go are left out until it fits."""
+    console.print(renderable(table, console), highlight=False)
+
+
+def renderable(table: Table, console: Console) -> Group:
+    """Returns a table as rich draws it; columns that may go are left out until it fits."""
     kept = list(range(len(table.header)))
     leaving = list(table.optional)
     while leaving and _width(table, kept) > console.width:
         kept.remove(leaving.pop(0))
 
-    console.print()
-    console.print(escape(printable(table.title)), style="bold", highlight=False)
-    console.print(_rich_table(table, kept), highlight=False)
-
     notes = list(table.notes)
     left_out = [name.replace("\n", " ") for column, name in enumerate(table.header) if column not in kept]
     if left_out:
         notes.append(f"left out in this narrow terminal, in the files: {', '.join(left_out)}")
-    for note in notes:
-        console.print(Padding(escape(printable(note)), (0, 0, 0, 2)), style="dim", highlight=False)
+    return Group(
+        "",
+        Text(printable(table.title), style="bold"),
+        _rich_table(table, kept),
+        *(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)) for note in notes),
+    )
 
 
 def _width(table: Table, kept: list[int]) -> int:

@@ -11,6 +11,32 @@ from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
 _NO_INTERVAL = (math.nan, math.nan)
+_LOOKS = f"{', '.join(map(str, PLANNED_LOOKS[:-1]))} and {PLANNED_LOOKS[-1]} seeds"
+
+# What is to be known about columns.
+_RANK = "primary: a setting's first verdict; its others, the secondary ones, share one more 5 % by Holm"
+_GAIN = (
+    "gain: mean over seeds, all trials of a search weighted by their chance to be chosen; seeds: of both + of the "
+    "cheaper strategy alone"
+)
+_IMAGES = (
+    "seeds × images: the interval for other seeds and other test images of the kind; the verdict itself speaks of "
+    "these images"
+)
+_LEVEL = (
+    f"level: chance of each end of the interval to be wrong at this look; looks are planned at {_LOOKS}, and 5 % are "
+    "spent over all of them, in each direction"
+)
+_P = "p(worth): the gain exceeds the margin, p(not): it stays below; one-sided, moderated t; a verdict needs p ≤ level"
+_PER_POINT = "per point: at least so much, the extra cost over the interval's upper end"
+_MORE_SEEDS = (
+    "more seeds: at which a decision is likely, for a gain one standard error farther from the margin, and one nearer; "
+    "– beyond the plan"
+)
+_TESTS = (
+    "bootstrap: BCa of the chosen trials, from 5 seeds on; p(sign flips): exact permutation test of no gain at all, "
+    "two-sided"
+)
 
 
 def verdict_table(judged: Sequence[Verdict]) -> Table:
@@ -31,47 +57,35 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         columns.append(Column("setting", [" · ".join(verdict.setting) for verdict in judged], words=True))
     columns += [
         Column("verdict", [verdict.decision for verdict in judged], words=True),
-        Column("rank", ["primary" if verdict.primary else "secondary" for verdict in judged], words=True),
+        Column("rank", ["primary" if verdict.primary else "secondary" for verdict in judged], words=True, note=_RANK),
     ]
 
     # The gain and how sure it is, what it cost, and the plain tests that stand beside.
     columns += [
-        Column("seeds", [_seeds(verdict) for verdict in judged]),
-        Column("gain, points", [signed(float(verdict.gain.value)) for verdict in judged]),
+        Column("seeds", [_seeds(verdict) for verdict in judged], note=_GAIN),
+        Column("gain, points", [signed(float(verdict.gain.value)) for verdict in judged], note=_GAIN),
         Column("interval", [_interval(verdict) for verdict in judged]),
         *_crossed_column(judged),
-        Column("level %", [_levels(verdict) for verdict in judged]),
-        Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged]),
-        Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged]),
+        Column("level %", [_levels(verdict) for verdict in judged], note=_LEVEL),
+        Column("p(worth)", [_p_value(verdict.p_worth) for verdict in judged], note=_P),
+        Column("p(not)", [_p_value(verdict.p_not_worth) for verdict in judged], note=_P),
         *_cost_columns(judged),
-        Column("more seeds", [_range(verdict.seed_range) for verdict in judged]),
+        Column(
+            "more seeds",
+            [_range(verdict.seed_range) for verdict in judged],
+            note=_MORE_SEEDS,
+            begins="what would decide, and plain tests",
+        ),
         Column("chosen trial alone", [signed(test.mean) for test in tests]),
         Column("its paired t 95 %", [interval(test.low, test.high) for test in tests]),
-        Column("bootstrap 95 %", [interval(test.bootstrap_low, test.bootstrap_high) for test in tests]),
-        Column("p(sign flips)", [_p_value(test.p_permutation) for test in tests]),
+        Column("bootstrap 95 %", [interval(test.bootstrap_low, test.bootstrap_high) for test in tests], note=_TESTS),
+        Column("p(sign flips)", [_p_value(test.p_permutation) for test in tests], note=_TESTS),
     ]
 
     margin = judged[0].margin if judged else math.nan
-    looks = f"{', '.join(map(str, PLANNED_LOOKS[:-1]))} and {PLANNED_LOOKS[-1]} seeds"
     return make_table(
         f"Is it worth its energy? Gains in test {words.name} of at least {margin:g} points are asked for",
         columns,
-        notes=(
-            "gain: mean over seeds, all trials of a search weighted by their chance to be chosen; seeds: of both + of "
-            "the cheaper strategy alone",
-            f"level: chance of each end of the interval to be wrong at this look; looks are planned at {looks}, and "
-            "5 % are spent over all of them, in each direction",
-            "seeds × images: the interval for other seeds and other test images of the kind; the verdict itself speaks "
-            "of these images",
-            "primary: a setting's first verdict; its others, the secondary ones, share one more 5 % by Holm",
-            "p(worth): the gain exceeds the margin, p(not): it stays below; one-sided, moderated t; a verdict needs "
-            "p ≤ level",
-            "more seeds: at which a decision is likely, for a gain one standard error farther from the margin, and one "
-            "nearer; – beyond the plan",
-            "per point: at least so much, the extra cost over the interval's upper end",
-            "bootstrap: BCa of the chosen trials, from 5 seeds on; p(sign flips): exact permutation test of no gain at "
-            "all, two-sided",
-        ),
     )
 
 
@@ -91,7 +105,7 @@ def _cost_columns(judged: Sequence[Verdict]) -> list[Column]:
             for cost, header in multiples.items()
         ),
         Column(f"extra {name}", [units.figure(value * factor) for value in extra]),
-        Column(f"{name}/point", [_at_least(value * factor) for value in per_point]),
+        Column(f"{name}/point", [_at_least(value * factor) for value in per_point], note=_PER_POINT),
     ]
 
 
@@ -109,7 +123,7 @@ def _crossed_column(judged: Sequence[Verdict]) -> list[Column]:
     if not any(verdict.crossed for verdict in judged):
         return []
     ends = [(verdict.crossed.low, verdict.crossed.high) if verdict.crossed else _NO_INTERVAL for verdict in judged]
-    return [Column("seeds × images", [interval(low, high) for low, high in ends])]
+    return [Column("seeds × images", [interval(low, high) for low, high in ends], note=_IMAGES)]
 
 
 def _levels(verdict: Verdict) -> str:

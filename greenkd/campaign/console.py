@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import rich
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from greenkd.campaign.pace import LINE_EVERY_S, Pace
 from greenkd.output_encoding import printable
 from greenkd.records import (
     CampaignRecord,
@@ -72,11 +74,8 @@ def setting(params: Params | None, strategy: str) -> str:
     """Formats a trial's parameters: `τ 4`, or the strategy's name where nothing is searched."""
     if not params:
         return f"τ {strategy}"
-    return ", ".join(f"{'τ' if key == 'tau' else key} {_short(value)}" for key, value in params.items())
-
-
-def _short(value: float | str) -> str:
-    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
+    short = {key: str(value) if isinstance(value, str | bool) else f"{value:.4g}" for key, value in params.items()}
+    return ", ".join(f"{'τ' if key == 'tau' else key} {value}" for key, value in short.items())
 
 
 class Reporter:
@@ -89,6 +88,8 @@ class Reporter:
         self._seed = 0
         self._planned = 0
         self._in_turns = False  # each line on a trial then names its campaign
+        self._paces: dict[int | None, Pace] = {}  # by trial, of those that run
+        self._said_at = 0.0
 
     @contextlib.contextmanager
     def live(self) -> Iterator[None]:
@@ -146,9 +147,9 @@ class Reporter:
         if self._progress is not None:
             self._task = self._progress.add_task(printable(record.strategy), total=None, state="")
 
-    def teacher_started(self, name: str, epochs: int) -> None:
+    def teacher_started(self, name: str, epochs: int, images: int) -> None:
         """Shows that a teacher is loaded or trained."""
-        self._show(f"teacher {name}", epochs)
+        self._begin(None, Pace(f"teacher {name}", epochs, images, has_tau=True))
 
     def teacher_ready(self, record: TeacherRecord, paid: Costs | None) -> None:
         """Says that the teacher can be used."""
@@ -197,18 +198,24 @@ class Reporter:
         if chosen_on_real:
             log.info("  selection=validation chooses τ on real images, which is not data-free")
 
-    def trial_started(self, trial: int, params: Params, epochs: int) -> None:
-        """Shows that a trial begins, or goes on."""
-        self._show(f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}", epochs)
+    def trial_started(self, trial: int, params: Params, epochs: int, images: int) -> None:
+        """Shows that a trial begins, or goes on, with so many epochs in all of so many images."""
+        description = f"{self._strategy} {trial + 1}/{self._planned}, {setting(params, self._strategy)}"
+        self._begin(trial, Pace(description, epochs, images, has_tau="tau" in params))
 
     def epoch_finished(self, row: EpochRow) -> None:
-        """Shows that an epoch has ended."""
+        """Shows that an epoch has ended: in the bar, or in a line if the last one is a while ago."""
+        pace = self._paces.get(row.trial)
+        if pace is None:
+            return
+        line = pace.line(row)
         if self._progress is not None:
-            self._progress.update(
-                self._task,
-                completed=row.epoch + 1,
-                state=f"epoch {row.epoch + 1}, validation {percent(row.val_score)}",
-            )
+            state = printable(pace.state(row))
+            self._progress.update(self._task, completed=row.epoch + 1, total=pace.epochs, state=state)
+
+        if not rich.get_console().is_terminal and time.monotonic() - self._said_at > LINE_EVERY_S:
+            log.info("  %s", line)
+            self._said_at = time.monotonic()
 
     def trial_finished(self, row: TrialRow) -> None:
         """Says in one line how a trial has ended."""
@@ -273,6 +280,10 @@ class Reporter:
             percent(record.test_score),
             f"; {record.message}" if record.message else "",
         )
+
+    def _begin(self, trial: int | None, pace: Pace) -> None:
+        self._show(pace.description, pace.epochs)
+        self._paces[trial], self._said_at = pace, time.monotonic()
 
     def _show(self, description: str, epochs: int) -> None:
         if self._progress is not None:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from greenkd.campaign.budget import Budget, stopped_message
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.run_log import RunLog
 from greenkd.campaign.settings import Settings
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.synthesis.growing import PoolGrowth
@@ -24,6 +25,7 @@ class CampaignContext:
         training: Data, networks, energy monitor, stop flag.
         budget: Says what may still be begun.
         record: The campaign's record, as last written.
+        run_log: Shows its trials in TensorBoard and the like.
         growth: How the pool of images grows within each trial; None: it does not.
     """
 
@@ -33,6 +35,7 @@ class CampaignContext:
     training: TrainingContext
     budget: Budget
     record: CampaignRecord
+    run_log: RunLog
     growth: PoolGrowth | None = None
 
     def update(self, **changes: object) -> None:

@@ -12,6 +12,7 @@ from greenkd.records import Environment
 from greenkd.training.backend.threads import available_threads
 from greenkd.whereabouts import scheduler_job, this_host, typed_line
 
+_ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     "greenkd",
     "torch",
@@ -55,10 +56,10 @@ def _installed(name: str) -> bool:
 
 
 def _git_commit() -> str | None:
+    if not (_ROOT / ".git").exists():  # installed; the environment may lie in a repository of somebody else's
+        return None
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return head.stdout.strip()

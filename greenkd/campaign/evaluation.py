@@ -80,6 +80,7 @@ def close_campaign(
             message = failed[0].cause if failed else "every trial was pruned"
         status = CampaignStatus.PARTIAL if stopped else CampaignStatus.FAILED
         context.update(status=status, message=message, **changes)
+        context.run_log.campaign_finished()
         context.reporter.campaign_finished(context.record)
         return
 
@@ -116,6 +117,7 @@ def close_campaign(
         **measured,
     )
     context.folder.tidy()
+    context.run_log.campaign_finished()
     context.reporter.campaign_finished(context.record)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock
 
+from greenkd.campaign.locks import campaign_lock
 from greenkd.campaign.settings import Settings
 from greenkd.errors import (
     ConfigError,
@@ -17,6 +17,7 @@ from greenkd.errors import (
     StorageError,
 )
 from greenkd.identity import identifying
+from greenkd.locks import Lock
 from greenkd.records import (
     CampaignRecord,
     CampaignStatus,
@@ -76,9 +77,14 @@ class CampaignFolder:
                 f"{path}: cannot be written ({error.strerror}); set hydra.sweep.dir=<a folder you can write>"
             ) from error
 
-    def lock(self, name: str) -> FileLock:
-        """Returns a lock between processes; the system releases it when its holder dies."""
-        return FileLock(self.path / ".locks" / f"{name}.lock")
+    def lock(self, name: str) -> Lock:
+        """Returns a lock between the processes that work on the campaign.
+
+        Raises:
+            StorageError: The file system or database cannot keep it.
+        """
+        settings = self._settings
+        return campaign_lock(self.path, settings.sweep, settings.campaign_id, name, settings.storage)
 
     def keep_config(self) -> None:
         """Writes `config.yaml`, without the password of a shared database."""
@@ -271,14 +277,19 @@ class CampaignFolder:
         return 1 + max(attempts, default=-1)
 
 
-def extend_manifest_of(folder: Path) -> None:
+def extend_manifest_of(folder: Path, storage: str | None = None) -> None:
     """Takes lines into a finished campaign's manifest that were appended at the end of a command.
+
+    Args:
+        folder: The campaign's folder.
+        storage: The URL of the database that its machines share, if they share one.
 
     Raises:
         StorageError: The manifest cannot be written.
     """
     if (folder / MANIFEST_FILE).exists():
-        with FileLock(folder / ".locks" / "record.lock"):
+        record = read_campaign(folder / "campaign.json")
+        with campaign_lock(folder, record.sweep, record.campaign_id, "record", storage):
             extend_manifest(folder)
 
 

@@ -7,11 +7,14 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.run_log import RunLog
 from greenkd.campaign.searched_settings import searched_values
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
+from greenkd.data import data_record
 from greenkd.energy import EnergyMonitor
 from greenkd.identity import held_fixed
+from greenkd.loggers import read_loggers
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.records.timestamps import now
 from greenkd.temperature import tau_class
@@ -52,13 +55,16 @@ def open_context(
         check_shared_database(settings.storage)
     budget = Budget(settings.budget, folder.path, settings.cache_dir, monitor, processes)
     training = open_training_context(settings, device, monitor, stop, data, processes=processes)
-    return CampaignContext(settings, folder, reporter, training, budget, _new_record(settings, training))
+    record = _new_record(settings, training)
+    run_log = RunLog(read_loggers(settings.logger), folder.path, monitor)
+    return CampaignContext(settings, folder, reporter, training, budget, record, run_log)
 
 
 def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord:
     """Returns the record of a campaign that has not begun."""
     created_at = now()
     meter = training.monitor.meter
+    data = training.data
     environment = describe_environment(training.device, f"{meter.name} {meter.version}")
 
     return CampaignRecord(
@@ -83,14 +89,15 @@ def _new_record(settings: Settings, training: TrainingContext) -> CampaignRecord
         test_score=None,
         tests=(),
         logits_costs=None,
-        data_fingerprint=training.data.dataset.fingerprint,
+        data_fingerprint=data.dataset.fingerprint,
         environment=environment,
         created_at=created_at,
         updated_at=created_at,
-        metric=training.data.task.metric.name,
+        metric=data.task.metric.name,
         held_fixed=held_fixed(settings.config, settings.build_objective().teacher),
         transfer=settings.transfer.name,
         selection=settings.selection,
         searched=searched_values(settings.config, settings.strategy),
         tau_source=settings.tau_source,
+        data=data_record(data.options, data.dataset),
     )

@@ -88,25 +88,3 @@ def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
     if refused is not None:
         words.append(f"refused last time ({refused})")
     return ", ".join(words)
-
-
-def describe(states: Sequence[CampaignState]) -> str:
-    """Returns a line on the whole and an aligned line per campaign."""
-    if not states:
-        return "campaigns are proposed one by one by the chosen sweeper"
-
-    trials = sum(state.planned for state in states)
-    ended = sum(state.ended for state in states)
-    lines = [
-        f"{_count(len(states), 'campaign')}, {_count(trials, 'trial')}{f', {ended} of them done' if ended else ''}"
-    ]
-
-    widths = [max(len(state.labels[column]) for state in states) for column in range(len(states[0].labels))]
-    for state in states:
-        labels = "  ".join(label.ljust(width) for label, width in zip(state.labels, widths, strict=True))
-        lines.append(f"  {labels}  {_count(state.planned, 'trial'):>9}  {state.state}")
-    return "\n".join(lines)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -19,6 +19,7 @@ from greenkd.data import check_config, task_of
 from greenkd.energy import read_config
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_id, setting_id, with_seeds
+from greenkd.loggers import read_loggers
 from greenkd.objectives import Objective
 from greenkd.records import TauSource
 from greenkd.records.place import address_problem
@@ -112,6 +113,7 @@ class Settings:
         order: Whether the campaigns of a command run one after the other, or take turns; `auto` lets several strategies
             of one setting and seed take turns (`greenkd.sweep.order`).
         interleaving: What is measured of the machine where they take turns.
+        logger: Settings of each logger, by name; empty: there are none.
         selection: What τ is chosen by: the validation split, or agreement with the teacher on held-out images of the
             pool.
         config: The resolved configuration in plain containers, as `config.yaml` keeps it.
@@ -144,6 +146,7 @@ class Settings:
     budget: BudgetOptions
     order: _Order
     interleaving: Interleaving
+    logger: Annotated[Mapping[str, Any], PlainValidator(lambda value: value)]
     config: Annotated[Mapping[str, Any], PlainValidator(lambda value: value)]
     strategy: Strategy
     campaign_id: str
@@ -236,7 +239,7 @@ def _check_root(config: Mapping[str, Any]) -> None:
 
     for group in _GROUPS:
         if not isinstance(config.get(group), Mapping):
-            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see python run.py --help")
+            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see --help")
         if not config[group].get("name"):
             raise ConfigError(f"{group}.name is not set; folders and tables need it")
 
@@ -246,12 +249,8 @@ def _check_components(config: Mapping[str, Any]) -> None:
     check_config(config["dataset"])
     read_transfer(ComponentConfig(config["transfer"]))
 
-    given = (
-        "num_classes",
-        "in_channels",
-        "image_size",
-        *(("anchors",) if task_of(config["dataset"]) == "detection" else ()),
-    )
+    anchors = ("anchors",) if task_of(config["dataset"]) == "detection" else ()
+    given = ("num_classes", "in_channels", "image_size", *anchors)
     for group in ("teacher", "student"):
         check_network_task(config, group)
         target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
@@ -259,6 +258,7 @@ def _check_components(config: Mapping[str, Any]) -> None:
 
     _, _, meter = read_config(config["energy"], "")
     check(meter, where="energy", given=("watts_per_thread",))
+    read_loggers(config["logger"])
 
 
 def shrink(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from greenkd.campaign.amounts import Amounts, add, amounts_of, plus, stated_in, times
 from greenkd.energy import EnergyMonitor, unmetered
@@ -10,6 +10,8 @@ from greenkd.errors import RecordError
 from greenkd.identity import sweep_folder
 from greenkd.records import LedgerRow, Phase, TrialRow, TrialStatus, is_start_up, read_campaign
 from greenkd.records.follow import RowFollower
+from greenkd.records.ledger import start_up_of
+from greenkd.records.merging import attempt_order
 from greenkd.records.metering import OwnTerms, own_terms
 from greenkd.records.timestamps import to_seconds
 from greenkd.whereabouts import is_this_process
@@ -82,6 +84,7 @@ class Spending:
         self._validation: Amounts = {}
         self._validated_images = 0
         self._shared: list[_SharedRow] = []
+        self._start_ups: dict[tuple[Any, ...], Amounts] = {}  # by ledger and process
         self._unstated: list[tuple[Path, LedgerRow]] = []  # read before this process's meter has said anything
         self._last_rows: dict[int, TrialRow] = {}
 
@@ -105,7 +108,10 @@ class Spending:
             for path, row in self._unstated:
                 self._note(path, row, amounts_of(row) if terms is None else stated_in(terms, row, path))
             self._unstated = []
-        self._last_rows |= {row.trial: row for row in self._trials.new_rows()}
+        for trial in self._trials.new_rows():
+            last = self._last_rows.get(trial.trial)
+            if last is None or attempt_order(trial) >= attempt_order(last):  # another process's may be read later
+                self._last_rows[trial.trial] = trial
 
     def total(self) -> Amounts:
         """Returns everything that was spent, the command's start-up included where it will be charged."""
@@ -212,6 +218,13 @@ class Spending:
             return
 
         add(self._total, amounts)
+        process = start_up_of(row)
+        if process is not None:
+            earlier = self._start_ups.setdefault((path, *process), {})
+            if row.shared_among is not None:  # in place of what was charged before
+                add(self._total, times(earlier, -1))
+                earlier.clear()
+            add(earlier, amounts)
         if path.parent != self._folder:
             return
         if is_this_process(row.pid, row.host):

@@ -133,9 +133,7 @@ def _searches(root: Path) -> list[tuple[Path, CampaignRecord]]:
             found.setdefault((record.setting_id, record.strategy), []).append((folder, record))
 
     if not found:
-        raise ConfigError(
-            f"{_KEY}={root}: holds no search; run one first, as in python run.py temperature=grid sweep=<name>"
-        )
+        raise ConfigError(f"{_KEY}={root}: holds no search; run one first, as in temperature=grid sweep=<name>")
     if len(found) > 1:
         folders = ", ".join(str(searches[0][0].parent) for searches in found.values())
         raise ConfigError(f"{_KEY}={root}: holds several searches; name one of {folders}")

@@ -62,6 +62,7 @@ class TeacherOutputsSource:
             _stored_shape(context),
             context.training.stop,
             training.bank_dtype,
+            context.training.locks,
         )
         if seed == context.settings.seed:
             self._banks[seed] = bank
@@ -119,7 +120,8 @@ def load_or_train_teacher(context: CampaignContext) -> Teacher | None:
 
     budget.begin_teacher()
     recipe = settings.training.teacher_recipe()
-    context.reporter.teacher_started(settings.network(source).name, recipe.epochs)
+    images = len(context.training.data.train.labels)
+    context.reporter.teacher_started(settings.network(source).name, recipe.epochs, images)
 
     def on_epoch(row: EpochRow) -> None:
         context.reporter.epoch_finished(row)

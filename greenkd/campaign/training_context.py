@@ -5,6 +5,7 @@ import json
 
 import torch
 
+from greenkd.campaign.locks import open_locks
 from greenkd.campaign.settings import Settings
 from greenkd.data import AnyDataset, AnyOptions, load
 from greenkd.energy import EnergyMonitor
@@ -83,5 +84,6 @@ def open_training_context(
         stop=stop,
         threads=settings.threads,
         processes=processes,
+        locks=open_locks(settings.storage),
         checkpoint_every_s=settings.training.checkpoint_every_s,
     )

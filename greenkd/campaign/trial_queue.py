@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from filelock import BaseFileLock, Timeout
-
 from greenkd.campaign.attempt import Attempt
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import finish_plan
@@ -16,6 +14,7 @@ from greenkd.campaign.settings import Settings
 from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import DatabaseLostError
 from greenkd.identity import campaign_folder
+from greenkd.locks import Lock
 from greenkd.records import EpochRow, TrialRow, TrialStatus
 from greenkd.temperature import Proposal, StrategyStudy
 
@@ -95,7 +94,7 @@ class TrialQueue:
             self.study.again(row)
         self._context.budget.lift()
 
-        def claim(locks: dict[int, BaseFileLock], trial: int) -> bool:
+        def claim(locks: dict[int, Lock], trial: int) -> bool:
             return trial == row.trial and self._claim(locks, trial)
 
         with self._claimed(lambda: 1, claim) as proposals:
@@ -137,7 +136,7 @@ class TrialQueue:
 
     @contextmanager
     def _claimed(
-        self, count: Callable[[], int], claim: Callable[[dict[int, BaseFileLock], int], bool]
+        self, count: Callable[[], int], claim: Callable[[dict[int, Lock], int], bool]
     ) -> Iterator[list[Proposal]]:
         """Holds the locks of up to so many trials for a block.
 
@@ -145,7 +144,7 @@ class TrialQueue:
             count: Says how many, while no other process can take any.
             claim: Takes a trial's lock into a dictionary; False if it is not to be had.
         """
-        locks: dict[int, BaseFileLock] = {}
+        locks: dict[int, Lock] = {}
         try:
             with self.locked():
                 self._stop_at_rungs()
@@ -197,20 +196,18 @@ class TrialQueue:
 
     def _is_held(self, trial: int) -> bool:
         """Tells whether a living process holds a trial."""
-        try:
-            with self._context.folder.lock(f"trial_{trial}").acquire(timeout=0):
-                return False
-        except Timeout:
+        lock = self._context.folder.lock(f"trial_{trial}")
+        if not lock.acquire(0):
             return True
+        lock.release()
+        return False
 
-    def _claim(self, locks: dict[int, BaseFileLock], trial: int) -> bool:
+    def _claim(self, locks: dict[int, Lock], trial: int) -> bool:
         """Takes a trial that does not wait at a rung, and that no living process holds; `locks` keeps its lock."""
         if trial not in self._state().until:
             return False
         lock = self._context.folder.lock(f"trial_{trial}")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        if not lock.acquire(0):
             return False
 
         # Whoever held it may have ended it just before, or paused it.
@@ -229,6 +226,7 @@ class TrialQueue:
 
         def judge(proposal: Proposal, row: EpochRow) -> bool:
             context.reporter.epoch_finished(row)
+            context.run_log.epoch_finished(proposal.trial, proposal.params)
             context.budget.epoch_finished(epochs - row.epoch - 1)
             if row.val_score is None:
                 return False
@@ -248,14 +246,19 @@ class TrialQueue:
             )
             for proposal in proposals
         ]
+        images = len(context.training.data.train.labels)
         for proposal in proposals:
-            context.reporter.trial_started(proposal.trial, proposal.params, until[proposal.trial])
+            context.reporter.trial_started(proposal.trial, proposal.params, until[proposal.trial], images)
 
         proposal_of = {proposal.trial: proposal for proposal in proposals}
-        for row in self._runner.run(attempts):
-            if row.status.has_ended:
-                self.study.tell(proposal_of[row.trial], row.status, row.val_score)
-            context.reporter.trial_finished(row)
+        try:
+            for row in self._runner.run(attempts):
+                if row.status.has_ended:
+                    self.study.tell(proposal_of[row.trial], row.status, row.val_score)
+                context.reporter.trial_finished(row)
+                context.run_log.trial_finished(row.trial, row.params)
+        finally:
+            context.run_log.close()
 
 
 def _study_name(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from greenkd.data.digits import load_digits
 from greenkd.data.generated import load_generated
 from greenkd.data.image_folder import load_image_folder
 from greenkd.data.normalisation import channel_statistics, normalise
+from greenkd.data.on_record import data_record
 from greenkd.data.options import (
     AnyDataset,
     AnyOptions,
@@ -45,6 +46,7 @@ __all__ = [
     "Views",
     "channel_statistics",
     "check_config",
+    "data_record",
     "load",
     "load_cifar10",
     "load_cifar100",

@@ -175,8 +175,8 @@ class DetectionAugmentation:
 
 
 def resize(pictures: Tensor, size: int) -> Tensor:
-    """Resizes square pictures, uint8 [B, C, S, S], to another side (pixels), bilinearly as training does."""
-    if pictures.shape[2] == size:
+    """Resizes pictures, uint8 [B, C, H, W], to squares of a side (pixels), bilinearly as training does."""
+    if tuple(pictures.shape[2:]) == (size, size):
         return pictures
     return _to_bytes(F.interpolate(pictures.float() / 255, size=size, mode="bilinear"))
 

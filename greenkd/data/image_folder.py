@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
-from PIL import Image
 from pydantic import Field
 
 from greenkd.data.base import Dataset, Images, require_every_class
 from greenkd.data.picture_files import MISNAMED, PassedOver, find_pictures, folders_in, is_left_by_system
-from greenkd.data.pictures import FORMATS, Pixels, read_part, read_picture, to_pixels
+from greenkd.data.pictures import FORMATS, Pixels, centre_square, read_part, read_picture, to_pixels
 from greenkd.errors import DataError
 
 _log = logging.getLogger(__name__)
@@ -192,7 +191,7 @@ class _Reader:
     def __call__(self, path: Path) -> Pixels:
         picture = read_picture(path, self._in_channels)
         if self._image_size is not None:
-            return to_pixels(_resized(picture, self._image_size))
+            return to_pixels(centre_square(picture, self._image_size))
 
         self._side = self._side or picture.width
         if picture.size != (self._side, self._side):
@@ -203,13 +202,3 @@ class _Reader:
             )
 
         return to_pixels(picture)
-
-
-def _resized(picture: Image.Image, side: int) -> Image.Image:
-    """Scales the shorter side to `side` and cuts out the centre square, as torchvision's Resize and CenterCrop do."""
-    shorter = min(picture.size)
-    width, height = (int(side * length / shorter) for length in picture.size)
-    scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
-
-    left, top = round((width - side) / 2), round((height - side) / 2)
-    return scaled.crop((left, top, left + side, top + side))

@@ -17,7 +17,7 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     Returns:
         float32 [B, C, H, W]: (images / 255 - mean) / std, on the device of `images`.
     """
-    scale, shift = _affine(mean, std, images.device)
+    scale, shift = affine(mean, std, images.device)
     return images.float().mul_(scale).add_(shift)
 
 
@@ -49,7 +49,7 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 
 @functools.lru_cache(maxsize=16)
-def _affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+def affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """Returns factor and summand, float32 [C, 1, 1] each, that take a byte to its normalised value."""
     # Kept per device: copying two tiny tensors to a GPU for every batch would make it wait every time.
     scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(-1, 1, 1)

@@ -73,19 +73,36 @@ def read_picture(path: Path, in_channels: int) -> Image.Image:
     """
     try:
         with _open(path) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise MalformedError(f"{picture.width}×{picture.height} pixels")
-            if picture.mode not in _EIGHT_BIT:
-                raise MalformedError(f"more than 8 bits per channel (mode {picture.mode})")
-            if picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1:
-                raise MalformedError(
-                    f"holds {getattr(picture, 'n_frames', 1)} pictures; save the one to be learned alone"
-                )
-
-            picture.load()
-            return _upright(picture, picture.convert("L" if in_channels == 1 else "RGB"))
+            return decoded(picture, in_channels)
     except _DAMAGE as error:
         raise MalformedError(str(error) or type(error).__name__) from error
+
+
+def decoded(picture: Image.Image, in_channels: int) -> Image.Image:
+    """Turns a picture upright and into grey (1 channel) or RGB (3).
+
+    Raises:
+        MalformedError: It is absurdly large, has more than 8 bits per channel, or holds several pictures.
+    """
+    if picture.width * picture.height > _MAX_PIXELS:
+        raise MalformedError(f"{picture.width}×{picture.height} pixels")
+    if picture.mode not in _EIGHT_BIT:
+        raise MalformedError(f"more than 8 bits per channel (mode {picture.mode})")
+    if picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1:
+        raise MalformedError(f"holds {getattr(picture, 'n_frames', 1)} pictures; save the one to be learned alone")
+
+    picture.load()
+    return _upright(picture, picture.convert("L" if in_channels == 1 else "RGB"))
+
+
+def centre_square(picture: Image.Image, side: int) -> Image.Image:
+    """Scales the shorter side to `side` and cuts out the centre square, as torchvision's Resize and CenterCrop do."""
+    shorter = min(picture.size)
+    width, height = (int(side * length / shorter) for length in picture.size)
+    scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
+
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    return scaled.crop((left, top, left + side, top + side))
 
 
 def picture_format(path: Path) -> str | None:

@@ -20,6 +20,7 @@ from greenkd.energy.meters.base import Meter
 from greenkd.energy.monitor import EnergyMonitor
 from greenkd.energy.row_builder import CarbonTerms
 from greenkd.errors import StorageError
+from greenkd.records.row_files import claim_row_file
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -74,9 +75,9 @@ def open_monitor(
     # A ledger that cannot be written is refused before anything is trained.
     try:
         ledger.parent.mkdir(parents=True, exist_ok=True)
-        ledger.touch()
     except OSError as error:
         raise StorageError(f"{ledger}: cannot be written ({error.strerror}); make its folder writable") from error
+    claim_row_file(ledger)
 
     return EnergyMonitor(
         meter, ledger=ledger, terms=terms, heartbeat_s=options.heartbeat_s, synchronize=synchronize, sharers=sharers

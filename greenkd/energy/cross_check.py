@@ -1,6 +1,6 @@
 """Cross-check: one short training under every meter present, read at the same two moments.
 
-    python -m greenkd.energy.cross_check            (or: greenkd-energy-check)
+    greenkd energy-check            (or: greenkd-energy-check)
 
 Prints what each meter says of the same training, as device energy at PUE 1, where they differ and why, and which figure
 to quote. Takes about half a minute on two CPU cores.

@@ -52,11 +52,12 @@ class SmallSSD(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images [B, C, H, W] to class logits and offsets [B, A, K+1+4]."""
+        batch = images.shape[0]  # len() would be a number to torch.export, which needs the batch's size as a variable
         maps, outputs = images, []
         for stage, head in zip(self.stages, self.heads, strict=True):
             maps = stage(maps)
             if isinstance(head, nn.Conv2d):
-                outputs.append(head(maps).permute(0, 2, 3, 1).reshape(len(images), -1, self.outputs))
+                outputs.append(head(maps).permute(0, 2, 3, 1).reshape(batch, -1, self.outputs))
         return torch.cat(outputs, dim=1)
 
 

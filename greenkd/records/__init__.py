@@ -21,6 +21,9 @@ A sweep's folder, above its campaigns', may hold
     blocks.jsonl       BlockRow, one line per block of `order=interleaved`
     processes.jsonl    ProcessRow, one line per command: its whole window, and how much of it is in ledgers
 
+Rows of one name lie in several files where several processes wrote them, `ledger.<host>-<pid>-<six digits>.jsonl`
+beside `ledger.jsonl` (see `row_files`); readers merge them.
+
 Units stand in the names. A score is the task's metric, named by the campaign's `metric`; accuracies are fractions in
 [0, 1]. `None` (null) means not measured, never zero. Lines are only ever appended, each in one write; `campaign.json`
 is replaced as a whole. Lines and documents end in a checksum, `check`. Files of schema version 1 (greenkd 0.1) are read
@@ -40,6 +43,7 @@ from greenkd.records.campaign import (
     searching_name,
 )
 from greenkd.records.correctness import read_correctness
+from greenkd.records.data import DataRecord
 from greenkd.records.documents import (
     find_campaigns,
     read_campaign,
@@ -83,6 +87,7 @@ __all__ = [
     "CostEstimate",
     "Costs",
     "DamagedRecordError",
+    "DataRecord",
     "Environment",
     "EpochRow",
     "EstimateOutcome",

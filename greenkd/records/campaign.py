@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
+from greenkd.records.data import DataRecord
 from greenkd.records.enums import CampaignStatus, StrategyKind
 from greenkd.records.ledger import Costs
 from greenkd.records.pool import PoolRecord
@@ -172,6 +173,7 @@ class CampaignRecord:
     # Settings that were searched besides τ, by dotted key, with the value that the configuration gives them
     searched: dict[str, ParamValue | None] = dataclasses.field(default_factory=dict)
     tau_source: TauSource | None = None  # of temperature=transfer
+    data: DataRecord | None = None  # None: an earlier version began it, which did not record this
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from greenkd.errors import RecordError, StorageError
+from greenkd.whereabouts import process_name
+
+# Nothing is written for so long: what has not changed since was left behind.
+_LEFT_BEHIND_S = 3600.0
 
 
 def write_text(path: Path, text: str) -> None:
@@ -18,16 +22,14 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes to a temporary name beside `path`, flushes to disk, renames: readers see the old file or the new one.
 
-    Only one process at a time writes a path (its caller holds a lock), so what others left half-written is removed.
+    No two processes ever have a temporary name in common, on whatever machines. One that was left behind is removed
+    when nobody can be writing it any more.
 
     Raises:
         StorageError: It is not on disk; what was there before still is.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
-        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
-
         # Renaming would only replace a link, but whoever put it there expects something else.
         if path.is_symlink():
             raise LinkError(path)
@@ -37,6 +39,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            _remove_leftovers(path, os.fstat(file.fileno()).st_mtime)
 
         temporary.replace(path)
         _sync(path.parent)
@@ -44,6 +47,24 @@ def write_bytes(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):  # its folder may not even exist
             temporary.unlink(missing_ok=True)
         raise not_written(path, error) from error
+
+
+def temporary_name(path: Path) -> Path:
+    """Returns a name beside `path` that this process alone writes to, until it renames it."""
+    return path.with_name(f".{path.name}.{process_name()}.tmp")
+
+
+def _remove_leftovers(path: Path, now_s: float) -> None:
+    """Removes temporary files of a path that a killed process left.
+
+    Args:
+        path: What they would have become.
+        now_s: The time by the clock of their file system, which may be another machine's.
+    """
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if now_s - leftover.stat().st_mtime > _LEFT_BEHIND_S:
+                leftover.unlink()
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from greenkd.records.enums import Phase, Source
 from greenkd.records.schema import SCHEMA_VERSION
+
+T = TypeVar("T")
 
 # Among the warnings of a row that no meter made: the campaign's share of what its command took outside all ledgers.
 UNMETERED = "start-up and time between campaigns, unmetered: an equal share, at the mean power of this campaign's rows"
@@ -82,6 +84,9 @@ class LedgerRow:
     sharers: float | None = None  # metered processes a device's reading was divided among; None: not looked for
     pid: int | None = None
     host: str | None = None  # on which the number of the process holds: `greenkd.whereabouts.this_host`
+    # Campaigns among which what their process took outside all ledgers is divided, once all of them are known; the row
+    # stands in place of what its campaign was charged for the process before
+    shared_among: int | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -110,6 +115,38 @@ def meter_of(row: LedgerRow) -> str:
 def is_start_up(row: LedgerRow) -> bool:
     """Tells whether a row is of the start of a process, which is no part of choosing τ."""
     return row.phase is Phase.START_UP or UNMETERED in row.warnings
+
+
+def without_replaced(rows: list[T], get: Callable[[T, str], Any] = getattr) -> list[T]:
+    """Leaves out what a campaign was charged for a process before all campaigns were known that share it.
+
+    Args:
+        rows: Of one campaign's ledger.
+        get: Returns a row's field by name.
+    """
+    counted: dict[tuple[Any, ...], T] = {}
+    for row in [row for row in rows if get(row, "shared_among") is not None]:
+        process = _process(row, get)
+        if process not in counted or get(row, "shared_among") >= get(counted[process], "shared_among"):
+            counted[process] = row
+    if not counted:
+        return rows
+
+    return [
+        row
+        for row in rows
+        if UNMETERED not in (get(row, "warnings") or ()) or counted.get(_process(row, get), row) is row
+    ]
+
+
+def start_up_of(row: LedgerRow) -> tuple[Any, ...] | None:
+    """Returns the process whose time outside all ledgers a row is a share of; None if it is no such row."""
+    return _process(row, getattr) if UNMETERED in row.warnings else None
+
+
+def _process(row: T, get: Callable[[T, str], Any]) -> tuple[Any, ...]:
+    """Returns what tells processes apart, of a row that begins when its process began."""
+    return get(row, "host"), get(row, "pid"), get(row, "started_at")
 
 
 def sum_costs(rows: Iterable[LedgerRow]) -> Costs:

@@ -1,4 +1,7 @@
-"""Reading and writing files of lines: lines are only ever appended, each in one write, each with its checksum."""
+"""Reading and writing files of lines: lines are only ever appended, each in one write, each with its checksum.
+
+A path names the rows of all processes; `row_files` says which files they lie in.
+"""
 
 import dataclasses
 import errno
@@ -10,9 +13,11 @@ from typing import Any, Generic, TypeVar
 import pydantic_core
 
 from greenkd.records.checksum import KEY, CheckResult, verify, with_check
-from greenkd.records.files import not_written, open_file, read_bytes
+from greenkd.records.files import not_written, read_bytes
 from greenkd.records.json_text import json_bytes
-from greenkd.records.ledger import LedgerRow
+from greenkd.records.ledger import LedgerRow, without_replaced
+from greenkd.records.merging import merge_rows
+from greenkd.records.row_files import open_own, row_files
 from greenkd.records.sweep import BlockRow, ProcessRow
 from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
 from greenkd.records.validation import validated
@@ -23,10 +28,10 @@ Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, CorrectnessRow, Bl
 
 @dataclasses.dataclass(frozen=True)
 class Lines(Generic[Row]):
-    """The rows of a file, and the lines that could not be read.
+    """Rows, and the lines that could not be read.
 
     Attributes:
-        rows: The rows, in the order of the file.
+        rows: The rows, in the order of the file; of several files, as `merge_rows` orders them.
         torn: Lines that are no JSON, as they are when a write is cut off.
         changed: Lines that are not what was written: their checksum says so.
     """
@@ -37,9 +42,13 @@ class Lines(Generic[Row]):
 
 
 def append_row(path: Path, row: AnyRow) -> None:
-    """Appends one line in one write, so that lines of several processes never mix.
+    """Appends one line in one write to the file of this process.
 
     Where the file ends in a line that was cut off, the new line begins below it: one torn line never costs two.
+
+    Args:
+        path: The plain path of the rows.
+        row: The row.
 
     Raises:
         StorageError: The line is not on disk.
@@ -47,7 +56,7 @@ def append_row(path: Path, row: AnyRow) -> None:
     line = with_check(json_bytes(dataclasses.asdict(row))) + b"\n"
 
     try:
-        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        descriptor = open_own(path)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -63,13 +72,27 @@ def append_row(path: Path, row: AnyRow) -> None:
 
 
 def read_rows(path: Path, kind: type[Row]) -> Lines[Row]:
-    """Reads a `.jsonl` file; a missing file has no rows.
+    """Reads the rows that count, of all processes; missing files have none. As for `read_written_rows`."""
+    lines = read_written_rows(path, kind)
+    return dataclasses.replace(lines, rows=without_replaced(lines.rows)) if kind is LedgerRow else lines
+
+
+def read_written_rows(path: Path, kind: type[Row]) -> Lines[Row]:
+    """Reads the rows that all processes have written, in a ledger those too that later ones stand in place of.
+
+    Args:
+        path: The plain path of the rows.
+        kind: What they are.
 
     Raises:
         RecordError: A whole line is of an unknown schema version, or not a row of this kind.
     """
-    content = read_bytes(path)
-    return Lines([], []) if content is None else parse_rows(content, kind, path)
+    files = [parse_rows(read_bytes(file) or b"", kind, file) for file in row_files(path)]
+    return Lines(
+        rows=merge_rows([file.rows for file in files], kind),
+        torn=[line for file in files for line in file.torn],
+        changed=[line for file in files for line in file.changed],
+    )
 
 
 def parse_rows(content: bytes, kind: type[Row], path: Path) -> Lines[Row]:

@@ -15,22 +15,16 @@ from typing import Any
 from greenkd.errors import RecordError
 from greenkd.records.documents import read_json, write_json
 from greenkd.records.files import read_bytes
+from greenkd.records.row_files import row_files
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.timestamps import now
 from greenkd.records.validation import validated
 
 FILE = "manifest.json"
 
-_LISTED = (
-    "campaign.json",
-    "config.yaml",
-    "trials.jsonl",
-    "epochs.jsonl",
-    "steps.jsonl",
-    "tests.jsonl",
-    "ledger.jsonl",
-    "student.safetensors",
-)
+_DOCUMENTS = ("campaign.json", "config.yaml")
+_ROWS = ("trials.jsonl", "epochs.jsonl", "steps.jsonl", "tests.jsonl", "ledger.jsonl")
+_WEIGHTS = ("student.safetensors",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +50,8 @@ def write_manifest(folder: Path) -> None:
     Raises:
         StorageError: It cannot be written, or a link lies in the place of a file.
     """
-    contents = {name: read_bytes(folder / name) for name in _LISTED}
+    rows = [file.name for name in _ROWS for file in row_files(folder / name)]
+    contents = {name: read_bytes(folder / name) for name in (*_DOCUMENTS, *rows, *_WEIGHTS)}
     entries = {name: _entry(content) for name, content in contents.items() if content is not None}
     manifest = Manifest(files=entries, created_at=now())
     write_json(folder / FILE, dataclasses.asdict(manifest))

@@ -1,6 +1,7 @@
 """What is recorded in a sweep's folder, above its campaigns: estimates, blocks of interleaved campaigns, commands."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from greenkd.records.schema import SCHEMA_VERSION
 
@@ -71,7 +72,8 @@ class BlockRow:
 class ProcessRow:
     """The window of one command, from the start of its process to the end of its last campaign.
 
-    Or, with another `kind`, what it took after that and charged to no campaign.
+    Or, with another `kind`, what it took after that and charged to no campaign. A launcher's process that runs several
+    jobs writes a row at the end of each, all from its start: `latest_of_each` leaves the last one.
     """
 
     pid: int
@@ -85,3 +87,8 @@ class ProcessRow:
     host: str | None = None  # on which the number of the process holds
     job_id: str | None = None  # of a scheduler's job that the process was part of
     schema_version: int = SCHEMA_VERSION
+
+
+def latest_of_each(rows: Iterable[ProcessRow]) -> list[ProcessRow]:
+    """Returns the last row of each process and kind, in the order in which they began."""
+    return list({(row.host, row.pid, row.started_at, row.kind): row for row in rows}.values())

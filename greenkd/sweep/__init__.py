@@ -3,7 +3,18 @@
 from greenkd.sweep.command import SweepCallback, exit_code, run_job
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing_failed_writes
+from greenkd.sweep.passwords import hiding_secrets, refuse_typed_password
 from greenkd.sweep.search_words import quote_functions
 from greenkd.sweep.terminal import hints
 
-__all__ = ["ExitCode", "SweepCallback", "exit_code", "hints", "quote_functions", "refusing_failed_writes", "run_job"]
+__all__ = [
+    "ExitCode",
+    "SweepCallback",
+    "exit_code",
+    "hiding_secrets",
+    "hints",
+    "quote_functions",
+    "refuse_typed_password",
+    "refusing_failed_writes",
+    "run_job",
+]

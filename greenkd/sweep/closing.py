@@ -20,13 +20,14 @@ from greenkd.records.timestamps import now
 from greenkd.whereabouts import is_this_process, scheduler_job, this_host
 
 
-def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[str]:
+def close_command(campaigns: Sequence[Path], sweep: Path, command: str, storage: str | None = None) -> list[str]:
     """Records start-up and gaps, writes the command's row, and compares an estimate with what was spent.
 
     Args:
         campaigns: Folders of the command's campaigns; those that were done already are charged nothing.
         sweep: The sweep's folder.
         command: The command line.
+        storage: The URL of the database that the campaigns' machines share, if they share one.
 
     Returns:
         Lines to show.
@@ -36,7 +37,7 @@ def close_command(campaigns: Sequence[Path], sweep: Path, command: str) -> list[
     """
     rows_of = {folder: rows for folder in campaigns if (rows := _rows_of_this_process(folder / "ledger.jsonl"))}
     if rows_of:
-        _charge_unmetered(rows_of)
+        _charge_unmetered(rows_of, storage)
         append_row(sweep / "processes.jsonl", _process_row(command))
 
     settled = settle(sweep)
@@ -76,7 +77,7 @@ def _rows_of_this_process(ledger: Path) -> list[LedgerRow]:
     return [row for row in rows if is_this_process(row.pid, row.host) and row.started_at >= started_at]
 
 
-def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
+def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]], storage: str | None) -> None:
     """Divides what this process took beside its metered phases equally among its campaigns."""
     remaining, campaigns = not_recorded(), len(rows_of)
     share = Seconds(remaining.duration_s / campaigns, remaining.cpu_s / campaigns)
@@ -87,7 +88,7 @@ def _charge_unmetered(rows_of: dict[Path, list[LedgerRow]]) -> None:
             append_row(folder / "ledger.jsonl", row)
             recorded.duration_s += row.duration_s
             recorded.cpu_s += row.cpu_s or 0.0
-        extend_manifest_of(folder)
+        extend_manifest_of(folder, storage)
 
 
 def _process_row(command: str) -> ProcessRow:

@@ -8,16 +8,17 @@ its campaigns have ended.
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from greenkd.identity import campaign_folder, sweep_folder
+from greenkd.errors import GreenkdError
+from greenkd.identity import campaign_folder, plain, sweep_folder
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
@@ -25,12 +26,13 @@ from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
-from greenkd.whereabouts import typed_line
+from greenkd.whereabouts import analysis_command, typed_line
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
 
 log = logging.getLogger("greenkd")
+Composed = TypeVar("Composed")
 
 # The command that this process carries out. Hydra makes its callback and calls `run_job` separately, and hands nothing
 # of ours from one to the other: this is the one place where both find it.
@@ -58,7 +60,10 @@ def run_job(config: DictConfig) -> str:
     if command is None or not command.is_run_here:
         # A launcher has given this job a process of its own, to which the job is the whole command.
         make_output_readable()
-        command = _start(typed_line(), launched=True, repeats=set() if command is None else command.repeats)
+        earlier = command
+        command = _start(typed_line(), launched=True, repeats=set() if earlier is None else earlier.repeats)
+        if earlier is not None:
+            command.follow(earlier)
 
     return command.run(config, Path(hydra.runtime.output_dir))
 
@@ -69,9 +74,10 @@ class SweepCallback(Callback):
     @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
-        _refuse_passwords([config])
+        _refuse_password(config)
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
-        _start(typed_line()).begin([config], lambda _: folder)
+        job = _refusing_mistakes(lambda: plain(config))
+        _start(typed_line()).begin([job], lambda _: folder)
 
     @refusing()
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -82,20 +88,19 @@ class SweepCallback(Callback):
         if exit_code() is ExitCode.DONE:
             folder = Path(config.hydra.run.dir)
             log.info("  records: %s", folder)
-            log.info("  compare: python -m analysis %s", sweep_folder(folder))
+            log.info("  compare: %s %s", analysis_command(), sweep_folder(folder))
 
     @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
-        _refuse_passwords([config])
+        _refuse_password(config)
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         launcher = str(config.hydra.launcher._target_)
         here = launcher.endswith(".BasicLauncher")
 
         began_s = time.process_time()
-        jobs = compose_jobs(config)
+        jobs = _refusing_mistakes(lambda: compose_jobs(config, _refuse_password))
         composing_cpu_s = time.process_time() - began_s
-        _refuse_passwords(jobs)
         _start(typed_line()).begin(
             jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
         )
@@ -141,12 +146,19 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
     return _current
 
 
-def _refuse_passwords(configs: Sequence[DictConfig]) -> None:
+def _refuse_password(config: DictConfig) -> None:
     """Ends the process where a password would be written to a file, before Hydra writes any."""
-    for config in configs:
-        problem = password_problem(config)
-        if problem is not None:
-            refuse(problem)
+    problem = password_problem(config)
+    if problem is not None:
+        refuse(problem)
+
+
+def _refusing_mistakes(compose: Callable[[], Composed]) -> Composed:
+    """Returns what is composed; ends the process where a value is missing or leads nowhere."""
+    try:
+        return compose()
+    except GreenkdError as error:
+        refuse(str(error))
 
 
 def _local_folder(setting: str, place: str) -> Path:

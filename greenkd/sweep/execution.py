@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.progress import CampaignState, describe, read_state
+from greenkd.campaign.listing import describe
+from greenkd.campaign.progress import CampaignState, read_state
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
@@ -33,6 +34,7 @@ from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.repeats import read_without_repeats
 from greenkd.sweep.slurm import hand_back
+from greenkd.sweep.start_up_shares import share_start_ups
 from greenkd.sweep.terminal import refuse, show
 from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
@@ -81,13 +83,18 @@ class Command:
         """Whether this process has checked the command and runs its jobs; a launcher's jobs run in other processes."""
         return not self.launched and self.pid == os.getpid()
 
+    def follow(self, earlier: "Command") -> None:
+        """Takes over what this process keeps of an earlier job that a launcher gave it."""
+        if earlier.launched and earlier.pid == self.pid:
+            self.data, self.is_warm = earlier.data, earlier.is_warm
+
     def note(self, code: ExitCode) -> None:
         """Keeps an exit code if it is graver than those before."""
         self.exit_code = graver(self.exit_code, code)
 
     def begin(
         self,
-        configs: Sequence[DictConfig],
+        jobs: Sequence[Mapping[str, Any]],
         folder_of: Callable[[Mapping[str, Any]], Path],
         *,
         here: bool = True,
@@ -96,13 +103,13 @@ class Command:
         """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
 
         Args:
-            configs: The composed jobs.
+            jobs: The resolved configuration of each.
             folder_of: Returns the folder of a job's campaign.
             here: The jobs will run in this process, not where a launcher puts them.
             composing_cpu_s: CPU seconds that composing the jobs took.
         """
         try:
-            states = self._check(configs, folder_of)
+            states = self._check(jobs, folder_of)
         except GreenkdError as error:
             refuse(str(error))
 
@@ -120,10 +127,9 @@ class Command:
             sys.exit(ExitCode.DONE)
 
     def _check(
-        self, configs: Sequence[DictConfig], folder_of: Callable[[Mapping[str, Any]], Path]
+        self, jobs: Sequence[Mapping[str, Any]], folder_of: Callable[[Mapping[str, Any]], Path]
     ) -> list[CampaignState]:
         """Checks all jobs, makes the campaigns' folders, and returns how far each campaign is."""
-        jobs = [plain(config) for config in configs]
         for job, settings in zip(jobs, read_without_repeats(jobs), strict=True):
             folder = folder_of(job)
             if settings is None:
@@ -208,7 +214,8 @@ class Command:
 
         self.is_warm = True
         to_do = [settings for settings, folder in self.campaigns if read_state(settings, folder).state != "done"]
-        if len(to_do) > 1:
+        # A launched job is one of several, and its process may run more of them.
+        if len(to_do) > 1 or (self.launched and to_do):
             warm_up(to_do[0], self.data, stop)
 
     def _run_campaign(self, settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
@@ -233,10 +240,12 @@ class Command:
         if not self.campaigns:
             return
 
-        folders = [folder for _, folder in self.campaigns]
+        folders, storage = [folder for _, folder in self.campaigns], self.campaigns[0][0].storage
         try:
-            for line in close_command(folders, sweep_folder(folders[0]), self.line):
+            for line in close_command(folders, sweep_folder(folders[0]), self.line, storage):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
+            if not self.launched and not self.run_here:
+                share_start_ups(folders, storage)
         except (GreenkdError, OSError) as error:
             show(f"error: {in_words(error)}", style="red")
             self.note(ExitCode.REFUSED)

@@ -12,8 +12,11 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from greenkd.campaign.listing import shortened
 from greenkd.campaign.progress import CampaignState
 from greenkd.campaign.settings import Settings
+
+_LINES = 40  # that are shown of an order
 
 PlannedCampaigns = Sequence[tuple[Settings, Path]]
 """Settings and folder of each campaign of a command."""
@@ -86,14 +89,15 @@ def describe_order(campaigns: PlannedCampaigns, states: Sequence[CampaignState])
 
     due = {folder: state.turns for (_, folder), state in zip(campaigns, states, strict=True)}
     several_settings = len({settings.setting_id for settings, _ in campaigns}) > 1
-    lines = ["order: seed after seed, the campaigns of a line in turns, one trial at a time"]
+    lines = []
     for group in groups:
         blocks = draw_blocks([due[folder] for _, folder in group], group[0][0].seed)
         names = [_name(group[position][0], several_settings) for block in blocks for position in block]
         turns = [(name, len(list(repeats))) for name, repeats in itertools.groupby(names)]
         shown = ", ".join(name if count == 1 else f"{name} × {count}" for name, count in turns)
         lines.append(f"  seed {group[0][0].seed}: {shown or 'nothing to train'}")
-    return "\n".join(lines)
+    heading = "order: seed after seed, the campaigns of a line in turns, one trial at a time"
+    return "\n".join([heading, *shortened(lines, _LINES, "lines")])
 
 
 def _name(settings: Settings, with_setting: bool) -> str:

@@ -1,11 +1,12 @@
 """Repeats within a sweep: where an objective has no temperature, all strategies are the same training."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.errors import NoTemperatureError
-from greenkd.identity import setting_id
+from greenkd.identity import campaign_id, setting_id, with_seeds
 from greenkd.records import StrategyKind
 
 
@@ -26,9 +27,10 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
     refused_searches: dict[int, NoTemperatureError] = {}
     kept: dict[tuple[str, int], int] = {}  # by setting and seed, the job that stands for all strategies
 
+    reader = _Reader()
     for number, job in enumerate(jobs):
         try:
-            settings = read_settings(job)
+            settings = reader.read(job)
         except NoTemperatureError as error:
             refused_searches[number] = error
             read.append(None)
@@ -37,7 +39,7 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
         read.append(settings)
         # Restarts have other seeds and a rule softens otherwise, so no other strategy trains what they train.
         stands_alone = settings.strategy.planned_trials() > 1 or not settings.strategy.shares_tau
-        if not stands_alone and not settings.build_objective().uses_temperature:
+        if not stands_alone and not reader.uses_temperature(settings):
             key = settings.setting_id, settings.seed
             if key in kept and settings.strategy.kind is StrategyKind.FIXED:
                 read[kept[key]] = None
@@ -49,3 +51,50 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
         if (setting_id(jobs[number]), jobs[number]["seed"]) not in kept:
             raise refusal
     return read
+
+
+class _Reader:
+    """Reads the settings of jobs; of those that differ in their seed alone, which share all groups, only once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[tuple[str, object], ...], Settings] = {}
+        self._uses_temperature: dict[int, bool] = {}  # by the objective, whose settings `_read` keeps
+
+    def read(self, job: Mapping[str, Any]) -> Settings:
+        """Returns the settings of a job.
+
+        Raises:
+            ConfigError: As `read_settings` does.
+        """
+        key = tuple(
+            (name, id(value) if isinstance(value, Mapping | list) else repr(value))
+            for name, value in job.items()
+            if name != "seed"
+        )
+        like, seed = self._read.get(key), job["seed"]
+        if like is not None and isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0:
+            settings = _with_another_seed(like, job)
+            if settings is not None:
+                return settings
+        settings = read_settings(job)
+        self._read.setdefault(key, settings)
+        return settings
+
+    def uses_temperature(self, settings: Settings) -> bool:
+        """Tells whether the temperature has any effect on a job's objective."""
+        key = id(settings.objective)
+        if key not in self._uses_temperature:
+            self._uses_temperature[key] = settings.build_objective().uses_temperature
+        return self._uses_temperature[key]
+
+
+def _with_another_seed(settings: Settings, config: Mapping[str, Any]) -> Settings | None:
+    """Returns the settings of a configuration that differs from a checked one in its seed alone; None: read it anew.
+
+    Args:
+        settings: Those of the other seed.
+        config: The resolved configuration.
+    """
+    if settings.config["smoke"] or config["smoke"] or with_seeds(config) != config:
+        return None
+    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=campaign_id(config))

@@ -1,6 +1,5 @@
 """A contact sheet: some images of a pool side by side, a row per class, as one PNG."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from greenkd.records import not_written
+from greenkd.records.files import temporary_name
 
 _MOST_ROWS, _COLUMNS = 20, 16
 _LEAST_SIDE = 32  # pixels on the sheet
@@ -47,7 +47,7 @@ def write_contact_sheet(path: Path, images: NDArray[np.uint8], labels: NDArray[n
         StorageError: It cannot be written.
     """
     sheet = contact_sheet(images, labels)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet).save(temporary, format="PNG")

@@ -1,15 +1,13 @@
 """The pools in the cache: images made once per teacher and settings, with a ledger of their own.
 
 A folder `<cache>/pools/<key>/` holds `images.safetensors` (bytes, with the teacher's labels), `pool.json` (PoolRecord),
-`ledger.jsonl` and `pool.png`, a contact sheet. While a pool is made, `rounds/` holds what is done of it. A file lock
-beside it lets one process make it and the others wait.
+`ledger.jsonl` and `pool.png`, a contact sheet. While a pool is made, `rounds/` holds what is done of it. A lock lets
+one process make it and the others wait.
 """
 
 import dataclasses
 import logging
 from pathlib import Path
-
-from filelock import FileLock
 
 from greenkd.data import Images
 from greenkd.errors import DataError, StorageError
@@ -68,7 +66,8 @@ def load_or_make(context: TrainingContext, request: PoolRequest, cache: Path) ->
 
     # What one process makes, the others wait for.
     waiting = "another process is making these images; waiting for it"
-    with holding(FileLock(folder.with_suffix(".lock")), context.stop, waiting):
+    lock = context.locks.lock(folder.with_suffix(".lock"), f"pools/{folder.name}")
+    with holding(lock, context.stop, waiting):
         pool = load_pool(folder)
         if pool is None:
             make_pool(context, request, folder, size)

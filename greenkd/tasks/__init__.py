@@ -4,7 +4,9 @@ A task says how a data set is split, what a network has to return for one image,
 and what counts as a hit while it trains.
 """
 
+from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.data import AnyDataset, DetectionDataset
+from greenkd.records import DataRecord
 from greenkd.tasks.base import AnyTask, DetailedScore, Evaluator, Metric, Precision, Score, Targets, Task
 from greenkd.tasks.classification import CLASSIFICATION, Classification, ClassificationEvaluator
 from greenkd.tasks.detection import Detection, DetectionEvaluator
@@ -24,9 +26,19 @@ __all__ = [
     "Targets",
     "Task",
     "make_task",
+    "task_on_record",
 ]
 
 
 def make_task(dataset: AnyDataset) -> AnyTask:
     """Returns the task that a data set brings."""
     return Detection(dataset.anchors, dataset.class_names) if isinstance(dataset, DetectionDataset) else CLASSIFICATION
+
+
+def task_on_record(data: DataRecord) -> AnyTask:
+    """Returns the task of a data set that is not at hand.
+
+    Args:
+        data: What is on record about it.
+    """
+    return CLASSIFICATION if data.anchors is None else Detection(ANCHOR_GRIDS[data.anchors], data.class_names)

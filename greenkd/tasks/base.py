@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from greenkd.data import AnyDataset, Augmentation, DetectionAugmentation, DetectionImages, Images
 from greenkd.objectives import Objective
+from greenkd.records import DataRecord
 from greenkd.records.examples import Examples
 
 ImagesT = TypeVar("ImagesT", Images, DetectionImages)
@@ -123,8 +124,8 @@ class Task(ABC, Generic[ImagesT, AugmentationT]):
         """
 
     @abstractmethod
-    def given(self, dataset: AnyDataset) -> dict[str, object]:
-        """Returns the arguments that networks are given by the data set."""
+    def given(self, dataset: AnyDataset | DataRecord) -> dict[str, object]:
+        """Returns the arguments that networks are given by the data set, or by what is on record about it."""
 
     @abstractmethod
     def num_labels(self, dataset: AnyDataset) -> int:

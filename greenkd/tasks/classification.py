@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from greenkd.data import AnyDataset, Augmentation, Images, Views, normalise, stratified_split
 from greenkd.objectives import CrossEntropy
+from greenkd.records import DataRecord
 from greenkd.tasks.base import DetailedScore, Evaluator, Metric, Precision, Score, Targets, Task
 
 # Large enough that per-batch overhead vanishes, small enough for the activations of a wide net at 64×64.
@@ -111,7 +112,7 @@ class Classification(Task[Images, Augmentation]):
         """Takes the same share of every class into the validation part."""
         return stratified_split(images.labels, fraction, seed)
 
-    def given(self, dataset: AnyDataset) -> dict[str, object]:
+    def given(self, dataset: AnyDataset | DataRecord) -> dict[str, object]:
         """Returns the number of classes and channels, and the images' size."""
         return {
             "num_classes": dataset.num_classes,

@@ -1,8 +1,8 @@
 """The teacher cache: trained once per content (data, network, recipe, seed), with a ledger of its own.
 
 A folder `<cache>/teachers/<key>/` holds `weights.safetensors`, `teacher.json` (TeacherRecord), `ledger.jsonl` and
-`epochs.jsonl`; of a teacher whose weights were given, its record and the ledger of its scores. A file lock beside it
-lets one process train and the others wait.
+`epochs.jsonl`; of a teacher whose weights were given, its record and the ledger of its scores. A lock lets one process
+train and the others wait.
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from torch import nn
 
 from greenkd.errors import StorageError, TeacherFailedError, TrainingDivergedError, TrainingInterruptedError
@@ -148,7 +147,8 @@ def load_or_train(context: TrainingContext, request: TeacherRequest, cache: Path
 
     # What one process does, the others wait for.
     waiting = f"another process is {'testing' if weights else 'training'} this teacher; waiting for it"
-    with holding(FileLock(folder.with_suffix(".lock")), context.stop, waiting):
+    lock = context.locks.lock(folder.with_suffix(".lock"), f"teachers/{folder.name}")
+    with holding(lock, context.stop, waiting):
         if weights:
             return Teacher(network, given_record(context, network, request.name, recipe, folder), None)
         cached = _load(folder, network, request.where)

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from greenkd.energy import EnergyMonitor
 from greenkd.errors import StorageError
+from greenkd.locks import FileLocks, Locks
 from greenkd.records import Costs, LedgerRow, Phase, meter_of, read_rows, scale_costs
 from greenkd.records.metering import OwnTerms, meters_of, own_terms
 from greenkd.records.timestamps import to_seconds
@@ -31,6 +31,7 @@ from greenkd.training.stop_signals import StopFlag, holding
 
 log = logging.getLogger(__name__)
 LEDGER = "ledger.jsonl"
+_FILES = FileLocks()
 
 Precision = Literal["float32", "float16"]
 _DTYPES = {"float32": torch.float32, "float16": torch.float16}
@@ -59,6 +60,7 @@ class LogitBank:
         output_shape: Shape of what is stored of one image: [K] in classification.
         stop: Asked between two batches of the computation.
         precision: Of the stored numbers; what is read back is float32.
+        locks: Where its locks are kept.
     """
 
     flops_per_image = 0.0
@@ -72,6 +74,7 @@ class LogitBank:
         output_shape: tuple[int, ...],
         stop: StopFlag,
         precision: Precision = "float32",
+        locks: Locks = _FILES,
     ) -> None:
         self._folder = folder
         self._teacher = teacher
@@ -79,6 +82,7 @@ class LogitBank:
         self._monitor = monitor
         self._output_shape = output_shape
         self._stop = stop
+        self._locks = locks
         self._dtype = _DTYPES[precision]
         self._parts = _parts(loader, teacher.flops_per_image)
         self._epoch: Tensor | None = None
@@ -130,11 +134,10 @@ class LogitBank:
         path = self._folder / f"epoch_{epoch:04d}_{part.steps.start:06d}.safetensors"
         stored = self._read(path, part)
         if stored is None:
-            lock = FileLock(self._folder / f"part_{part.steps.start:06d}.lock")
+            name = f"part_{part.steps.start:06d}"
+            lock = self._locks.lock(self._folder / f"{name}.lock", f"logits/{self._folder.name}/{name}")
             if not wait:
-                try:
-                    lock.acquire(timeout=0)
-                except Timeout:
+                if not lock.acquire(0):
                     return False
                 lock.release()
 

@@ -74,6 +74,11 @@ def open_database(text: str) -> optuna.storages.RDBStorage:
     return optuna.storages.RDBStorage(url.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True})
 
 
+def open_engine(text: str) -> sqlalchemy.Engine:
+    """Opens the database at a URL for tables of our own, likewise."""
+    return sqlalchemy.create_engine(read_url(text), pool_pre_ping=True)
+
+
 def is_lost(error: BaseException) -> bool:
     """Tells whether an error of a database means that it is away, or refuses connections, and may come back."""
     cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error

@@ -5,6 +5,7 @@ import dataclasses
 import torch
 
 from greenkd.energy import EnergyMonitor
+from greenkd.locks import FileLocks, Locks
 from greenkd.training.backend.threads import Threads
 from greenkd.training.data_module import DataModule
 from greenkd.training.network_factory import NetworkFactory
@@ -23,6 +24,7 @@ class TrainingContext:
         stop: Set when a stop is asked for.
         threads: CPU threads of each training, whatever runs beside it.
         processes: Trainings that run side by side.
+        locks: Where the locks of the cache are kept.
         checkpoint_every_s: Seconds between two checkpoints.
     """
 
@@ -33,4 +35,5 @@ class TrainingContext:
     stop: StopFlag
     threads: Threads
     processes: int = 1
+    locks: Locks = dataclasses.field(default_factory=FileLocks)
     checkpoint_every_s: float

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from filelock import BaseFileLock, Timeout
-
 from greenkd.errors import TrainingInterruptedError
+from greenkd.locks import Lock
 from greenkd.stops import stop_signals
 
 log = logging.getLogger(__name__)
@@ -41,11 +40,11 @@ class StopFlag:
 
 
 @contextmanager
-def holding(lock: BaseFileLock, stop: StopFlag, waiting: str | None = None) -> Iterator[None]:
+def holding(lock: Lock, stop: StopFlag, waiting: str | None = None) -> Iterator[None]:
     """Waits for a lock that another process may hold for long, and holds it for the block.
 
     Args:
-        lock: A file lock; the system releases it when its holder dies.
+        lock: The lock.
         stop: Asked while waiting.
         waiting: Said once if there is something to wait for; None: nothing is said.
 
@@ -55,13 +54,11 @@ def holding(lock: BaseFileLock, stop: StopFlag, waiting: str | None = None) -> I
     said = False
     while True:
         stop.check()
-        try:
-            lock.acquire(timeout=_POLL_S)
+        if lock.acquire(_POLL_S):
             break
-        except Timeout:
-            if waiting is not None and not said:
-                log.info("%s", waiting)
-            said = True
+        if waiting is not None and not said:
+            log.info("%s", waiting)
+        said = True
     try:
         yield
     finally:

@@ -15,9 +15,8 @@ import torch
 from hydra.errors import HydraException
 from torch import Tensor, nn
 
-import greenkd
 from greenkd.components import build
-from greenkd.configuration import register_configuration
+from greenkd.configuration import CONF, register_configuration
 from greenkd.data import AnyDataset, AnyOptions, load
 from greenkd.errors import ConfigError
 from greenkd.identity import plain
@@ -33,8 +32,8 @@ from greenkd.training.safetensors_io import save_tensors
 from greenkd.training.weights_file import expand
 from greenkd.weights.convert import Conversion, convert
 from greenkd.weights.foreign_file import read_foreign
+from greenkd.whereabouts import sweep_command
 
-_CONF = Path(greenkd.__file__).parents[1] / "conf"
 _IMAGE_SIZE = 32
 
 
@@ -77,7 +76,8 @@ def main(arguments: Sequence[str]) -> None:
     if data is not None:
         print("\n".join(_scores(config, *data, network)))
     overrides = [f"dataset={options.dataset or '<data set>'}", *options.overrides]
-    print(printable(f"use it: python run.py teacher={options.network} teacher.weights={output} {' '.join(overrides)}"))
+    chosen = f"teacher={options.network} teacher.weights={output} {' '.join(overrides)}"
+    print(printable(f"use it: {sweep_command()} {chosen}"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,24 +95,21 @@ def _parser() -> argparse.ArgumentParser:
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
-        help="settings as of python run.py: data_dir=data, teacher.stem_kernel=1, dataset.mean=[0.5,0.5,0.5], ...",
+        help="settings as of a campaign: data_dir=data, teacher.stem_kernel=1, dataset.mean=[0.5,0.5,0.5], ...",
     )
     return parser
 
 
 def _compose(network: str, dataset: str | None, overrides: Sequence[str]) -> dict[str, Any]:
-    """Composes conf/ as run.py does.
+    """Composes conf/ as a campaign does.
 
     Raises:
         ConfigError: An option or a setting is unknown.
     """
-    if not _CONF.is_dir():
-        raise ConfigError(f"{_CONF}: is not there; run the command from a checkout: pip install -e <checkout>")
-
     chosen = [f"teacher={network}", *([f"dataset={dataset}"] if dataset else []), *overrides]
     register_configuration()
     try:
-        with hydra.initialize_config_dir(str(_CONF), version_base="1.3"):
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             return plain(hydra.compose("config", chosen))
     except HydraException as error:
         reason = str(error).partition("Config search path")[0]  # the options there are come before it
@@ -165,7 +162,7 @@ def _scores(config: dict[str, Any], options: AnyOptions, dataset: AnyDataset, ne
     lines = [
         f"{task.metric.name}: validation {100 * val:.2f} %, test {100 * test:.2f} %, "
         f"at dataset.mean={mean} dataset.std={std}",
-        "  lower than its program says? give that program's mean and std, here and to run.py",
+        "  lower than its program says? give that program's mean and std, here and to the campaign",
     ]
     if not task.has_hits:
         return lines

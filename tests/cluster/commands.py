@@ -41,7 +41,8 @@ def results(folder: Path) -> dict[tuple[str, int], tuple[object, ...]]:
     """Returns what the last row of each trial says that depends on no clock, by strategy and trial."""
     columns = ("status", "params", "val_score", "val_loss")
     found = {}
-    for file in folder.glob("multirun/*/*/*/*/*/seed*/trials.jsonl"):
-        for row in map(json.loads, file.read_text().splitlines()):
-            found[file.parts[-3], row["trial"]] = tuple(row[column] for column in columns)
+    for campaign in folder.glob("multirun/*/*/*/*/*/seed*"):
+        lines = [line for file in campaign.glob("trials*.jsonl") for line in file.read_text().splitlines()]
+        for row in sorted(map(json.loads, lines), key=lambda row: row["attempt"]):
+            found[campaign.parent.name, row["trial"]] = tuple(row[column] for column in columns)
     return found

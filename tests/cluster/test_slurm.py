@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from greenkd.records import TrialRow, read_rows
 from tests.cluster.commands import output_of, results, start
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -42,7 +43,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 def epochs(folder: Path) -> int:
     """Returns how many epochs of students are on record."""
-    return sum(len(file.read_text().splitlines()) for file in folder.glob("multirun/**/epochs.jsonl"))
+    return sum(len(file.read_text().splitlines()) for file in folder.glob("multirun/**/epochs*.jsonl"))
 
 
 def start_now(slurm: dict[str, str], job: str) -> None:
@@ -85,7 +86,9 @@ def test_a_job_that_is_told_to_stop_and_then_preempted_ends_as_one_that_was_left
     # No epoch was trained twice, and no attempt failed.
     assert epochs(folder) == epochs(alone) == 30
     (trials,) = folder.rglob("trials.jsonl")
-    assert [line.count('"interrupted"') for line in trials.read_text().splitlines()] == [1, 1, 0]
+    assert len(list(trials.parent.glob("trials*.jsonl"))) == 3  # of the job's three processes
+    rows = read_rows(trials, TrialRow).rows
+    assert [row.status.value for row in rows] == ["interrupted", "interrupted", "complete"]
 
 
 def test_a_cancelled_job_stays_away_and_the_command_says_what_the_others_did(

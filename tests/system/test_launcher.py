@@ -1,11 +1,12 @@
-"""A launcher plugin that gives every job a process of its own, as on a Slurm cluster."""
+"""Launcher plugins: a process for each job, as on a Slurm cluster, or processes that run several."""
 
 from pathlib import Path
 
 import pytest
 
 from greenkd.energy.unmetered import Seconds
-from greenkd.records import UNMETERED, LedgerRow, ProcessRow, find_campaigns, read_campaign, read_rows
+from greenkd.records import UNMETERED, LedgerRow, Phase, ProcessRow, find_campaigns, read_campaign, read_rows
+from greenkd.records.sweep import latest_of_each
 from tests.system.conftest import QUICK, Run
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -30,3 +31,37 @@ def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(fres
         assert recorded.duration_s == pytest.approx(process.duration_s, rel=0.02)
         assert recorded.cpu_s == pytest.approx(process.cpu_s, rel=0.02)
         assert "training.lr=" in process.command
+
+
+def test_processes_that_run_several_jobs_share_their_start_among_them(fresh: Run, base: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="pip install 'greenkd[joblib]'")
+    words = ("temperature=fixed,stochastic", "seed=0,1", *QUICK)
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    for sweep, launcher in (("alone", ()), ("joblib", joblib)):
+        done = fresh("-m", *launcher, f"sweep={sweep}", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    sweep = base / "multirun" / "joblib"
+    folders = list(find_campaigns(sweep))
+    assert len(folders) == 4
+
+    # Every second of a process is in one ledger, once.
+    rows_of = {folder: read_rows(folder / "ledger.jsonl", LedgerRow).rows for folder in folders}
+    cached = [row for path in (base / "cache").glob("*/*/ledger.jsonl") for row in read_rows(path, LedgerRow).rows]
+    every = [*cached, *(row for rows in rows_of.values() for row in rows)]
+    processes = latest_of_each(read_rows(sweep / "processes.jsonl", ProcessRow).rows)
+    assert len(processes) == 2
+    for process in processes:
+        own = [row for row in every if row.pid == process.pid and row.started_at >= process.started_at]
+        assert sum(row.duration_s for row in own) == pytest.approx(process.duration_s, rel=0.02)
+        assert sum(row.cpu_s or 0 for row in own) == pytest.approx(process.cpu_s, rel=0.02)
+        shares = [(row.duration_s, row.cpu_s) for row in own if UNMETERED in row.warnings]
+        assert len(shares) == sum(any(row.pid == process.pid for row in rows) for rows in rows_of.values())
+        assert len(set(shares)) == 1
+
+    # What a multiple is made of is that of a command without a launcher.
+    def flops(sweep: str, folder: Path) -> float:
+        path = base / "multirun" / sweep / folder.relative_to(base / "multirun" / "joblib") / "ledger.jsonl"
+        phases = (Phase.STUDENT_TRAINING, Phase.VALIDATION, Phase.TEST)
+        return sum(row.flops or 0 for row in read_rows(path, LedgerRow).rows if row.phase in phases)
+
+    assert all(flops("joblib", folder) == flops("alone", folder) > 0 for folder in folders)

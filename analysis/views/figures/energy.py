@@ -27,7 +27,7 @@ _PHASES = {
     Phase.CALIBRATION: ("calibration", "#009E73", "oo"),
     Phase.START_UP: ("start-up", "#F0E442", "\\\\"),
 }
-_NO_LOOK = Look("#7F7F7F", "o", "-", "", "circle", "solid")
+_NO_LOOK = Look("#7F7F7F", "o", "-", "")
 
 
 def energy_by_phase(setting: Setting) -> Drawing | None:
@@ -103,7 +103,7 @@ def inference_bars(setting: Setting) -> Drawing | None:
     elif networks["co2eq_g"].notna().all() and (networks["co2eq_g"] > 0).any():
         quantities.append(("co2eq_g", *units.scale("co2eq_g", networks["co2eq_g"])))
 
-    figure = Figure(figsize=(WIDTH, 0.8 + 0.55 * len(rows)))
+    figure = Figure(figsize=(WIDTH, (0.6 + 0.45 * len(rows)) * len(quantities)))
     panels = panels_of(figure, len(quantities))
     for axes, (name, factor, unit) in zip(panels, quantities, strict=True):
         values = [row[name] * factor for row in rows]
@@ -115,8 +115,6 @@ def inference_bars(setting: Setting) -> Drawing | None:
         axes.locator_params(axis="x", nbins=4)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        if axes is not panels[0]:
-            axes.set_yticklabels([])
 
     said = [
         f"{label.replace(chr(10), ' ')}: {units.figure(row['duration_s'])} s"

@@ -29,7 +29,8 @@ def pareto(setting: Setting) -> Drawing | None:
     figure = Figure(figsize=(WIDTH, HEIGHT))
     (axes,) = panels_of(figure)
     front: list[tuple[float, float]] = []
-    names = []
+    names: list[str] = []
+    said: list[str] = []
     for spent, score, row in points:
         look = setting.looks[row["strategy"]]
         sd = row["test_score_sd"]
@@ -43,6 +44,11 @@ def pareto(setting: Setting) -> Drawing | None:
             capsize=4,
             linestyle="none",
             label=plain(row["strategy"]),
+        )[0].set_gid(f"point-{len(said)}")
+        spread = "" if math.isnan(sd) else f" ± {words.text(sd)}"
+        said.append(
+            f"{plain(row['strategy'])}: {units.figure(spent)} {unit}, test {score:.2f}{spread} {words.unit}, "
+            f"{row['seeds']} seed(s)"
         )
         if not front or score > front[-1][1]:
             front.append((spent, score))
@@ -60,4 +66,5 @@ def pareto(setting: Setting) -> Drawing | None:
         caption="Mean over seeds, bars: ± 1 sd. Strategies below the grey line are beaten in both by another one.",
         alt=f"On the front: {', '.join(names)}.",
         figure=figure,
+        points={f"point-{number}": (text,) for number, text in enumerate(said)},
     )

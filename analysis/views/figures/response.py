@@ -4,11 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.frames.groupby import rows_of
 from analysis.results.response import Endpoint
 from analysis.results.tau_response import CONTROL_TAU
-from analysis.views.figures.setting import Drawing, Setting, log_if_wide
+from analysis.views.figures.setting import PANEL_HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
 
-_WIDTH, _HEIGHT, _LEGEND = 5.2, 2.6, 0.4  # inches: of the figure, of a panel, and of the legend below
+_TRAININGS = "trainings"
+_LEGEND = 0.4  # inches, below the panels
 
 
 def tau_response(setting: Setting) -> Drawing | None:
@@ -24,11 +26,10 @@ def tau_response(setting: Setting) -> Drawing | None:
     if not shown:
         return None
 
-    # One panel above the other, so that the figure can be read on a telephone.
-    figure = Figure(figsize=(_WIDTH, _HEIGHT * len(shown) + _LEGEND))
-    panels: list[Axes] = [figure.add_subplot(len(shown), 1, number + 1) for number in range(len(shown))]
-    for axes, endpoint in zip(panels, shown, strict=True):
-        _draw(axes, endpoint)
+    figure = Figure(figsize=(WIDTH, PANEL_HEIGHT * len(shown) + _LEGEND))
+    panels = panels_of(figure, len(shown))
+    for number, (axes, endpoint) in enumerate(zip(panels, shown, strict=True)):
+        _draw(axes, endpoint, f"{_TRAININGS}-{number}")
     for axes in panels[:-1]:
         axes.set_xlabel("")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -44,10 +45,21 @@ def tau_response(setting: Setting) -> Drawing | None:
         ),
         alt=f"{said}.",
         figure=figure,
+        points={f"{_TRAININGS}-{number}": _in_words(endpoint) for number, endpoint in enumerate(shown)},
     )
 
 
-def _draw(axes: Axes, endpoint: Endpoint) -> None:
+def _in_words(endpoint: Endpoint) -> list[str]:
+    """Returns what each training got."""
+    sign = 1.0 if endpoint.unit == "points" else -1.0  # a loss is kept as its negative
+    unit = "%" if endpoint.unit == "points" else endpoint.unit
+    return [
+        f"τ={row['tau']:.3g}, seed {row['seed']}: {endpoint.name} {sign * row['gain']:.{endpoint.digits}f} {unit}"
+        for row in rows_of(endpoint.trainings)
+    ]
+
+
+def _draw(axes: Axes, endpoint: Endpoint, gid: str) -> None:
     response = endpoint.response
     assert response is not None
 
@@ -57,7 +69,7 @@ def _draw(axes: Axes, endpoint: Endpoint) -> None:
     level = (trainings["gain"] - expected).groupby(trainings["seed"]).transform("median")
     axes.plot(
         trainings["tau"], trainings["gain"] - level, "o", color="#0072B2", alpha=0.45, markersize=4.5,
-        markeredgewidth=0, label="one training",
+        markeredgewidth=0, label="one training", gid=gid,
     )  # fmt: skip
 
     if response.fits:

@@ -1,6 +1,7 @@
 """What the drawings of one setting share."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,10 +11,12 @@ from analysis.frames.groupby import of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.response import SettingResponse
+from analysis.results.standings import Standing
 from analysis.views.metric_words import metric_words
 from analysis.views.style import looks
 
-WIDTH, HEIGHT = 7.0, 4.2  # inches
+WIDTH, HEIGHT = 5.6, 3.4  # inches: read on a telephone too
+PANEL_HEIGHT = 2.5  # of each of several panels, one above the other
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Drawing:
         caption: How to read it, with everything that is not on the axes.
         alt: What a reader who cannot see it has to know.
         figure: The drawing.
+        points: By the id of a group of marks in the SVG, what is said of each mark.
     """
 
     title: str
     caption: str
     alt: str
     figure: Figure
+    points: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 class Setting:
@@ -43,6 +48,7 @@ class Setting:
         reach: Its rows of what `cost_to_reach` returned.
         inference: Its rows of what `inference` returned.
         response: What any τ can gain in it; None where fewer than two were trained.
+        standings: Its strategies, each with its verdict over the reference.
         ledger: Its rows of the ledger frame.
         trials: Its rows of the trials frame.
         campaigns: The numbers of its campaigns.
@@ -59,6 +65,7 @@ class Setting:
         reach: pd.DataFrame,
         inference: pd.DataFrame,
         response: SettingResponse | None,
+        standings: Sequence[Standing] = (),
     ) -> None:
         self.sweep = sweep
         self.runs = runs
@@ -66,6 +73,7 @@ class Setting:
         self.reach = of_setting(reach, key)
         self.inference = of_setting(inference, key)
         self.response = response
+        self.standings = [standing for standing in standings if standing.setting == key]
 
         self.campaigns = tuple(sorted({number for numbers in runs["campaigns"] for number in numbers}))
         self.ledger = sweep.ledger[sweep.ledger["campaign"].isin(self.campaigns)]
@@ -76,8 +84,8 @@ class Setting:
 
 
 def panels_of(figure: Figure, count: int = 1) -> list[Axes]:
-    """Adds panels side by side and returns them."""
-    return [figure.add_subplot(1, count, number + 1) for number in range(count)]
+    """Adds panels one above the other, so that they can be read on a telephone, and returns them."""
+    return [figure.add_subplot(count, 1, number + 1) for number in range(count)]
 
 
 def log_if_wide(axes: Axes, values: list[float]) -> None:

@@ -11,7 +11,7 @@ from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.results.spending import constant_share, has_sensor, spending_basis
 from analysis.results.verdict_words import plain
-from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
+from analysis.views.figures.setting import HEIGHT, PANEL_HEIGHT, WIDTH, Drawing, Setting, log_if_wide, panels_of
 from analysis.views.style import TEACHER
 
 Floats: TypeAlias = "pd.Series[float]"
@@ -121,38 +121,46 @@ def draw_cost_to_reach(setting: Setting) -> Drawing | None:
 
     words = setting.words
     factor, unit = units.scale(basis, reach[basis])
-    figure = Figure(figsize=(WIDTH + 1.4, HEIGHT))
+    figure = Figure(figsize=(WIDTH, 2 * PANEL_HEIGHT + 0.5))
     panels = panels_of(figure, 2)
 
-    said = []
-    for (label,), curve in groups(reach, ["strategy"], sort=False):
-        _draw_curve(panels, setting, label, curve, curve[basis] * factor)
+    said, points = [], {}
+    for number, ((label,), curve) in enumerate(groups(reach, ["strategy"], sort=False)):
+        _draw_curve(panels, setting, label, curve, curve[basis] * factor, gid=f"curve-{number}")
+        points[f"curve-{number}-val_score"] = points[f"curve-{number}-test_score"] = [
+            f"{plain(label)}, {row['k']} training(s), {units.figure(row[basis] * factor)} {unit}: validation "
+            f"{words.text(row['val_score'])} {words.unit}, test {words.text(row['test_score'])} {words.unit}"
+            for row in rows_of(curve)
+        ]
         spent = units.figure(curve[basis].iloc[-1] * factor)
         score = words.text(curve["test_score"].iloc[-1])
         said.append(f"{plain(label)}: {score} {words.unit} test {words.name} after {spent} {unit}")
 
     for axes, title in zip(panels, ("best so far, validation", "the chosen trial, test"), strict=True):
         log_if_wide(axes, list(reach[basis] * factor))
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel(f"{columns.SPENDING[basis]} spent, {unit}")
+        axes.set_title(title, fontsize=9, loc="left")
         axes.set_ylabel(words.axis)
+    panels[1].set_xlabel(f"{columns.SPENDING[basis]} spent, {unit}")
     figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     return Drawing(
         title=f"Cost to reach {words.phrase}",
         caption=(
-            f"Left: best validation {words.name} by the time so much was spent; right: test {words.name} of the trial "
+            f"Above: best validation {words.name} by the time so much was spent; below: test {words.name} of the trial "
             "chosen by then. A grid has no order: the line is the exact expectation over all orders in which its "
             "trials could have been run, the band holds 5 to 95 % of them. A search is shown as it ran. Mean over "
             "seeds."
         ),
         alt="; ".join(said) + ".",
         figure=figure,
+        points=points,
     )
 
 
-def _draw_curve(panels: list[Axes], setting: Setting, label: str, curve: pd.DataFrame, spent: Floats) -> None:
-    """Draws one strategy: the validation score with its band on the left, the test score on the right."""
+def _draw_curve(
+    panels: list[Axes], setting: Setting, label: str, curve: pd.DataFrame, spent: Floats, *, gid: str
+) -> None:
+    """Draws one strategy: the validation score with its band above, the test score below."""
     look, scale = setting.looks[label], setting.words.scale
     if len(curve) > 1 and curve["val_low"].notna().all():
         panels[0].fill_between(
@@ -169,4 +177,5 @@ def _draw_curve(panels: list[Axes], setting: Setting, label: str, curve: pd.Data
             markersize=8 if len(curve) == 1 else 4,
             linewidth=1.3,
             label=plain(label),
+            gid=f"{gid}-{name}",
         )

@@ -9,7 +9,7 @@ from analysis.frames.groupby import groups
 from analysis.views.figures.setting import WIDTH, Drawing, Setting
 
 _MOST_POINTS = 400  # of a line; more steps are averaged
-_COLUMNS = 3
+_COLUMNS = 2
 _PANEL_HEIGHT = 2.1  # inches
 _COLOR = "#924900"
 
@@ -22,7 +22,7 @@ def tau_as_used(setting: Setting) -> Drawing | None:
 
     count = len(traces)
     columns, rows = min(count, _COLUMNS), -(-count // _COLUMNS)
-    figure = Figure(figsize=(WIDTH + 1.4, max(rows, 1.4) * _PANEL_HEIGHT))
+    figure = Figure(figsize=(WIDTH, max(rows, 1.4) * _PANEL_HEIGHT))
     for place, (label, trace) in enumerate(traces.items()):
         axes = figure.add_subplot(rows, columns, place + 1)
         _draw(axes, trace)

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.frames.groupby import groups
-from analysis.views.figures.setting import HEIGHT, WIDTH, Drawing, Setting, panels_of
+from analysis.frames.groupby import groups, rows_of
+from analysis.views.figures.setting import PANEL_HEIGHT, WIDTH, Drawing, Setting, panels_of
 from greenkd.records import StrategyKind, TrialStatus
 
 _BINS = 20  # of a continuous τ
+_MOST_DOTS = 1000
 _PARTS = {"val_score": "validation", "test_score": "test"}
 
 
@@ -27,14 +28,15 @@ def score_against_tau(setting: Setting) -> Drawing | None:
         return None
 
     names = [name for name in _PARTS if trials[name].notna().any()]
-    figure = Figure(figsize=(WIDTH + 1.4 * (len(names) - 1), HEIGHT))
+    figure = Figure(figsize=(WIDTH, PANEL_HEIGHT * len(names) + 0.5))
     panels = panels_of(figure, len(names))
+    points: dict[str, list[str]] = {}
     for axes, name in zip(panels, names, strict=True):
-        _draw_trials(axes, setting, trials, name)
+        points |= _draw_trials(axes, setting, trials, name)
         _draw_stochastic_mean(axes, setting, name)
-        axes.set_xlabel("temperature τ")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel(f"{_PARTS[name]} {setting.words.axis}")
+    panels[-1].set_xlabel("temperature τ")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     words = setting.words
@@ -49,27 +51,47 @@ def score_against_tau(setting: Setting) -> Drawing | None:
             f"best at τ={mean.idxmax():g}."
         ),
         figure=figure,
+        points=points,
     )
 
 
-def _draw_trials(axes: Axes, setting: Setting, trials: pd.DataFrame, name: str) -> None:
-    """Draws a dot per trial, and the mean over seeds where strategies name their τ beforehand."""
+def _draw_trials(axes: Axes, setting: Setting, trials: pd.DataFrame, name: str) -> dict[str, list[str]]:
+    """Draws a dot per trial, and the mean over seeds where strategies name their τ beforehand.
+
+    Returns:
+        By the id of each group of dots, what is said of each.
+    """
+    said = {}
     scale = setting.words.scale
     kinds = trials["campaign"].map(setting.sweep.campaigns.set_index("campaign")["kind"])
     is_search = kinds.isin([StrategyKind.SEARCH, StrategyKind.CUSTOM])
     listed, searched = trials[~is_search], trials[is_search]
 
-    for frame, marker, color, label in (
-        (listed, "o", "#0072B2", "one seed"),
-        (searched, "^", "#D55E00", "one seed, search"),
+    for frame, marker, color, label, gid in (
+        (listed, "o", "#0072B2", "one seed", f"listed-{name}"),
+        (searched, "^", "#D55E00", "one seed, search", f"searched-{name}"),
     ):
-        if len(frame):
+        known = frame[frame[name].notna()]
+        if len(known):
             style: dict[str, Any] = {"color": color, "alpha": 0.45, "markersize": 4.5, "markeredgewidth": 0}
-            axes.plot(frame["tau"], scale * frame[name], marker, label=label, **style)
+            axes.plot(known["tau"], scale * known[name], marker, label=label, gid=gid, **style)
+            said[gid] = _in_words(setting, known)
 
     if len(listed):
         mean = listed.groupby("tau")[name].mean()
         axes.plot(mean.index, scale * mean, "-", color="#0072B2", linewidth=1.6, label="mean over seeds")
+    return said
+
+
+def _in_words(setting: Setting, trials: pd.DataFrame) -> list[str]:
+    campaigns = {row["campaign"]: row for row in rows_of(setting.sweep.campaigns)}
+    words = setting.words
+    return [
+        f"{campaigns[row['campaign']]['strategy']}, τ={row['tau']:.3g}, seed {campaigns[row['campaign']]['seed']}, "
+        f"trial {row['trial']}: validation {words.text(row['val_score'])} {words.unit}, "
+        f"test {words.text(row['test_score'])} {words.unit}"
+        for row in rows_of(trials)
+    ]
 
 
 def _draw_stochastic_mean(axes: Axes, setting: Setting, name: str) -> None:
@@ -95,19 +117,20 @@ def tau_trace(setting: Setting) -> Drawing | None:
     if steps.empty:
         return None
 
-    figure = Figure(figsize=(WIDTH + 1.4, HEIGHT))
-    left, right = panels_of(figure, 2)
-    edges = _draw_histogram(left, steps)
-    _draw_losses(right, steps, edges)
-    for axes in (left, right):
+    figure = Figure(figsize=(WIDTH, 2 * PANEL_HEIGHT + 0.6))
+    above, below = panels_of(figure, 2)
+    edges = _draw_histogram(above, steps)
+    _draw_losses(below, steps, edges)
+    for axes in (above, below):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     taus = steps["tau"].to_numpy(dtype=np.float64)
     return Drawing(
         title="Trace of the drawn temperatures",
         caption=(
-            "Left: the τ that were drawn, against a uniform distribution over their range. Right: loss of a batch "
-            "against its τ, second half of the epochs. All stochastic campaigns of this setting."
+            "Above: the τ that were drawn, against a uniform distribution over their range. Below: loss of a batch "
+            "against its τ, second half of the epochs; evenly spaced batches where there are more than "
+            f"{_MOST_DOTS:,}. All stochastic campaigns of this setting."
         ),
         alt=f"{len(taus)} batches, τ from {taus.min():g} to {taus.max():g}, mean {taus.mean():.2f}.",
         figure=figure,
@@ -138,7 +161,8 @@ def _draw_histogram(axes: Axes, steps: pd.DataFrame) -> "np.ndarray[tuple[int], 
 def _draw_losses(axes: Axes, steps: pd.DataFrame, edges: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> None:
     """Draws the loss of each batch of the second half of the epochs over its τ, and the mean per bin."""
     late = steps[steps["epoch"] >= steps["epoch"].max() / 2]
-    axes.plot(late["tau"], late["loss"], ".", color="#009E73", alpha=0.25, markersize=4, label="one batch")
+    shown = late.iloc[:: -(-len(late) // _MOST_DOTS)]
+    axes.plot(shown["tau"], shown["loss"], ".", color="#009E73", alpha=0.25, markersize=4, label="one batch")
 
     bins = np.digitize(late["tau"].to_numpy(dtype=np.float64), edges) - 1
     mean = late.groupby(bins)[["tau", "loss"]].mean()

@@ -20,7 +20,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.energy.flops import Flops
 from greenkd.energy.unmetered import take_over
 from greenkd.errors import TrainingInterruptedError
-from greenkd.records import Phase, TrialRow
+from greenkd.records import EpochRow, Phase, TrialRow
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
 
@@ -34,6 +34,9 @@ class _TrialSender(Reporter):
 
     def note(self, text: str) -> None:
         """Says nothing: the campaign's process has come to the same conclusion."""
+
+    def epoch_finished(self, row: EpochRow) -> None:
+        """Says nothing: workers side by side would talk all the time."""
 
     def trial_finished(self, row: TrialRow) -> None:
         """Passes a trial on."""

@@ -17,6 +17,7 @@ from greenkd.data import (
 from greenkd.data.detection import PADDING
 from greenkd.objectives import SSD
 from greenkd.objectives.multibox import OFFSETS
+from greenkd.records import DataRecord
 from greenkd.tasks.base import Metric, Targets, Task
 from greenkd.tasks.detection.evaluator import DetectionEvaluator
 from greenkd.tasks.detection.matching import Matcher
@@ -48,7 +49,7 @@ class Detection(Task[DetectionImages, DetectionAugmentation]):
         """Takes a share of the pictures into the validation part, so that every class is on both sides."""
         return picture_split(images.labels, fraction, seed)
 
-    def given(self, dataset: AnyDataset) -> dict[str, object]:
+    def given(self, dataset: AnyDataset | DataRecord) -> dict[str, object]:
         """Returns the number of classes and channels, the pictures' size, and the anchors."""
         return {
             "num_classes": dataset.num_classes,

@@ -6,7 +6,7 @@ import io
 import pandas as pd
 import pytest
 
-from analysis.views.table import Table
+from analysis.views.table import Column, Table, make_table, split
 from analysis.views.writers import csv_escape, frame_to_csv, latex_escape, to_csv, to_html, to_latex, to_markdown
 
 NASTY = Table(
@@ -57,3 +57,24 @@ def test_files_of_full_figures_escape_names_and_leave_numbers_alone() -> None:
     assert read["strategy"].tolist() == ["'=1+1", "grid"]
     assert read["gain"].tolist() == [-0.25, 1e-9]
     assert read["seeds"].tolist() == [-1, 2]
+
+
+def test_a_wide_table_is_split_with_the_notes_of_its_columns() -> None:
+    columns = [
+        Column("strategy", ["grid"], words=True),
+        Column("score", ["90"], note="about scores"),
+        Column("Wh", ["1"], note="about costs", begins="costs"),
+        Column("class", ["search"], words=True),
+        Column("g", ["2"], note="about costs"),
+    ]
+    table = make_table("all", columns, notes=["about the whole"], anchors=[("folder",)])
+    assert table.notes == ("about scores", "about costs", "about the whole")
+
+    first, second = split(table)
+    assert (first.title, first.header, first.rows) == ("all", ("strategy", "score"), (("grid", "90"),))
+    assert (first.notes, first.marks) == (("about scores",), (None, 0))
+    assert (second.title, second.header) == ("all: costs", ("strategy", "Wh", "class", "g"))
+    assert second.rows == (("grid", "1", "search", "2"),)
+    assert (second.notes, second.marks) == (("about costs", "about the whole"), (None, 0, None, 0))
+    assert second.left == {0, 2}
+    assert split(NASTY) == [NASTY]
