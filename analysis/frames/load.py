@@ -16,6 +16,7 @@ from analysis.frames.correctness import correctness
 from analysis.frames.groupby import groups
 from analysis.frames.ledger import read_ledger
 from analysis.frames.looks import Looks, read_looks, sweep_folders
+from analysis.frames.packed import unpack_packed
 from analysis.frames.pricing import Pricing
 from analysis.frames.problem import Problem
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
@@ -118,6 +119,7 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
             raise AnalysisError(
                 f"{root} is no folder; run a sweep first: {sweep_command()} -m temperature=grid,stochastic"
             )
+    unpack_packed(roots, problems)
     campaign_records, folders = read_records(roots, problems)
     if not campaign_records:
         reasons = "".join(f"\n  {problem.where}: {problem.what}" for problem in problems)

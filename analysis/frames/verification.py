@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from analysis.frames.packed import unpack_packed
 from analysis.frames.problem import Problem
 from analysis.frames.reading import caches_of
 from greenkd import records
@@ -51,6 +52,8 @@ def verify(roots: Iterable[Path]) -> Verification:
     for root in roots:
         if not root.is_dir():
             raise AnalysisError(f"{root} is no folder; name a sweep's: {analysis_command()} multirun/<sweep> --verify")
+    damaged: list[Problem] = []
+    unpack_packed(roots, damaged)
     campaigns = [folder for root in roots for folder in records.find_campaigns(root)]
     if not campaigns:
         raise AnalysisError(f"no campaign found below {', '.join(map(str, roots))}: there is no campaign.json")
@@ -62,7 +65,8 @@ def verify(roots: Iterable[Path]) -> Verification:
 
     # First the manifests, then what each file says of itself
     in_manifests = {name: problem for folder in campaigns for name, problem in _against_manifest(folder).items()}
-    problems = [Problem(str(path), problem) for path, problem in in_manifests.items() if problem is not None]
+    problems = damaged
+    problems += [Problem(str(path), problem) for path, problem in in_manifests.items() if problem is not None]
     unchecked = 0
     for path in files:
         problem, is_checked = _check(path, in_manifest=path in in_manifests)
