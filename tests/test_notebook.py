@@ -20,4 +20,4 @@ def test_every_cell_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in shown)
-    assert any("over fixed τ=4" in output.get("text", "") for output in shown)
+    assert any("gains more than" in output.get("text", "") for output in shown)  # what any τ can gain
