@@ -29,6 +29,7 @@ _COMPARED = (
     "×fixed",
     "×teacher",
 )
+_SUMMED_UP = ("strategy", "over", "gain, points", "interval", "seeds", "×CPU s", "×FLOPs", "verdict")
 _JUDGED = ("strategy", "over", "verdict", "seeds", "gain, points", "interval", "×CPU s", "×FLOPs", "more seeds")
 
 
@@ -61,13 +62,10 @@ def study_summary(study: Study) -> str:
     searches = {verdict.setting: verdict.strategy for verdict in judged if verdict.primary}
     shown = [verdict for verdict in judged if verdict.primary or _is_over_fixed(verdict, searches[verdict.setting])]
 
-    table = _selected(verdict_table(shown), (*_JUDGED, "setting"))
-    place = table.header.index("setting")
-    rows = tuple(
-        tuple(_short(verdict) if number == place else cell for number, cell in enumerate(row))
-        for verdict, row in zip(shown, table.rows, strict=True)
-    )
-    return _bare(dataclasses.replace(table, title="", rows=rows))
+    table = _selected(verdict_table(shown), _SUMMED_UP)
+    rows = tuple((_short(verdict), *row) for verdict, row in zip(shown, table.rows, strict=True))
+    left = frozenset({0, *(column + 1 for column in table.left)})
+    return _bare(Table(title="", header=("setting", *table.header), rows=rows, left=left))
 
 
 def write_between(text: Path, lines: tuple[str, str], content: str) -> None:
@@ -119,7 +117,7 @@ def _selected(table: Table, headers: tuple[str, ...]) -> Table:
     kept = [
         number
         for number, header in enumerate(table.header)
-        if header.startswith(headers) and not header.startswith("start-up")
+        if header.startswith(headers) and not header.startswith(("start-up", "seeds ×"))
     ]
     return Table(
         title=table.title,
