@@ -5,6 +5,8 @@ greenkd -m temperature=grid,stochastic            a grid of 19 τ against it, th
 greenkd --help                                    what can be composed
 greenkd-analysis multirun/default --report        the comparison again, with a page of figures
 
+greenkd submit OVERRIDES                          plans a sweep and gives it to Slurm: no process stays behind
+greenkd worker SWEEP                              takes trials of a sweep until none is left; start as many as you like
 greenkd export FOLDER --format FORMAT             writes a student as onnx, torch or safetensors, with a model card
 greenkd weights convert FILE --network NETWORK    makes a checkpoint of another program fit a network of greenkd
 greenkd energy-check                              measures one training with every meter this machine has
@@ -31,6 +33,8 @@ from greenkd.stops import stopping_in_one_line
 # chosen: most need PyTorch.
 _COMMANDS = {
     "export": "greenkd.export.command",
+    "submit": "greenkd.sweep.submit",
+    "worker": "greenkd.sweep.worker",
     "weights": "greenkd.weights.command",
     "energy-check": "greenkd.energy.cross_check",
     "log": "greenkd.loggers.command",

@@ -1,5 +1,6 @@
 """Stops from outside a training: Ctrl-C, SIGTERM and a lost terminal end a command in one line, with what goes on.
 
+Where Slurm takes the place of a job away, the job is handed back to it, as a training does it.
 `greenkd.training.stop_signals` takes the same signals over while something trains, which ends with a checkpoint.
 """
 
@@ -10,6 +11,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from greenkd.slurm import hand_back
 
 INTERRUPTED = 130
 """Exit code of whatever was stopped."""
@@ -56,7 +59,10 @@ def stopping_in_one_line(command: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as asked:
-        print(f"stopped by {asked or 'SIGINT'}; nothing on disk is lost. To go on: {command}", file=sys.stderr)
+        stopped_by = str(asked) or "SIGINT"
+        print(f"stopped by {stopped_by}; nothing on disk is lost. To go on: {command}", file=sys.stderr)
+        if hand_back(stopped_by):
+            print("Slurm has the job again, and will go on with it", file=sys.stderr)
         sys.exit(INTERRUPTED)
     finally:
         restore()

@@ -7,6 +7,7 @@ import secrets
 import shlex
 import socket
 import sys
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ _RUN_PY = Path(__file__).parents[1] / "run.py"  # of a checkout
 _COMMAND = "GREENKD_COMMAND"  # what was typed, for the processes that a launcher starts
 # Schedulers, by the variable that holds the number of a job.
 _JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf"}
+# Of a job's place in its array: Slurm's, Kubernetes' (an Indexed Job), PBS', LSF's.
+_ARRAY_VARIABLES = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "PBS_ARRAY_INDEX", "LSB_JOBINDEX")
 
 
 class SchedulerJob(NamedTuple):
@@ -64,6 +67,14 @@ def scheduler_job() -> SchedulerJob | None:
         if number := os.environ.get(variable):
             return SchedulerJob(scheduler, number)
     return None
+
+
+def number_among_workers() -> int:
+    """Returns a number in which workers that were started together differ, as far as it can be known."""
+    for variable in _ARRAY_VARIABLES:
+        if (number := os.environ.get(variable, "")).isdecimal():
+            return int(number)
+    return zlib.crc32(f"{this_host()} {os.getpid()}".encode())
 
 
 def typed_line() -> str:

@@ -34,10 +34,10 @@ def hang_ups_count() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-def waiting(*before: str) -> subprocess.Popen[str]:
+def waiting(*before: str, **environment: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [*before, sys.executable, "-c", WAITING],
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -64,6 +64,24 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
     assert process.poll() is None
     process.terminate()
     assert process.communicate(timeout=60)[1].splitlines()[-1].startswith("stopped by SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("name", "preempted_at", "requeued"),
+    [("SIGUSR2", "None", True), ("SIGTERM", "2026-01-01T00:00:00", True), ("SIGTERM", "None", False)],
+)
+def test_a_job_of_slurm_that_loses_its_place_between_two_campaigns_is_handed_back(
+    name: str, preempted_at: str, requeued: bool, tmp_path: Path
+) -> None:
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\necho "JobId=7 PreemptTime={preempted_at}"\n')
+    scontrol.chmod(0o755)
+
+    process = waiting(SLURM_JOB_ID="7", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    process.send_signal(signal.Signals[name])
+    _, said = process.communicate(timeout=60)
+    assert ("requeue 7" in (tmp_path / "asked").read_text().splitlines()) is requeued
+    assert ("Slurm has the job again" in said) is requeued
 
 
 @pytest.mark.parametrize("moment", ["load", "verdicts", "write_report"])

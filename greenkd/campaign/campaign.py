@@ -1,6 +1,5 @@
 """One campaign, from checked settings to campaign.json: the only module that knows all the rooms below."""
 
-import logging
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -28,14 +27,12 @@ from greenkd.campaign.workers.pool import WorkerPool
 from greenkd.collector import collect_normally
 from greenkd.energy import open_monitor
 from greenkd.errors import BudgetSpentError
-from greenkd.records import CampaignRecord, CampaignStatus, TrialRow, choose_trial
+from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.teacher.cache import Teacher
 from greenkd.teacher.scores import network_record
 from greenkd.training.backend.device import resolve_device
 from greenkd.training.backend.placement import Placement
 from greenkd.training.stop_signals import StopFlag
-
-log = logging.getLogger(__name__)
 
 
 def run_campaign(
@@ -73,6 +70,7 @@ class Campaign:
         reporter: Told what happens.
         data: Keeps the data set for the campaign that follows.
         takes_turns: Other campaigns run between this one's trials: it trains one trial at a time, in this process.
+        has_workers: Whether it may start processes that train trials beside its own.
     """
 
     def __init__(
@@ -84,6 +82,7 @@ class Campaign:
         data: DataCache | None = None,
         *,
         takes_turns: bool = False,
+        has_workers: bool = True,
     ) -> None:
         self._settings = settings
         self._path = folder
@@ -91,6 +90,7 @@ class Campaign:
         self._reporter = reporter
         self._data = data or DataCache()
         self._takes_turns = takes_turns
+        self._has_workers = has_workers
 
         self._resources = ExitStack()
         self._pause = ExitStack()
@@ -133,7 +133,7 @@ class Campaign:
         self._folder = CampaignFolder(self._path, self._settings)
         existing = self._folder.record()
         check_threads(self._path, existing, self._settings)
-        reopen = existing is not None and self._may_reopen(existing)
+        reopen = existing is not None and self._folder.may_reopen(existing)
         if existing is not None and existing.status is not CampaignStatus.RUNNING and not reopen:
             self._folder.tidy()
             self._end(existing)
@@ -194,16 +194,34 @@ class Campaign:
             self._queue.wait_for_running_trials()
 
         # The chosen trial's weights are tested next. If they are lost, it is trained once more.
-        chosen = self._chosen_without_weights()
+        chosen = self._queue.chosen_without_weights()
         if chosen is not None:
             if not self._queue.run_again(chosen):
                 self._queue.wait_for_others()
             return True
         return False
 
+    def run_free_trial(self) -> bool:
+        """Runs the next trial that no other process runs, or as many as are trained in lockstep.
+
+        Returns:
+            False if there is none, or the budget is spent; others may still run.
+
+        Raises:
+            GreenkdError: As for `run_campaign`.
+        """
+        try:
+            return self._ended is None and self._queue.run_next()
+        except BudgetSpentError:
+            return False
+
     def trials_are_over(self) -> bool:
         """Tells whether every trial has ended; `run_next_trial` may still find that weights are lost."""
         return self._ended is not None or self._queue.study.finished()
+
+    def is_stopped_by_budget(self) -> bool:
+        """Tells whether trials remain that the budget does not allow."""
+        return self._context.budget.stopped
 
     def finish(self) -> CampaignRecord:
         """Chooses on the validation split, tests, and closes the record.
@@ -227,11 +245,6 @@ class Campaign:
         """Goes on after `pause`."""
         self._pause.close()
 
-    def _may_reopen(self, record: CampaignRecord) -> bool:
-        """Tells whether a campaign that has ended is to go on: failed trials again, a larger budget, a refusal."""
-        retries = self._settings.retry == "failed" and record.status is not CampaignStatus.DONE
-        return record.refused or retries or (record.budget_stopped and self._folder.has_another_budget())
-
     def _end(self, record: CampaignRecord) -> None:
         """Takes note of a campaign that had ended before this process could do anything for it."""
         self._ended = record
@@ -249,7 +262,8 @@ class Campaign:
         )
         self._resources.enter_context(monitor)
 
-        self._placement = settings.place_trials(planned, device, one_at_a_time=self._takes_turns)
+        placement = settings.place_trials(planned, device, one_at_a_time=self._takes_turns)
+        self._placement = placement if self._has_workers else placement.of_one_process()
         self._context = open_context(
             settings,
             self._folder,
@@ -284,16 +298,3 @@ class Campaign:
         if settings.retry == "failed":
             self._queue.retry_failed()
         collect_normally()  # whatever training needs is loaded now
-
-    def _chosen_without_weights(self) -> TrialRow | None:
-        """Returns the trial that validation chooses if its weights are lost, and the campaign still needs them."""
-        context = self._context
-        context.update()
-        chosen = choose_trial(context.folder.rows())
-        if context.record.status is not CampaignStatus.RUNNING or chosen is None:
-            return None
-        if self._runner.weights(chosen.trial) is not None:
-            return None
-
-        log.warning("the weights of the chosen trial %d are lost; training it again", chosen.trial)
-        return chosen

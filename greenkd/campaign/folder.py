@@ -11,11 +11,7 @@ import yaml
 
 from greenkd.campaign.locks import campaign_lock
 from greenkd.campaign.settings import Settings
-from greenkd.errors import (
-    ConfigError,
-    DamagedRecordError,
-    StorageError,
-)
+from greenkd.errors import ConfigError, DamagedRecordError, StorageError
 from greenkd.identity import identifying
 from greenkd.locks import Lock
 from greenkd.records import (
@@ -95,7 +91,12 @@ class CampaignFolder:
             remove_manifest(self.path)  # the campaign goes on
             write_text(self.path / "config.yaml", text)
 
-    def has_another_budget(self) -> bool:
+    def may_reopen(self, record: CampaignRecord) -> bool:
+        """Tells whether a campaign that has ended is to go on: failed trials again, a larger budget, a refusal."""
+        retries = self._settings.retry == "failed" and record.status is not CampaignStatus.DONE
+        return record.refused or retries or (record.budget_stopped and self._has_another_budget())
+
+    def _has_another_budget(self) -> bool:
         """Tells whether the campaign was last run under another budget than the one given now."""
         try:
             kept = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))

@@ -10,6 +10,8 @@ from greenkd.errors import DamagedRecordError
 from greenkd.identity import REAL
 from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows, searching_name
 
+_DONE = "done"
+
 
 @dataclasses.dataclass(frozen=True)
 class CampaignState:
@@ -28,6 +30,11 @@ class CampaignState:
     ended: int
     turns: int
     state: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do, or was left undone."""
+        return self.state != _DONE
 
 
 def read_state(settings: Settings, folder: Path) -> CampaignState:
@@ -66,7 +73,7 @@ def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
     except DamagedRecordError:
         status, refused = CampaignStatus.RUNNING, None  # it will be set aside, and made anew from the trials
     if status is CampaignStatus.DONE:
-        return "done"
+        return _DONE
 
     # Trials that have ended, that are partial, that are to come
     failed = Counter(row.status for row in ended)[TrialStatus.FAILED]

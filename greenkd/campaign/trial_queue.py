@@ -15,7 +15,7 @@ from greenkd.campaign.trials import TrialRunner
 from greenkd.errors import DatabaseLostError
 from greenkd.identity import campaign_folder
 from greenkd.locks import Lock
-from greenkd.records import EpochRow, TrialRow, TrialStatus
+from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, choose_trial
 from greenkd.temperature import Proposal, StrategyStudy
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,19 @@ class TrialQueue:
         with self._claimed(lambda: 1, claim) as proposals:
             self._train(proposals)
             return bool(proposals)
+
+    def chosen_without_weights(self) -> TrialRow | None:
+        """Returns the trial that validation chooses if its weights are lost, and the campaign still needs them."""
+        context = self._context
+        context.update()
+        chosen = choose_trial(context.folder.rows())
+        if context.record.status is not CampaignStatus.RUNNING or chosen is None:
+            return None
+        if self._runner.weights(chosen.trial) is not None:
+            return None
+
+        log.warning("the weights of the chosen trial %d are lost; training it again", chosen.trial)
+        return chosen
 
     def wait_for_rung(self) -> bool:
         """Waits for a moment if trials wait at a rung that others are still on the way to.

@@ -8,7 +8,7 @@ its campaigns have ended.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,18 +18,21 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from greenkd.errors import GreenkdError
-from greenkd.identity import campaign_folder, plain, sweep_folder
+from greenkd.identity import campaign_folder, sweep_folder
 from greenkd.output_encoding import make_output_readable
 from greenkd.records.place import address_problem
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing
+from greenkd.sweep.job import Job, as_job
 from greenkd.sweep.jobs import compose_jobs
+from greenkd.sweep.launching import leave_out_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
 from greenkd.whereabouts import analysis_command, typed_line
 
 if TYPE_CHECKING:
     from greenkd.sweep.execution import Command
+    from greenkd.sweep.pull_worker import PullWorker
 
 log = logging.getLogger("greenkd")
 Composed = TypeVar("Composed")
@@ -74,9 +77,9 @@ class SweepCallback(Callback):
     @refusing()
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the one campaign of `python run.py`."""
-        _refuse_password(config)
+        refuse_password(config)
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
-        job = _refusing_mistakes(lambda: plain(config))
+        job = _refusing_mistakes(lambda: as_job(config))
         _start(typed_line()).begin([job], lambda _: folder)
 
     @refusing()
@@ -93,21 +96,22 @@ class SweepCallback(Callback):
     @refusing()
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks all campaigns of `python run.py -m`."""
-        _refuse_password(config)
+        refuse_password(config)
         sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
         launcher = str(config.hydra.launcher._target_)
         here = launcher.endswith(".BasicLauncher")
 
         began_s = time.process_time()
-        jobs = _refusing_mistakes(lambda: compose_jobs(config, _refuse_password))
+        jobs = _refusing_mistakes(lambda: compose_jobs(config, refuse_password))
         composing_cpu_s = time.process_time() - began_s
-        _start(typed_line()).begin(
-            jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s
-        )
+        command = _start(typed_line())
+        command.begin(jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s)
         if launcher.endswith(".hydra_submitit_launcher.submitit_launcher.SlurmLauncher"):
             from greenkd.sweep.submitit_jobs import wait_patiently
 
             wait_patiently()
+        if not here:
+            leave_out_jobs(launcher, command.nothing_to_do)
 
     @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -138,15 +142,59 @@ def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = Non
         repeats: Folders of jobs that are left out, as the launching process has found them.
     """
     global _current  # noqa: PLW0603  (see its comment)
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    _let_threads_sleep()
     from greenkd.sweep.execution import Command
 
     _current = Command(line, os.getpid(), launched, repeats or set())
     return _current
 
 
-def _refuse_password(config: DictConfig) -> None:
+def plan_sweep(config: DictConfig, jobs: Sequence[Job]) -> tuple[Path, int]:
+    """Checks and lists campaigns, and leaves their plans for workers; ends the process as `Command.begin` does.
+
+    Args:
+        config: The command line's.
+        jobs: The composed jobs.
+
+    Returns:
+        The sweep's folder, and how many trials are left to be run; a campaign that only lacks its end counts as one.
+    """
+    if not str(config.hydra.launcher._target_).endswith(".BasicLauncher"):
+        refuse("hydra/launcher: greenkd submit gives its workers to sbatch itself; leave the launcher out")
+    if not jobs:
+        refuse("hydra/sweeper: a sweeper that proposes jobs one by one cannot be planned; leave it out")
+
+    sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
+    command = _start(typed_line())
+    states = command.begin(jobs, lambda job: sweep / campaign_folder(job), here=False)
+    return sweep, sum(max(state.planned - state.ended, 1) for state in states if state.is_open)
+
+
+def open_worker(sweep: Path, line: str) -> "PullWorker":
+    """Loads what a worker needs, and lets it log to the terminal.
+
+    Args:
+        sweep: The sweep's folder.
+        line: The command line, to be typed again.
+
+    Raises:
+        ConfigError: The folder holds no planned campaign.
+    """
+    _let_threads_sleep()
+    from greenkd.campaign.console import ConsoleHandler
+    from greenkd.sweep.pull_worker import PullWorker
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+    return PullWorker(sweep, line)
+
+
+def _let_threads_sleep() -> None:
+    """Says how long a thread looks for work, before torch is loaded."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+
+
+def refuse_password(config: DictConfig) -> None:
     """Ends the process where a password would be written to a file, before Hydra writes any."""
     problem = password_problem(config)
     if problem is not None:

@@ -5,10 +5,9 @@ import dataclasses
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from omegaconf import DictConfig
 
@@ -21,19 +20,22 @@ from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
-from greenkd.errors import GreenkdError, StorageError, TeacherFailedError, TrainingInterruptedError
+from greenkd.errors import GreenkdError, TrainingInterruptedError
 from greenkd.estimate.estimate import make_estimate
 from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
-from greenkd.records.files import refuse_links
+from greenkd.slurm import hand_back
+from greenkd.sweep.campaign_folders import make_campaign_folder
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.failed_writes import in_words, is_full
 from greenkd.sweep.interleave import RecordOrError, take_turns
+from greenkd.sweep.job import Job
 from greenkd.sweep.order import describe_order, groups_in_turns
+from greenkd.sweep.outcome import tell_failure
+from greenkd.sweep.plan import write_plan
 from greenkd.sweep.repeats import read_without_repeats
-from greenkd.sweep.slurm import hand_back
 from greenkd.sweep.start_up_shares import share_start_ups
 from greenkd.sweep.terminal import refuse, show
 from greenkd.sweep.warm_up import warm_up
@@ -43,11 +45,6 @@ log = logging.getLogger("greenkd")
 
 # What a campaign was broken off by, where that is no refusal.
 _CODE_OF: dict[str | None, ExitCode] = {"teacher": ExitCode.TRIALS_FAILED, "unforeseen": ExitCode.UNFORESEEN}
-
-# Free space without which no campaign begins: a full disk still takes an empty file.
-ROOM_BYTES = 1 << 16
-# In a campaign's folder: Hydra, filelock and SQLite open these.
-_OPENED_BY_OTHERS = (".hydra", ".hydra/*", ".locks", ".locks/*", "*.log", "study.db")
 
 
 @dataclasses.dataclass
@@ -61,10 +58,12 @@ class Command:
         repeats: Resolved folders of jobs that would train what another job of the command trains.
         campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
         results: Where campaigns take turns, so that the first job runs them all: by resolved folder, how each ended.
+        nothing_to_do: For each job, whether it is a repeat, or its campaign was done before.
         run_here: Resolved folders of the campaigns that this process has run, whose exit codes are noted.
         exit_code: The gravest so far.
         data: The data set that campaigns following each other share.
         is_warm: What a process does once has been done.
+        is_run_elsewhere: A launcher runs its jobs in other processes.
     """
 
     line: str
@@ -73,10 +72,12 @@ class Command:
     repeats: set[Path]
     campaigns: list[tuple[Settings, Path]] = dataclasses.field(default_factory=list)
     results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
+    nothing_to_do: list[bool] = dataclasses.field(default_factory=list)
     run_here: set[Path] = dataclasses.field(default_factory=set)
     exit_code: ExitCode = ExitCode.DONE
     data: DataCache = dataclasses.field(default_factory=DataCache)
     is_warm: bool = False
+    is_run_elsewhere: bool = False
 
     @property
     def is_run_here(self) -> bool:
@@ -94,20 +95,24 @@ class Command:
 
     def begin(
         self,
-        jobs: Sequence[Mapping[str, Any]],
+        jobs: Sequence[Job],
         folder_of: Callable[[Mapping[str, Any]], Path],
         *,
         here: bool = True,
         composing_cpu_s: float = 0.0,
-    ) -> None:
+    ) -> list[CampaignState]:
         """Checks every campaign, lists them, and ends the process if one is refused or nothing is to be trained.
 
         Args:
-            jobs: The resolved configuration of each.
+            jobs: The composed jobs.
             folder_of: Returns the folder of a job's campaign.
             here: The jobs will run in this process, not where a launcher puts them.
             composing_cpu_s: CPU seconds that composing the jobs took.
+
+        Returns:
+            How far each campaign is.
         """
+        self.is_run_elsewhere = not here
         try:
             states = self._check(jobs, folder_of)
         except GreenkdError as error:
@@ -125,22 +130,34 @@ class Command:
             show(self._estimate(composing_cpu_s))
         if self._trains_nothing():
             sys.exit(ExitCode.DONE)
+        return states
 
-    def _check(
-        self, jobs: Sequence[Mapping[str, Any]], folder_of: Callable[[Mapping[str, Any]], Path]
-    ) -> list[CampaignState]:
+    def _check(self, jobs: Sequence[Job], folder_of: Callable[[Mapping[str, Any]], Path]) -> list[CampaignState]:
         """Checks all jobs, makes the campaigns' folders, and returns how far each campaign is."""
-        for job, settings in zip(jobs, read_without_repeats(jobs), strict=True):
-            folder = folder_of(job)
+        folders = [folder_of(job.config) for job in jobs]
+        composed: list[Job] = []
+        for job, folder, settings in zip(
+            jobs, folders, read_without_repeats([job.config for job in jobs]), strict=True
+        ):
             if settings is None:
                 self.repeats.add(folder.resolve())
             else:
                 self.campaigns.append((with_tau_source(settings, folder), folder))
+                composed.append(job)
 
         if not self._trains_nothing():
             for _, folder in self.campaigns:
-                _make_folder(folder)
-        return [read_state(settings, folder) for settings, folder in self.campaigns]
+                make_campaign_folder(folder)
+        states = [read_state(settings, folder) for settings, folder in self.campaigns]
+
+        # What is to be done, for those who do it
+        to_do = {folder for (_, folder), state in zip(self.campaigns, states, strict=True) if state.is_open}
+        self.nothing_to_do = [folder not in to_do for folder in folders]
+        if not self._trains_nothing():
+            for job, (settings, folder) in zip(composed, self.campaigns, strict=True):
+                if folder in to_do:
+                    write_plan(job, settings, folder)
+        return states
 
     def _trains_nothing(self) -> bool:
         return any(settings.dry_run or settings.estimate for settings, _ in self.campaigns)
@@ -183,29 +200,26 @@ class Command:
                 record = self._run_campaign(settings, folder, stop, reporter)
 
         except TrainingInterruptedError as error:
-            log.warning("%s; all finished steps are kept\n%s\nTo go on: %s", error, self._states(), self.line)
-            self.close()
-            if hand_back(error.signal):
-                log.warning("Slurm has the job again, and will go on with it from these checkpoints")
-            sys.exit(ExitCode.INTERRUPTED)
-        except TeacherFailedError as error:
-            log.error("%s", error)
-            self.note(ExitCode.TRIALS_FAILED)
-            return "failed"
-        except (GreenkdError, OSError) as error:
-            log.error("%s", in_words(error))  # without a traceback: it is the user's mistake, or the disk's
-            self.note(ExitCode.REFUSED)
+            self.interrupted(error)
+        except Exception as error:  # one campaign that breaks off must not take the others of the sweep with it
+            code, ending = tell_failure(error)
+            self.note(code)
             if is_full(error) and not self.launched:  # no other campaign would come further
                 sys.exit(self.exit_code)
-            return "refused"
-        except Exception:  # one campaign that breaks off must not take the others of the sweep with it
-            log.exception("this campaign broke off for a reason nobody foresaw; please report it")
-            self.note(ExitCode.UNFORESEEN)
-            return "broken off"
+            return ending
 
         if record.status is not CampaignStatus.DONE:
             self.note(ExitCode.TRIALS_FAILED)
         return record.status.value
+
+    def interrupted(self, error: TrainingInterruptedError) -> NoReturn:
+        """Ends the process after a stop: says what is left, closes records, gives a job back that Slurm takes away."""
+        states = f"{self._states()}\n" if self.campaigns else ""
+        log.warning("%s; all finished steps are kept\n%sTo go on: %s", error, states, self.line)
+        self.close()
+        if hand_back(error.signal):
+            log.warning("Slurm has the job again, and will go on with it from these checkpoints")
+        sys.exit(ExitCode.INTERRUPTED)
 
     def _warm_up(self, stop: StopFlag) -> None:
         """Does what is done once per process, before the first of several campaigns that have something to train."""
@@ -213,7 +227,7 @@ class Command:
             return
 
         self.is_warm = True
-        to_do = [settings for settings, folder in self.campaigns if read_state(settings, folder).state != "done"]
+        to_do = [settings for settings, folder in self.campaigns if read_state(settings, folder).is_open]
         # A launched job is one of several, and its process may run more of them.
         if len(to_do) > 1 or (self.launched and to_do):
             warm_up(to_do[0], self.data, stop)
@@ -244,7 +258,7 @@ class Command:
         try:
             for line in close_command(folders, sweep_folder(folders[0]), self.line, storage):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
-            if not self.launched and not self.run_here:
+            if self.is_run_elsewhere:
                 share_start_ups(folders, storage)
         except (GreenkdError, OSError) as error:
             show(f"error: {in_words(error)}", style="red")
@@ -274,18 +288,3 @@ class Command:
                 self.note(_CODE_OF.get(record.broken_off_by, ExitCode.REFUSED))
             elif record is None or record.status is not CampaignStatus.DONE:
                 self.note(ExitCode.TRIALS_FAILED)
-
-
-def _make_folder(folder: Path) -> None:
-    """Makes a campaign's folder, tries whether it takes a file that is not empty, and whether links lie in wait."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(ROOM_BYTES))
-            file.flush()
-        refuse_links(folder, _OPENED_BY_OTHERS)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({error.strerror}); "
-            "make it writable, or choose another place with hydra.sweep.dir=<folder> (hydra.run.dir without -m)"
-        ) from error

@@ -6,20 +6,24 @@ options differ in plain values alone (`seed=0,1,2`), and those are put into a co
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from greenkd.identity import plain
+from greenkd.errors import ConfigError
+from greenkd.sweep.job import Job, as_job
 
 # What stands in for another value, and what is in its braces.
 _INTERPOLATION = re.compile(r"\$\{([^${}]*)\}")
-
-Job = dict[str, Any]
 
 
 def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> list[Job]:
@@ -30,8 +34,8 @@ def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> lis
         check: Called with each configuration as Hydra composes it, before interpolations are resolved.
 
     Returns:
-        The resolved configuration of each job, without Hydra's own node. Empty where another sweeper decides job by
-        job: there is nothing to list beforehand then, and each job checks itself.
+        Each job. Empty where another sweeper decides job by job: there is nothing to list beforehand then, and each
+        job checks itself.
 
     Raises:
         ConfigError: A value is missing, or an interpolation leads nowhere.
@@ -47,6 +51,32 @@ def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> lis
     batches = BasicSweeper.split_arguments(parser.parse_overrides(words), max_batch_size=None)
     composer = _Composer(config, loader, parser, check)
     return [composer.compose(job) for batch in batches for job in batch]
+
+
+def compose_command(
+    folder: Path, overrides: Sequence[str], check: Callable[[DictConfig], None]
+) -> tuple[DictConfig, list[Job]]:
+    """Composes what `python run.py -m` with some overrides would, without Hydra's application.
+
+    Args:
+        folder: `conf/`.
+        overrides: As typed.
+        check: Called with each configuration as Hydra composes it, before interpolations are resolved.
+
+    Returns:
+        The command line's configuration, Hydra's own node included, and every job.
+
+    Raises:
+        ConfigError: It cannot be composed.
+    """
+    try:
+        with initialize_config_dir(config_dir=str(folder.absolute()), version_base="1.3"):
+            loader = GlobalHydra.instance().config_loader()
+            config = loader.load_configuration("config", list(overrides), run_mode=RunMode.MULTIRUN)
+            check(config)
+            return config, compose_jobs(config, check)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error)) from error
 
 
 class _Composer:
@@ -74,21 +104,21 @@ class _Composer:
         self._composed: dict[tuple[str, ...], Job | None] = {}  # by words, values left out; None: not to be copied
 
     def compose(self, words: Sequence[str]) -> Job:
-        """Returns the resolved configuration of one job, given by its words."""
+        """Returns one job, given by its words."""
         values = {key: value for word in words for key, value in self._plain_value(word).items()}
         choice = tuple(word for word in words if not self._plain_value(word)) + tuple(sorted(values))
 
         like = self._composed.get(choice)
         if like is not None and values:
             for key, value in values.items():
-                like = _with_value(like, key.split("."), value)
+                like = like.with_value(key, value)
             return like
 
         composed = self._loader.load_sweep_config(self._config, list(words))
         self._check(composed)
-        job = plain(composed)
+        job = as_job(composed)
         if choice not in self._composed:
-            self._composed[choice] = job if _may_be_copied(composed, job, values) else None
+            self._composed[choice] = job if _may_be_copied(composed, job.config, values) else None
         return job
 
     def _plain_value(self, word: str) -> dict[str, Any]:
@@ -102,12 +132,12 @@ class _Composer:
         return self._values[word]
 
 
-def _may_be_copied(composed: DictConfig, job: Job, values: Mapping[str, Any]) -> bool:
+def _may_be_copied(composed: DictConfig, resolved: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Tells whether other values change nothing but themselves: each is a leaf, and no setting refers to one."""
-    if any(isinstance(_value_at(job, key.split(".")), dict | list) for key in values):
+    if any(isinstance(_value_at(resolved, key.split(".")), dict | list) for key in values):
         return False
 
-    text = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, list(job)))
+    text = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, list(resolved)))
     referred = [name for name in _INTERPOLATION.findall(text) if not name.startswith("oc.env:")]
     if text.count("${") > len(_INTERPOLATION.findall(text)) or any(":" in name for name in referred):
         return False  # one within another, or a resolver, which may look at any setting
@@ -115,14 +145,8 @@ def _may_be_copied(composed: DictConfig, job: Job, values: Mapping[str, Any]) ->
     return changed.isdisjoint(part for name in referred for part in re.split(r"[.\[\]]+", name))
 
 
-def _value_at(job: Mapping[str, Any], path: Sequence[str]) -> Any:
-    value: Any = job
+def _value_at(resolved: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = resolved
     for key in path:
         value = value[key] if isinstance(value, Mapping) and key in value else {}
     return value
-
-
-def _with_value(job: Job, path: Sequence[str], value: Any) -> Job:
-    """Returns a job with another value; what does not change is shared with the given one."""
-    key, *inner = path
-    return {**job, key: _with_value(job[key], inner, value) if inner else value}

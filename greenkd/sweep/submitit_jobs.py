@@ -19,8 +19,8 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 from submitit.slurm import slurm
 from submitit.slurm.slurm import SlurmJob
 
+from greenkd.slurm import is_queued
 from greenkd.sweep.exit_codes import ExitCode
-from greenkd.sweep.slurm import is_queued
 
 log = logging.getLogger("greenkd")
 

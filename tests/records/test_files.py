@@ -21,7 +21,7 @@ from greenkd.records import (
     read_rows,
     write_json,
 )
-from greenkd.sweep.execution import _make_folder
+from greenkd.sweep.campaign_folders import make_campaign_folder
 
 
 def ledger_row(number: int, text: str = "", energy: float | None = 0.5) -> LedgerRow:
@@ -202,12 +202,12 @@ def test_a_link_that_waits_where_the_temporary_file_goes_is_not_followed(tmp_pat
 
 
 def test_links_where_hydra_filelock_and_sqlite_write_are_refused(tmp_path: Path) -> None:
-    _make_folder(tmp_path / "campaign")
+    make_campaign_folder(tmp_path / "campaign")
     for name in (".hydra", "run.log", "study.db"):
         link = tmp_path / "campaign" / name
         link.symlink_to(tmp_path / "theirs")
         with pytest.raises(StorageError, match=rf"{name}: is a link to .*theirs"):
-            _make_folder(tmp_path / "campaign")
+            make_campaign_folder(tmp_path / "campaign")
         link.unlink()
 
 

@@ -25,7 +25,7 @@ def composed() -> Iterator[Any]:
         loader = GlobalHydra.instance().config_loader()
         command = loader.load_configuration("config", list(words), run_mode=RunMode.MULTIRUN)
         by_hydra: list[Any] = []
-        return compose_jobs(command, by_hydra.append), len(by_hydra)
+        return [job.config for job in compose_jobs(command, by_hydra.append)], len(by_hydra)
 
     with initialize_config_dir(CONF, version_base="1.3"):
         yield jobs

@@ -32,6 +32,13 @@ def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(fres
         assert recorded.cpu_s == pytest.approx(process.cpu_s, rel=0.02)
         assert "training.lr=" in process.command
 
+    # Typed again, only the campaign that is not done is a job.
+    again = fresh("-m", "hydra/launcher=submitit_local", "temperature=fixed", *rates, "sweep=launched", *QUICK)
+    assert again.returncode == 3, again.stdout + again.stderr
+    assert "1 of 2 jobs have nothing to do" in again.stdout
+    logs = [file for file in sweep.glob(".submitit/*/*_log.out") if "done already" in file.read_text()]
+    assert len(list(sweep.glob(".submitit/*/*_result.pkl"))) == 3, logs
+
 
 def test_processes_that_run_several_jobs_share_their_start_among_them(fresh: Run, base: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="pip install 'greenkd[joblib]'")

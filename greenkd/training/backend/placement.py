@@ -32,6 +32,10 @@ class Placement(NamedTuple):
         """How many there are, the campaign's own included."""
         return len(self.devices)
 
+    def of_one_process(self) -> "Placement":
+        """Returns the part of the campaign's own process."""
+        return self._replace(devices=self.devices[:1])
+
 
 def place_trials(
     parallel: ParallelTrials,

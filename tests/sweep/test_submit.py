@@ -1,0 +1,46 @@
+"""`greenkd submit`: which words are whose, and what Slurm is given."""
+
+from pathlib import Path
+
+import pytest
+
+from greenkd.errors import ConfigError
+from greenkd.sweep.batch_script import batch_script
+from greenkd.sweep.command import refuse_password
+from greenkd.sweep.jobs import compose_command
+from greenkd.sweep.submit import read_words
+from tests.campaigns import ROOT
+
+
+def test_words_with_a_dash_are_sbatch_s_and_the_others_hydra_s() -> None:
+    words = ["-p", "gpu", "--time", "4:00:00", "--gres=gpu:1", "-m", "--exclusive", "temperature=grid,stochastic"]
+    words += ["--print", "~temperature.schedule", "seed=0,1"]
+    prints, options, overrides = read_words(words)
+    assert prints
+    assert options == ["-p gpu", "--time=4:00:00", "--gres=gpu:1", "--exclusive"]
+    assert overrides == ["temperature=grid,stochastic", "~temperature.schedule", "seed=0,1"]
+
+    with pytest.raises(ConfigError, match="gpu: give"):
+        read_words(["gpu", "temperature=grid"])
+
+
+def test_options_of_the_user_stand_in_the_place_of_ours(tmp_path: Path) -> None:
+    def directives(*options: str) -> list[str]:
+        script = batch_script(options, tmp_path / "x", 3, "greenkd submit")
+        return [line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH")]
+
+    ours = ["--job-name=greenkd-x", "--array=0-2", f"--output={tmp_path}/x/slurm/%A_%a.log"]
+    assert directives() == [*ours, "--open-mode=append", "--signal=USR2@120", "--requeue"]
+    assert directives("-a 0-199%50", "-Jmine", "--no-requeue", "--comment=a b") == [
+        ours[2], "--open-mode=append", "--signal=USR2@120", "-a 0-199%50", "-Jmine", "--no-requeue", '--comment="a b"',
+    ]  # fmt: skip
+
+
+def test_the_jobs_are_those_of_run_py_with_m() -> None:
+    config, jobs = compose_command(ROOT / "conf", ["temperature=grid,fixed", "seed=0,1", "sweep=s"], refuse_password)
+    assert config.hydra.sweep.dir == "multirun/s"
+    named = [(job.config["temperature"]["name"], job.config["seed"]) for job in jobs]
+    assert named == [("grid", 0), ("grid", 1), ("fixed", 0), ("fixed", 1)]
+
+    with pytest.raises(ConfigError, match="Could not find 'temperature/gird'"):
+        compose_command(ROOT / "conf", ["temperature=gird"], refuse_password)
