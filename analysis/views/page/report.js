@@ -68,6 +68,17 @@ const sortTable = (table, column, header) => {
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", rising ? "ascending" : "descending");
   table.tBodies[0].append(...rows);
+  markRepeated(table);
+};
+// A verdict that is the one above is shown as a ditto mark, so that a change is seen.
+const markRepeated = (table) => {
+  let above = "";
+  for (const row of table.tBodies[0].rows) {
+    const word = row.hidden ? null : row.querySelector(".word");
+    if (!word) continue;
+    word.classList.toggle("again", word.textContent === above);
+    above = word.textContent;
+  }
 };
 // What a spreadsheet would take for a formula is text here.
 const csvCell = (text) => {
@@ -114,6 +125,7 @@ for (const block of all(".table")) {
     field.addEventListener("input", () => {
       const wanted = field.value.toLowerCase();
       for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      markRepeated(table);
     });
     tools.append(field);
   }
@@ -124,6 +136,7 @@ for (const block of all(".table")) {
   button.addEventListener("click", () => save(table, caption.firstChild.textContent));
   tools.append(button);
   caption.after(tools);
+  markRepeated(table);
 }
 for (const mark of all("a.mark")) mark.dataset.tip = document.getElementById(mark.hash.slice(1))?.textContent ?? "";
 
