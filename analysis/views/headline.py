@@ -77,7 +77,10 @@ def _counts(main: Sequence[Verdict]) -> str:
     equal = counts[EQUAL]
     unclear = len(main) - worth - not_worth - equal
 
-    parts = [f"worth its cost in {worth} of {len(main)} settings", f"not worth it in {not_worth or 'none'}"]
+    if unclear == len(main):
+        return f"The seeds at hand cannot tell in any of {len(main)} settings whether choosing τ was worth its cost."
+
+    parts = [f"worth its cost in {worth or 'none'} of {len(main)} settings", f"not worth it in {not_worth or 'none'}"]
     if equal:
         parts.append(f"without any effect in {equal}")
     seeds = f"; in {unclear} the seeds at hand cannot tell" if unclear else ""

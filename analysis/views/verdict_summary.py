@@ -80,7 +80,8 @@ def _said_once(cells: Sequence[str]) -> list[str]:
 
 def _cost_header(rows: Sequence[Verdict]) -> str:
     bases = {one.costs.basis for one in rows}
-    return f"×\n{in_words(next(iter(bases)))}" if len(bases) == 1 else "×\ncost"
+    name = in_words(next(iter(bases))) if len(bases) == 1 else "cost"
+    return "\n".join(f"× {name}".rsplit(" ", 1))
 
 
 def _counted(others: Sequence[Verdict]) -> list[str]:

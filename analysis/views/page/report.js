@@ -70,11 +70,18 @@ const sortTable = (table, column, header) => {
   table.tBodies[0].append(...rows);
   markRepeated(table);
 };
-// A verdict that is the one above is shown as a ditto mark, so that a change is seen.
+// A verdict that is the one above is shown as a ditto mark, so that a change is seen; a setting is named once.
 const markRepeated = (table) => {
   let above = "";
+  let setting = "";
   for (const row of table.tBodies[0].rows) {
-    const word = row.hidden ? null : row.querySelector(".word");
+    if (row.hidden) continue;
+    if (row.cells[0].dataset.label === "setting") {
+      row.cells[0].classList.toggle("same", row.cells[0].textContent === setting);
+      if (row.cells[0].textContent !== setting) above = "";
+      setting = row.cells[0].textContent;
+    }
+    const word = row.querySelector(".word");
     if (!word) continue;
     word.classList.toggle("again", word.textContent === above);
     above = word.textContent;
