@@ -62,6 +62,7 @@ def test_a_campaign_that_writes_nothing_any_more_has_stopped(sweep: Path) -> Non
         os.utime(file, (long_ago, long_ago))
     stopped, _ = SweepWatcher([sweep]).read()
     assert (stopped.status, stopped.running) == ("stopped", 0)
+    assert text(sweep, 80)[0] == "2 campaigns: 1 done, 1 stopped", "no time is left to wait"
 
 
 def test_new_lines_are_seen_and_announced_campaigns_listed(sweep: Path, tmp_path: Path) -> None:
