@@ -5,8 +5,8 @@ python -m benchmarks.onnx_networks FOLDER wrn_16_1 vgg8 resnet18
 FOLDER is any finished campaign's: exported files bear its facts. Needs `pip install -e '.[dev]'`.
 """
 
+import argparse
 import dataclasses
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,9 +27,13 @@ from greenkd.tasks import task_on_record
 
 def main() -> None:
     """Prints, for each network, the largest difference of each output as a share of its largest value."""
-    folder, *names = sys.argv[1:]
-    facts = greenkd.load_student(folder).facts
-    for name in names:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="FOLDER")
+    parser.add_argument("networks", metavar="NETWORK", nargs="+")
+    options = parser.parse_args()
+
+    facts = greenkd.load_student(options.folder).facts
+    for name in options.networks:
         student = drawn_student(name, facts)
         data = student.facts.data
         images = torch.randint(0, 256, (2, data.in_channels, data.image_size, data.image_size), dtype=torch.uint8)
