@@ -44,8 +44,10 @@ def batches(pictures: Pictures, data: DataRecord) -> Iterator[tuple[Tensor, list
         yield from _of_tensor(pictures, data)
         return
 
-    is_one = isinstance(pictures, str | os.PathLike | Image.Image) or not isinstance(pictures, Iterable)
-    listed = [pictures] if is_one else list(pictures)
+    if isinstance(pictures, str | os.PathLike | Image.Image) or not isinstance(pictures, Iterable):
+        listed = [pictures]
+    else:
+        listed = list(pictures)
     for start in range(0, len(listed), _batch_size(data)):
         read = [_read(picture, data) for picture in listed[start : start + _batch_size(data)]]
         yield torch.stack([pixels for pixels, _ in read]), [size for _, size in read]

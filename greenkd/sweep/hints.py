@@ -50,7 +50,7 @@ def _nearest(name: str, known: set[str]) -> str | None:
 
 def _groups_and_settings() -> set[str]:
     groups = {folder.name for folder in CONF.iterdir() if folder.is_dir()}
-    return groups | yaml.safe_load((CONF / "config.yaml").read_text("utf-8")).keys() - {"defaults"}
+    return groups | set(yaml.safe_load((CONF / "config.yaml").read_text("utf-8"))) - {"defaults"}
 
 
 def _settings_of(group: str) -> set[str]:
