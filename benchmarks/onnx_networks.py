@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from torch import nn
 
 import greenkd
-from greenkd import models
+from greenkd.components import build
 from greenkd.export.facts import StudentFacts
 from greenkd.export.formats import FORMATS
 from greenkd.export.graph import Graph
@@ -66,7 +67,8 @@ def drawn_student(name: str, facts: StudentFacts) -> Student:
         anchors=card.anchors or None,
     )
     torch.manual_seed(0)
-    network = getattr(models, name)(**task_on_record(data).given(data))
+    given = task_on_record(data).given(data)
+    network = build({"_target_": f"greenkd.models.{name}"}, where="student", expect=nn.Module, given=given)
     return Student(network=network, facts=dataclasses.replace(facts, data=data), device=torch.device("cpu"))
 
 
