@@ -93,6 +93,11 @@ def sweep_command() -> str:
     return "greenkd" if _is_called_by_name() else "python run.py"
 
 
+def tool_command() -> str:
+    """Returns what messages put before the tools' names: `greenkd`, or `python -m greenkd` to one in a checkout."""
+    return "greenkd" if _is_called_by_name() else "python -m greenkd"
+
+
 def analysis_command() -> str:
     """Returns what messages call the analysis: `greenkd-analysis`, or `python -m analysis` to one in a checkout."""
     return "greenkd-analysis" if _is_called_by_name() else "python -m analysis"
