@@ -69,3 +69,11 @@ def test_a_folder_of_configurations_of_one_s_own_is_searched(tmp_path: Path) -> 
     ):
         with pytest.raises(ConfigError, match=message):
             read_hydras_options(words)
+
+
+def test_a_password_of_the_environment_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENKD_STORAGE", "postgresql://me:pass-word@host/studies")
+    words = ["temperature=fixed", "seed=0,1", "storage=${oc.env:GREENKD_STORAGE}"]
+    _, jobs = compose_command(ROOT / "conf", words, refuse_password)
+    assert [job.portable["storage"] for job in jobs] == ["${oc.env:GREENKD_STORAGE}"] * 2
+    assert [job.config["storage"] for job in jobs] == ["postgresql://me:pass-word@host/studies"] * 2
