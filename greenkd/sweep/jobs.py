@@ -45,7 +45,9 @@ def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> lis
 
     loader = GlobalHydra.instance().config_loader()
     words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    words += config.hydra.overrides.task
+    # As they were typed: ${oc.env:…} may stand for a password.
+    typed: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    words += typed
     parser = OverridesParser.create(config_loader=loader)
 
     batches = BasicSweeper.split_arguments(parser.parse_overrides(words), max_batch_size=None)
