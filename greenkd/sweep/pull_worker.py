@@ -28,7 +28,7 @@ from greenkd.sweep.plan import PlannedCampaign, planned_folders, read_plan
 from greenkd.sweep.terminal import show
 from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
-from greenkd.whereabouts import number_among_workers
+from greenkd.whereabouts import number_among_workers, sweep_command, tools_command
 
 log = logging.getLogger("greenkd")
 
@@ -51,8 +51,8 @@ class PullWorker:
         folders = planned_folders(sweep)
         if not folders:
             raise ConfigError(
-                f"{sweep}: holds no planned campaign; give the folder that greenkd submit or python run.py -m has "
-                "made, multirun/<sweep>"
+                f"{sweep}: holds no planned campaign; give the folder that {tools_command()} submit or "
+                f"{sweep_command()} -m has made, multirun/<sweep>"
             )
 
         # Workers begin at different campaigns, so that they do not all wait for the locks of one.

@@ -26,7 +26,7 @@ from greenkd.sweep.jobs import compose_command
 from greenkd.sweep.passwords import refuse_typed_password
 from greenkd.sweep.search_words import quote_functions
 from greenkd.sweep.terminal import show
-from greenkd.whereabouts import typed_line
+from greenkd.whereabouts import analysis_command, tools_command, typed_line
 
 _MOST_JOBS = 16
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     with refusing():
         sweep, trials = plan_sweep(*compose_command(CONF, quote_functions(overrides), refuse_password))
     if not trials:
-        show(f"nothing is left to do. Compare: python -m analysis {sweep}")
+        show(f"nothing is left to do. Compare: {analysis_command()} {sweep}")
         return
 
     # The script
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     write_text(file, script)
     show(
         f"{_submit(file)}: {file}\n"
-        f"  watch:    squeue --me --name={job_name(sweep)}; python -m greenkd worker {sweep} --list\n"
+        f"  watch:    squeue --me --name={job_name(sweep)}; {tools_command()} worker {sweep} --list\n"
         f"  end:      scancel --name={job_name(sweep)}\n"
         f"  go on:    the same command\n"
         f"  compare:  python -m analysis {sweep}"
