@@ -58,7 +58,7 @@ def test_tables_name_strategies_gains_and_verdicts(study: Study) -> None:
 
 def test_the_summary_has_the_search_and_the_random_tau_over_the_control(study: Study) -> None:
     rows = [row for row in study_summary(study).splitlines() if "wide → narrow" in row]
-    pairs = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows]
+    pairs = [tuple(cell.strip() for cell in row.split("|")[2:4]) for row in rows]
     assert pairs == [("grid", "stochastic"), ("grid", "fixed τ=4"), ("stochastic", "fixed τ=4")]
 
 
