@@ -28,6 +28,7 @@ from greenkd.completion import asked_line
 from greenkd.errors import GreenkdError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.stops import stopping_in_one_line
+from greenkd.whereabouts import tools_command
 
 # Each command's module has a function `main(arguments)`, which may return an exit code. It is imported when it is
 # chosen: most need PyTorch.
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _sweep(words) if _WORD.fullmatch(name) is None else _no_command(name)
 
     try:
-        with stopping_in_one_line(shlex.join(["greenkd", *words])):
+        with stopping_in_one_line(f"{tools_command()} {shlex.join(words)}"):
             code = importlib.import_module(_COMMANDS[name]).main(words[1:])
     except GreenkdError as error:
         print(printable(f"error: {error}"), file=sys.stderr)

@@ -1,5 +1,6 @@
 """A campaign is its configuration: folder and id are functions of the settings that can change a result."""
 
+import functools
 import hashlib
 import json
 import re
@@ -65,6 +66,7 @@ ADDED_SETTINGS: Mapping[tuple[str, str | None], Any] = {
     ("objective.teacher_anchors", "greenkd.objectives.SSDKD"): None,
     ("objective.teacher_anchors", "greenkd.objectives.SSDSelf"): None,
 }
+_ADDED_KEYS = frozenset(key for key, _ in ADDED_SETTINGS)
 # What a setting may hold in the place of a seed of its own: it is then the campaign's. Intervals over seeds that share
 # a split are too narrow (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021).
 PER_SEED = "per_seed"
@@ -211,10 +213,11 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
     return {key: value for key, value in settings if names.isdisjoint(_key_and_groups(key))}
 
 
-def _key_and_groups(key: str) -> list[str]:
-    """Returns a dotted key with all groups that it stands in."""
+@functools.lru_cache(maxsize=4096)
+def _key_and_groups(key: str) -> tuple[str, ...]:
+    """Returns a dotted key with all groups that it stands in; thousands of campaigns have the same keys."""
     parts = key.split(".")
-    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return tuple(".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -234,8 +237,8 @@ def without_new_defaults(config: Mapping[str, Any], prefix: str = "") -> dict[st
         if key == "threads" and plainer == 1:
             plainer = "auto"  # as earlier versions named both; `greenkd.campaign.threads_check` keeps them apart
 
-        entries = [entry for entry in ((key, target), (key, None)) if entry in ADDED_SETTINGS]
-        if not any(plainer == ADDED_SETTINGS[entry] for entry in entries):
+        entries = ((key, target), (key, None)) if key in _ADDED_KEYS else ()
+        if not any(entry in ADDED_SETTINGS and plainer == ADDED_SETTINGS[entry] for entry in entries):
             kept[str(name)] = plainer
     return kept
 

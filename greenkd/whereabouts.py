@@ -98,6 +98,11 @@ def analysis_command() -> str:
     return "greenkd-analysis" if _is_called_by_name() else "python -m analysis"
 
 
+def tools_command() -> str:
+    """Returns what messages call the tools beside a sweep: `greenkd`, or `python -m greenkd` to one in a checkout."""
+    return "greenkd" if _is_called_by_name() else "python -m greenkd"
+
+
 def _is_called_by_name() -> bool:
     """Tells whether the command was typed by the name that an installation gives it, or is there by no other."""
     typed = shlex.split(os.environ.get(_COMMAND, ""))

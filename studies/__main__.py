@@ -11,7 +11,7 @@ from studies.check import check_study
 from studies.figure import write_figure
 from studies.running import estimate_study, pack_sweep, run_study
 from studies.study import Study, read_study
-from studies.tables import study_tables, write_tables
+from studies.tables import markers, study_summary, study_tables, write_between
 
 _EPILOG = """\
 examples
@@ -21,6 +21,7 @@ examples
   python -m studies estimate studies/cpu-2026                    what they will cost, before it is spent
   python -m studies check studies/cpu-2026                       does a part of it still give the same?
   python -m studies tables studies/cpu-2026 --write docs/study.md
+  python -m studies summary studies/cpu-2026 --write README.md
   python -m studies figure studies/cpu-2026 --write docs/figures/study-gains.svg
   python -m analysis studies/cpu-2026 --report                   reads the records; nothing is trained"""
 
@@ -33,12 +34,15 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", choices=("run", "estimate", "pack", "check", "tables", "figure"))
+    parser.add_argument("action", choices=("run", "estimate", "pack", "check", "tables", "summary", "figure"))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the study's folder")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings for every command of the study")
     parser.add_argument("--only", action="append", default=[], metavar="SWEEP", help="this sweep; may be repeated")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="tables: the text in which they are renewed; figure: the SVG"
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="tables, summary: the text to renew them in; figure: the SVG",
     )
     return parser
 
@@ -76,10 +80,12 @@ def _act(options: argparse.Namespace, study: Study) -> int:
             pack_sweep(study, sweep)
     elif options.action == "figure":
         print(write_figure(study, options.write or Path("study-gains.svg")))
-    elif options.write is not None:
-        write_tables(study, options.write)
     else:
-        print(study_tables(study))
+        content = study_tables(study) if options.action == "tables" else study_summary(study)
+        if options.write is None:
+            print(content)
+        else:
+            write_between(options.write, markers(study, options.action), content)
     return 0
 
 

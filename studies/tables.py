@@ -29,12 +29,13 @@ _COMPARED = (
     "×fixed",
     "×teacher",
 )
+_SUMMED_UP = ("strategy", "over", "gain, points", "interval", "seeds", "×CPU s", "×FLOPs", "verdict")
 _JUDGED = ("strategy", "over", "verdict", "seeds", "gain, points", "interval", "×CPU s", "×FLOPs", "more seeds")
 
 
-def markers(study: Study) -> tuple[str, str]:
-    """Returns the lines between which a text holds the tables of a study."""
-    command = f"python -m studies tables {study.folder.as_posix()}"
+def markers(study: Study, action: str) -> tuple[str, str]:
+    """Returns the lines between which a text holds what a command prints of a study, `tables` or `summary`."""
+    command = f"python -m studies {action} {study.folder.as_posix()}"
     return f"<!-- {command}: begin -->\n", f"<!-- {command}: end -->\n"
 
 
@@ -54,18 +55,40 @@ def study_tables(study: Study) -> str:
     return "\n".join(parts)
 
 
-def write_tables(study: Study, text: Path) -> None:
-    """Renews the tables in a text.
+def study_summary(study: Study) -> str:
+    """Returns one table of all settings: their widest search and the random τ, over fixed τ and over each other."""
+    comparison = analysis.compare(load_records(study))
+    judged = analysis.verdicts(comparison, margin=study.plan.margin)
+    searches = {verdict.setting: verdict.strategy for verdict in judged if verdict.primary}
+    shown = [verdict for verdict in judged if verdict.primary or _is_over_fixed(verdict, searches[verdict.setting])]
+
+    table = _selected(verdict_table(shown), _SUMMED_UP)
+    rows = tuple((_short(verdict), *row) for verdict, row in zip(shown, table.rows, strict=True))
+    left = frozenset({0, *(column + 1 for column in table.left)})
+    return _bare(Table(title="", header=("setting", *table.header), rows=rows, left=left))
+
+
+def write_between(text: Path, lines: tuple[str, str], content: str) -> None:
+    """Renews what stands between two lines of a text.
 
     Raises:
-        StorageError: The text has no markers of this study.
+        StorageError: The text has no such lines.
     """
-    begin, end = markers(study)
+    begin, end = lines
     before, found, rest = text.read_text(encoding="utf-8").partition(begin)
     _, found_end, after = rest.partition(end)
     if not found or not found_end:
         raise StorageError(f"{text}: has no lines {begin.strip()} and {end.strip()}; put them where the tables belong")
-    text.write_text(f"{before}{begin}\n{study_tables(study)}\n{end}{after}", encoding="utf-8")
+    text.write_text(f"{before}{begin}\n{content}\n{end}{after}", encoding="utf-8")
+
+
+def _is_over_fixed(verdict: Verdict, search: str) -> bool:
+    return plain(verdict.control).startswith("fixed") and verdict.strategy in (search, "stochastic")
+
+
+def _short(verdict: Verdict) -> str:
+    dataset, teacher, student, *_ = verdict.setting
+    return f"{dataset}, {teacher} → {student}"
 
 
 def _setting(table: Table, rows: pd.DataFrame) -> tuple[str, ...]:
@@ -94,7 +117,7 @@ def _selected(table: Table, headers: tuple[str, ...]) -> Table:
     kept = [
         number
         for number, header in enumerate(table.header)
-        if header.startswith(headers) and not header.startswith("start-up")
+        if header.startswith(headers) and not header.startswith(("start-up", "seeds ×"))
     ]
     return Table(
         title=table.title,

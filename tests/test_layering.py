@@ -13,10 +13,10 @@ FLOORS = (
     (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
         *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
-        *("anchors", "slurm", "completion"),
+        *("anchors", "slurm", "completion", "locks"),
     ),
     ("temperature", "objectives", "data", "models", "energy", "loggers"),
-    ("tasks", "locks"),
+    ("tasks", "leases"),
     ("training",),
     ("teacher", "synthesis"),
     ("campaign",),

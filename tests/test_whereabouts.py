@@ -26,6 +26,7 @@ def test_the_words_are_those_that_were_typed(
     monkeypatch.setattr(sys, "argv", [program, "-m", "seed=0"])
     assert whereabouts.typed_line() == line
     assert (whereabouts.sweep_command(), whereabouts.analysis_command()) == (sweep, analysis)
+    assert whereabouts.tools_command() == ("greenkd" if sweep == "greenkd" else "python -m greenkd")
 
 
 def test_a_process_of_a_launcher_speaks_as_the_command_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:

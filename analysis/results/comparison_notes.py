@@ -12,7 +12,7 @@ from analysis.results.spending import constant_share
 from greenkd.records import Source, TauSource, add_costs
 
 # The costs that a conclusion rests on where no sensor could be read.
-_ENDPOINTS = {"cpu_s": "the CPU seconds", "flops": "the FLOPs"}
+_ENDPOINTS = {"cpu_s": "CPU seconds", "flops": "FLOPs"}
 
 
 def setting_notes(
@@ -138,27 +138,39 @@ def _on_endpoints(setting: pd.DataFrame, baseline: str | None) -> list[str]:
             "wall-clock time: they grow while a machine waits, and stand in no multiple"
         )
 
-    baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
-    for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False):
-        pairs = [(run, baseline_of_seed[run["seed"]]) for run in rows_of(group) if run["seed"] in baseline_of_seed]
-        ratios = [text for name, unit in _ENDPOINTS.items() if (text := _ratio_text(pairs, name, unit))]
-        if ratios:
-            seeds = "1 seed" if len(pairs) == 1 else f"{len(pairs)} paired seeds"
-            notes.append(f"{label} over {baseline}, {seeds}: {', '.join(ratios)}")
+    return [*notes, *_on_ratios(setting, baseline)]
 
+
+def _on_ratios(setting: pd.DataFrame, baseline: str | None) -> list[str]:
+    """Returns how sure the multiples of each endpoint are: a note per endpoint, strategy by strategy."""
+    baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
+    pairs_of = {
+        label: [(run, baseline_of_seed[run["seed"]]) for run in rows_of(group) if run["seed"] in baseline_of_seed]
+        for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False)
+    }
+
+    notes = []
+    for name, unit in _ENDPOINTS.items():
+        ratios = {label: text for label, pairs in pairs_of.items() if (text := _ratio_text(pairs, name))}
+        counts = sorted({len(pairs_of[label]) for label in ratios})
+        if ratios:
+            few, many = counts[0], counts[-1]
+            seeds = "1 seed" if many == 1 else f"{few} to {many} paired seeds" if few < many else f"{many} paired seeds"
+            said = "; ".join(f"{label} {text}" for label, text in ratios.items())
+            notes.append(f"{unit} over those of {baseline}, {seeds} (95 % bootstrap interval): {said}")
     return notes
 
 
-def _ratio_text(pairs: list[tuple[dict[str, Any], dict[str, Any]]], name: str, unit: str) -> str:
-    """Returns the ratio of a cost over paired runs, with its interval where there is one; empty where unknown."""
+def _ratio_text(pairs: list[tuple[dict[str, Any], dict[str, Any]]], name: str) -> str:
+    """Returns the ratio of a cost over paired runs, with its interval where it has a width; empty where unknown."""
     costs = [(run[f"tuning_{name}"], other[f"tuning_{name}"]) for run, other in pairs]
     ratio = ratio_of_means(costs)
     if math.isnan(ratio):
         return ""
 
-    low, high = ratio_interval(costs)
-    interval = "" if math.isnan(low) else f" (95 % bootstrap interval {low:.3g} to {high:.3g})"
-    return f"{ratio:.3g}× {unit}{interval}"
+    ends = [f"{end:.3g}" for end in ratio_interval(costs)]
+    interval = "" if "nan" in ends or ends[0] == ends[1] else f" ({' to '.join(ends)})"
+    return f"{ratio:.3g}×{interval}"
 
 
 def _total_of(setting: pd.DataFrame, cost: str) -> float:

@@ -6,7 +6,6 @@ at least every `energy.heartbeat_s`, 15 seconds by default. One that was killed 
 
 import dataclasses
 import math
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ from greenkd.records.follow import RowFollower
 SILENT_S = 60.0
 """After so many seconds without a new line, nobody is taken to work on a campaign."""
 
-_CAMPAIGN_FOLDER = re.compile(r"seed\d+-[0-9a-f]{10}")
+_PLAN = "plan.json"  # what a command has announced
 _READ = (Source.MEASURED, Source.SIMULATED)  # a simulated sensor stands in for one
 _FILES = ("ledger", "epochs", "trials")
 
@@ -164,7 +163,7 @@ class SweepWatcher:
     def read(self) -> list[CampaignProgress]:
         """Returns how far each campaign is, those among them that a command has announced and not begun."""
         for root in self._roots:
-            announced = [folder for folder in root.rglob("seed*-*") if _CAMPAIGN_FOLDER.fullmatch(folder.name)]
+            announced = [file.parent for file in root.rglob(_PLAN)]  # loggers have folders of the same names
             for folder in sorted({*announced, *find_campaigns(root)}):
                 if folder not in self._campaigns:
                     self._campaigns[folder] = _Campaign(folder)

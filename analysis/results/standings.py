@@ -17,7 +17,7 @@ from analysis.results.verdict_words import BETTER, CANNOT_TELL, EQUAL, NO_BETTER
 from greenkd.records import StrategyKind
 
 # The settings that say most come first where not all can be shown.
-_BY_INTEREST = (WORTH, BETTER, NOT_WORTH, NO_BETTER, CANNOT_TELL, EQUAL)
+BY_INTEREST = (WORTH, BETTER, NOT_WORTH, NO_BETTER, CANNOT_TELL, EQUAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,4 +92,4 @@ def _reference(rows: list[dict[str, Any]], judged: Sequence[Verdict]) -> str:
 
 def _interest(standing: Standing) -> tuple[int, float]:
     assert standing.verdict is not None
-    return _BY_INTEREST.index(standing.verdict.decision), -abs(float(standing.verdict.gain.value))
+    return BY_INTEREST.index(standing.verdict.decision), -abs(float(standing.verdict.gain.value))

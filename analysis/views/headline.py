@@ -8,7 +8,7 @@ from analysis import units
 from analysis.results.spending import in_words
 from analysis.results.standings import Standing, main_standings
 from analysis.results.verdict import Verdict
-from analysis.results.verdict_words import BETTER, EQUAL, NO_BETTER, NOT_WORTH, WORTH, interval, plain, signed
+from analysis.results.verdict_words import BETTER, EQUAL, NO_BETTER, NOT_WORTH, WORTH, plain, signed
 from analysis.views.metric_words import metric_words
 
 NOTHING_YET = (
@@ -55,18 +55,18 @@ def _cost(verdict: Verdict) -> str:
 
 def _gain(verdict: Verdict) -> str:
     """Returns what it bought, as the end of the sentence."""
-    points = f"{verdict.margin:g} points of test {metric_words([verdict.metric]).name}"
     if verdict.decision == EQUAL:
         return f" and changed nothing: every training has the score of {plain(verdict.control)}."
     if verdict.seeds == 1:
-        return f"; one seed cannot tell what it bought ({signed(float(verdict.gain.value))} points)."
+        return f"; one seed cannot tell what it gained ({signed(float(verdict.gain.value))} points)."
 
-    ends = f"({interval(verdict.low, verdict.high)})"
+    name, asked = metric_words([verdict.metric]).name, f"{verdict.margin:g} points"
+    ends = f"(between {signed(verdict.low)} and {signed(verdict.high)})"
     if verdict.decision in (WORTH, BETTER):
-        return f" and bought more than the {points} asked for {ends}: {verdict.decision}."
+        return f" and gained more than {asked} of test {name} {ends}: {verdict.decision}."
     if verdict.decision in (NOT_WORTH, NO_BETTER):
-        return f" and bought less than the {points} asked for {ends}: {verdict.decision}."
-    return f"; {verdict.seeds} seeds cannot tell whether it bought the {points} asked for {ends}."
+        return f" and gained less than {asked} of test {name} {ends}: {verdict.decision}."
+    return f"; {verdict.seeds} seeds cannot tell whether it gained {asked} of test {name} or more {ends}."
 
 
 def _counts(main: Sequence[Verdict]) -> str:
@@ -77,7 +77,10 @@ def _counts(main: Sequence[Verdict]) -> str:
     equal = counts[EQUAL]
     unclear = len(main) - worth - not_worth - equal
 
-    parts = [f"worth its cost in {worth} of {len(main)} settings", f"not worth it in {not_worth or 'none'}"]
+    if unclear == len(main):
+        return f"The seeds at hand cannot tell in any of {len(main)} settings whether choosing τ was worth its cost."
+
+    parts = [f"worth its cost in {worth or 'none'} of {len(main)} settings", f"not worth it in {not_worth or 'none'}"]
     if equal:
         parts.append(f"without any effect in {equal}")
     seeds = f"; in {unclear} the seeds at hand cannot tell" if unclear else ""

@@ -10,12 +10,14 @@ from rich.padding import Padding
 from analysis.frames.load import Sweep, load
 from analysis.results.comparison import Comparison, compare
 from analysis.results.response import responses
+from analysis.results.standings import standings
 from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.data_free import choice_tables
 from analysis.views.files import write_comparison, write_looks
 from analysis.views.table import Table
 from analysis.views.terminal import make_console, to_terminal
+from analysis.views.verdict_summary import other_verdicts_table, verdicts_in_full
 from analysis.views.verdict_table import verdict_table
 from analysis.views.writers import WRITERS
 from greenkd.output_encoding import printable
@@ -35,7 +37,7 @@ def print_comparison(path: str | Path, console: Console | None = None) -> Sweep:
     judged = verdicts(comparison)
     write_looks(sweep, judged)
 
-    _print_to_terminal(sweep, tables, _first_lines(comparison, MARGIN_POINTS), judged, console)
+    _print_to_terminal(comparison, tables, judged, console, margin=MARGIN_POINTS)
     written = write_comparison(comparison, tables, Path(path))
     console.print(printable(f"\nwritten: {', '.join(map(str, written))}"), markup=False, soft_wrap=True)
     return sweep
@@ -59,28 +61,30 @@ def print_results(
         margin: The margin that `judged` was made with, percentage points.
     """
     if form == "terminal":
-        _print_to_terminal(comparison.sweep, tables, _first_lines(comparison, margin), judged, make_console())
+        _print_to_terminal(comparison, tables, judged, make_console(), margin=margin)
     elif form != "none":
         for table in (*tables, verdict_table(judged)):
             print(printable(WRITERS[form](table)))
 
 
-def _first_lines(comparison: Comparison, margin: float) -> list[str]:
-    """Returns what any τ can gain, setting by setting."""
-    return [response.sentence(margin) for response in responses(comparison)]
-
-
 def _print_to_terminal(
-    sweep: Sweep, tables: Sequence[Table], first_lines: Sequence[str], judged: Sequence[Verdict], console: Console
+    comparison: Comparison, tables: Sequence[Table], judged: Sequence[Verdict], console: Console, *, margin: float
 ) -> None:
+    sweep = comparison.sweep
     for table in (*tables, *choice_tables(sweep)):
         to_terminal(table, console)
 
-    sentences = [*first_lines, *(verdict.sentence for verdict in judged)]
+    # What any τ can gain, setting by setting, and the verdicts; many of them in a table.
+    bounds = [response.sentence(margin) for response in responses(comparison)]
+    sentences = [*bounds, *(verdict.sentence for verdict in verdicts_in_full(judged))]
     if sentences:
         console.print("\nIs it worth its energy?", style="bold")
     for sentence in sentences:
         console.print(Padding(escape(printable(sentence)), (0, 0, 0, 2)))
+
+    others = other_verdicts_table(judged, standings(comparison, judged))
+    if others is not None:
+        to_terminal(others, console)
 
     if sweep.problems:
         console.print("\nTo know about these records", style="bold")

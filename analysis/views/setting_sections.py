@@ -21,6 +21,7 @@ from analysis.views.inference_table import inference_tables
 from analysis.views.reach_table import equal_energy_tables, reach_tables
 from analysis.views.setting_names import setting_names
 from analysis.views.table import Table
+from analysis.views.verdict_summary import verdicts_in_full
 from analysis.views.verdict_table import verdict_table
 
 MOST_DRAWN = 4  # settings with figures: each takes seconds to draw and a tenth of the page
@@ -50,7 +51,7 @@ class SettingSection:
         name: What it is called.
         decision: The verdict that speaks for it; empty where there is none.
         first_line: What any τ can gain; empty where fewer than two were trained.
-        verdicts: Word and sentence of each of its verdicts.
+        verdicts: Word and sentence of its verdicts; of many, of the primary one.
         verdict_table: The numbers behind them; None where there is none.
         comparison: The table of its strategies.
         values: Tables behind the curves; none where it is not drawn.
@@ -122,7 +123,7 @@ def setting_sections(
                 name=names[key],
                 decision=decisions.get(key, ""),
                 first_line=within_setting(bound_of[key].sentence(margin), key) if key in bound_of else "",
-                verdicts=tuple((one.decision, within_setting(one.sentence, key)) for one in verdicts),
+                verdicts=tuple((one.decision, within_setting(one.sentence, key)) for one in verdicts_in_full(verdicts)),
                 verdict_table=verdict_table(verdicts) if verdicts else None,
                 comparison=table_of[key],
                 values=_values(sweep, runs_of[key], of_setting(comparison.reach, key), of_setting(networks, key))

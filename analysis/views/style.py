@@ -27,12 +27,15 @@ _LOOKS = {
     StrategyKind.STOCHASTIC: Look("#009E73", "D", ":", "xx"),
     StrategyKind.RESTARTS: Look("#E69F00", "X", "-.", "oo"),
     StrategyKind.ADAPTIVE: Look("#924900", "h", "--", "OO"),
-    StrategyKind.CUSTOM: Look("#CC79A7", "v", "-", ".."),
+    StrategyKind.CUSTOM: Look("#332288", ">", "-", "||"),
 }
 _MORE = (
     Look("#56B4E9", "P", "--", "++"),
     Look("#CC79A7", "v", ":", ".."),
     Look("#7F7F7F", "p", "-", "--"),
+    Look("#999933", "d", "--", "**"),
+    Look("#44AA99", "8", ":", "//"),
+    Look("#661100", "<", "-", "\\\\"),
 )
 TEACHER = Look("#7F3C8D", "*", "-", "")
 

@@ -72,7 +72,7 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         *_cost_columns(judged),
         Column(
             "more seeds",
-            [_range(verdict.seed_range) for verdict in judged],
+            [more_seeds(verdict.seed_range) for verdict in judged],
             note=_MORE_SEEDS,
             begins="what would decide, and plain tests",
         ),
@@ -132,7 +132,8 @@ def _levels(verdict: Verdict) -> str:
     return " / ".join(dict.fromkeys(units.percent(level) for level in verdict.levels))
 
 
-def _range(seeds: SeedRange | None) -> str:
+def more_seeds(seeds: SeedRange | None) -> str:
+    """Returns how many more seeds would probably decide."""
     if seeds is None or seeds.fewest is None:
         return units.MISSING
     if seeds.fewest == seeds.most:

@@ -67,7 +67,8 @@ def draw(campaigns: Sequence[CampaignProgress], console: Console) -> RenderableT
 def _headline(campaigns: Sequence[CampaignProgress]) -> str:
     counts = [(sum(campaign.status == state for campaign in campaigns), state) for state in _STATES]
     words = f"{len(campaigns)} campaigns: {', '.join(f'{count} {state}' for count, state in counts if count)}"
-    left_s = 0.0 if is_over(campaigns) else time_left_s(campaigns)
+    is_at_work = any(campaign.status == "running" for campaign in campaigns)  # else no time is left to wait
+    left_s = time_left_s(campaigns) if is_at_work else 0.0
     return words if left_s == 0 else f"{words}; {_duration(left_s)} left"
 
 

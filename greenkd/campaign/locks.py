@@ -4,8 +4,8 @@ import functools
 import os
 from pathlib import Path
 
+from greenkd.leases import DatabaseLocks
 from greenkd.locks import FileLocks, Lock, Locks
-from greenkd.locks.database import DatabaseLocks
 from greenkd.temperature.database import read_url
 from greenkd.temperature.storage import check_shared_database
 

@@ -13,6 +13,7 @@ from greenkd.energy import EnergyMonitor
 from greenkd.loggers import Logger, Run, RunReader
 from greenkd.records import Phase
 from greenkd.temperature import Params
+from greenkd.whereabouts import tools_command
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +74,11 @@ class RunLog:
         except Exception as error:  # whatever a client or its server dies of, the training goes on
             first = (str(error).splitlines() or [""])[0]
             log.warning(
-                "logger=%s failed (%s: %s); training goes on without it. Later: greenkd log %s logger=%s",
+                "logger=%s failed (%s: %s); training goes on without it. Later: %s log %s logger=%s",
                 ",".join(names),
                 type(error).__name__,
                 first,
+                tools_command(),
                 self._folder,
                 names[0],
             )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from greenkd.errors import DataError
+from greenkd.records.files import remove_leftovers, temporary_name
 
 MAX_BYTES = 1 << 29  # the largest official archive unpacks to 187 MB
 
@@ -58,8 +59,9 @@ def unpack_tar(archive: Path, root: Path, folders: Sequence[str], *, limit: int)
         DataError: The archive is damaged, unpacks to more than `limit` bytes, or holds there what `read_members`
             refuses.
     """
-    unfinished = archive.with_name(f"{archive.name}.unpacked")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = temporary_name(archive)
+    unfinished.mkdir()
+    remove_leftovers(archive, unfinished.stat().st_mtime)
 
     wanted, remaining = [PurePosixPath(folder) for folder in folders], limit
     try:

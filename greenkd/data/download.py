@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.error import URLError
 
-import filelock
 import torch.hub
 
 from greenkd.data.archive import read_members
 from greenkd.errors import DataError
+from greenkd.locks import FileLocks
+from greenkd.records.files import remove_leftovers, temporary_name
 
 
 def download_archive(url: str, root: Path, *, md5: str, folder: str, names: Collection[str]) -> None:
@@ -41,11 +42,12 @@ def fetch_archive(url: str, root: Path, *, md5: str, done: Path, unpack: Callabl
 
     Raises:
         DataError: The archive cannot be fetched or written, or what came, or lies there, has another sum.
+        StorageError: The file system of the folder cannot lock files.
     """
     archive = root / url.rpartition("/")[2]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f"{archive.name}.lock"):
+        with FileLocks().lock(root / f"{archive.name}.lock", archive.name):
             if done.exists():
                 return
 
@@ -63,8 +65,9 @@ def fetch_archive(url: str, root: Path, *, md5: str, done: Path, unpack: Callabl
 
 def _fetch(url: str, archive: Path, md5: str) -> None:
     """Fetches to a name of its own first: under the archive's name there is never a file with another sum."""
-    unchecked = archive.with_name(f"{archive.name}.unchecked")
+    unchecked = temporary_name(archive)
     torch.hub.download_url_to_file(url, str(unchecked))
+    remove_leftovers(archive, unchecked.stat().st_mtime)
 
     fetched_md5 = _md5(unchecked)
     if fetched_md5 != md5:
@@ -80,15 +83,20 @@ def _md5(file: Path) -> str:
 
 def _unpack(archive: Path, folder: str, names: Collection[str]) -> None:
     """Writes the files to a folder of another name first: one that was cut off is not taken for a whole one."""
-    unfinished = archive.with_name(f"{archive.name}.unpacked")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = temporary_name(archive)
     unfinished.mkdir()
+    remove_leftovers(archive, unfinished.stat().st_mtime)
 
     contents = read_members(archive, [f"{folder}/{name}" for name in names])
     for name in names:
         if f"{folder}/{name}" in contents:
             (unfinished / name).write_bytes(contents[f"{folder}/{name}"])
-    unfinished.rename(archive.parent / folder)
+    try:
+        unfinished.rename(archive.parent / folder)
+    except OSError:
+        shutil.rmtree(unfinished)
+        if not (archive.parent / folder).is_dir():  # else a machine that does not see our locks was quicker
+            raise
 
 
 def _failed(url: str, root: Path, cause: str) -> DataError:

@@ -21,6 +21,7 @@ from greenkd.training.network_weights import load_network
 from greenkd.training.safetensors_io import load_foreign_tensors, load_tensors
 
 EXPORTED = "model.safetensors"
+_GRAPHS = (".onnx", ".pt2")  # what else an export is called
 
 
 def load_student(folder: str | os.PathLike[str], *, device: str = "cpu", trust: bool = False) -> Student:
@@ -68,6 +69,12 @@ def _read_campaign(folder: Path) -> tuple[StudentFacts, dict[str, Tensor]]:
 
 
 def _read_exported(file: Path) -> tuple[StudentFacts, dict[str, Tensor]]:
+    if file.suffix in _GRAPHS:
+        raise ConfigError(
+            f"{file}: is a graph, for programs without greenkd; give the campaign's folder, or {EXPORTED} of "
+            "--format safetensors"
+        )
+
     tensors, meta = load_foreign_tensors(file)
     if meta is None or "student" not in meta:
         raise ConfigError(

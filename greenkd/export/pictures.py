@@ -1,7 +1,7 @@
 """Pictures as users have them, to the bytes that a network was trained on: tensors, arrays, Pillow's images, files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,10 @@ def batches(pictures: Pictures, data: DataRecord) -> Iterator[tuple[Tensor, list
         yield from _of_tensor(pictures, data)
         return
 
-    listed = [pictures] if isinstance(pictures, str | os.PathLike | Image.Image) else list(pictures)
+    if isinstance(pictures, str | os.PathLike | Image.Image) or not isinstance(pictures, Iterable):
+        listed = [pictures]
+    else:
+        listed = list(pictures)
     for start in range(0, len(listed), _batch_size(data)):
         read = [_read(picture, data) for picture in listed[start : start + _batch_size(data)]]
         yield torch.stack([pixels for pixels, _ in read]), [size for _, size in read]

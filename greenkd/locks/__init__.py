@@ -1,6 +1,6 @@
-"""Locks that processes share, on one machine or several: in files, or in a database that the machines share.
+"""Locks that processes share, on one machine or several, in files.
 
-`greenkd.locks.database` is imported where a database is given: it brings Optuna and SQLAlchemy.
+Where the machines share a database, `greenkd.leases` keeps them there.
 """
 
 from greenkd.locks.base import Lock, Locks

@@ -79,7 +79,7 @@ def cannot_lock(folder: Path, error: Exception) -> str:
     mount = mount_of(folder)
     kind = "its file system" if mount is None else f"its file system ({mount.kind} at {mount.point})"
     why = error.strerror if isinstance(error, OSError) else str(error)
-    return f"{folder}: {kind} cannot lock files ({why}), so processes would train the same trials. {_CURE}"
+    return f"{folder}: {kind} cannot lock files ({why}), so processes would do the same work twice. {_CURE}"
 
 
 def locality(mount: Mount) -> str | None:

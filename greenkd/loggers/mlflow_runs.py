@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from greenkd.identity import flatten
+from greenkd.locks import FileLocks
 from greenkd.loggers.base import Logger, Run, load_library
 from greenkd.records import make_folder
 
@@ -136,5 +135,6 @@ def _database(folder: Path) -> Path:
 def _alone(folder: Path, uri: str) -> Iterator[None]:
     """Holds a lock while tables or an experiment are made: processes of one sweep do so at the same moment."""
     make_folder(folder)
-    with FileLock(folder / f".mlflow{'-tables' if uri else ''}.lock"):
+    name = f".mlflow{'-tables' if uri else ''}.lock"
+    with FileLocks().lock(folder / name, name):
         yield

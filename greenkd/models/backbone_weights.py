@@ -12,13 +12,13 @@ import re
 from pathlib import Path
 from urllib.error import URLError
 
-import filelock
 import torch
 import torch.hub
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from greenkd.errors import ConfigError, StorageError
+from greenkd.locks import FileLocks
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _fetched(url: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / _name(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_name(f"{path.name}.lock")):
+        with FileLocks().lock(path.with_name(f"{path.name}.lock"), path.name):
             if not path.exists():
                 torch.hub.download_url_to_file(url, str(path), hash_prefix=_published_sum(url))
     except (URLError, OSError, RuntimeError) as error:

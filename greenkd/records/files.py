@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +40,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            _remove_leftovers(path, os.fstat(file.fileno()).st_mtime)
+            remove_leftovers(path, os.fstat(file.fileno()).st_mtime)
 
         temporary.replace(path)
         _sync(path.parent)
@@ -54,8 +55,8 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{process_name()}.tmp")
 
 
-def _remove_leftovers(path: Path, now_s: float) -> None:
-    """Removes temporary files of a path that a killed process left.
+def remove_leftovers(path: Path, now_s: float) -> None:
+    """Removes temporary files and folders of a path that a killed process left.
 
     Args:
         path: What they would have become.
@@ -64,7 +65,7 @@ def _remove_leftovers(path: Path, now_s: float) -> None:
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         with contextlib.suppress(OSError):
             if now_s - leftover.stat().st_mtime > _LEFT_BEHIND_S:
-                leftover.unlink()
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def read_bytes(path: Path) -> bytes | None:

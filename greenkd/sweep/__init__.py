@@ -3,9 +3,9 @@
 from greenkd.sweep.command import SweepCallback, exit_code, run_job
 from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing_failed_writes
+from greenkd.sweep.hints import hints
 from greenkd.sweep.passwords import hiding_secrets, refuse_typed_password
 from greenkd.sweep.search_words import quote_functions
-from greenkd.sweep.terminal import hints
 
 __all__ = [
     "ExitCode",

@@ -26,6 +26,10 @@ class Job(NamedTuple):
         path = key.split(".")
         return Job(_with_value(self.config, path, value), _with_value(self.portable, path, value))
 
+    def with_group(self, group: str, other: "Job") -> "Job":
+        """Returns the job with another one's settings of a group."""
+        return Job({**self.config, group: other.config[group]}, {**self.portable, group: other.portable[group]})
+
 
 def as_job(config: DictConfig) -> Job:
     """Returns a configuration that Hydra has composed as a job.

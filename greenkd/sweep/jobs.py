@@ -1,11 +1,11 @@
 """The jobs that Hydra will start for a command line, composed before the first of them runs.
 
-Hydra composes a job in a fifth of a second, which for thousands of seeds would be an hour. Jobs that choose the same
+Hydra composes a job in a fifth of a second, which for thousands of them would be an hour. Jobs that choose the same
 options differ in plain values alone (`seed=0,1,2`), and those are put into a copy of what was composed for the first.
+An option of a group changes nothing but the group, as a rule: where it does, jobs are put together from the options.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from greenkd.errors import ConfigError
+from greenkd.sweep.combining import Composed
 from greenkd.sweep.job import Job, as_job
-
-# What stands in for another value, and what is in its braces.
-_INTERPOLATION = re.compile(r"\$\{([^${}]*)\}")
 
 
 def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> list[Job]:
@@ -45,7 +43,9 @@ def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> lis
 
     loader = GlobalHydra.instance().config_loader()
     words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    words += config.hydra.overrides.task
+    # As they were typed: ${oc.env:…} may stand for a password.
+    typed: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    words += typed
     parser = OverridesParser.create(config_loader=loader)
 
     batches = BasicSweeper.split_arguments(parser.parse_overrides(words), max_batch_size=None)
@@ -80,7 +80,7 @@ def compose_command(
 
 
 class _Composer:
-    """Composes jobs, and keeps what was composed for those that differ from it in plain values.
+    """Composes jobs, and keeps what was composed for those that differ from it in plain values and in options.
 
     Args:
         config: The command line's configuration.
@@ -101,25 +101,76 @@ class _Composer:
         self._parser = parser
         self._check = check
         self._values: dict[str, dict[str, Any]] = {}  # by word
-        self._composed: dict[tuple[str, ...], Job | None] = {}  # by words, values left out; None: not to be copied
+        self._groups: dict[str, str | None] = {}  # by word
+        self._like: dict[tuple[str, ...], Job | None] = {}  # by words, values left out; None: not to be copied
+        self._first: dict[tuple[str, ...], Composed] = {}  # by words, values and options left out
+        self._parts: dict[tuple[str, ...], Job | None] = {}  # likewise, and an option; None: not to be taken alone
 
     def compose(self, words: Sequence[str]) -> Job:
         """Returns one job, given by its words."""
-        values = {key: value for word in words for key, value in self._plain_value(word).items()}
-        choice = tuple(word for word in words if not self._plain_value(word)) + tuple(sorted(values))
+        choice = self._choice(words)
+        if choice not in self._like:
+            combined = self._combined(words)
+            if combined is not None:
+                self._like[choice] = combined
 
-        like = self._composed.get(choice)
-        if like is not None and values:
-            for key, value in values.items():
-                like = like.with_value(key, value)
-            return like
+        like = self._like.get(choice)
+        if like is None:
+            return self._by_hydra(words).job
+        for key, value in self._values_of(words).items():
+            like = like.with_value(key, value)
+        return like
 
-        composed = self._loader.load_sweep_config(self._config, list(words))
-        self._check(composed)
-        job = as_job(composed)
-        if choice not in self._composed:
-            self._composed[choice] = job if _may_be_copied(composed, job.config, values) else None
-        return job
+    def _by_hydra(self, words: Sequence[str]) -> Composed:
+        config = self._loader.load_sweep_config(self._config, list(words))
+        self._check(config)
+        composed = Composed(tuple(words), config, as_job(config))
+
+        self._like.setdefault(
+            self._choice(words), composed.job if composed.may_change(self._values_of(words)) else None
+        )
+        self._first.setdefault(self._kind(words), composed)
+        return composed
+
+    def _combined(self, words: Sequence[str]) -> Job | None:
+        """Returns a job put together from the options' parts, each composed once beside the first job's other options.
+
+        Its values may be those of other jobs. None where it is the first of its kind, or where an option reaches
+        further than its own group.
+        """
+        kind = self._kind(words)
+        first = self._first.get(kind)
+        if first is None or not first.may_change(self._values_of(words)):
+            return None
+
+        combined = first.job
+        for word in words:
+            group = self._group(word)
+            if group is None or word in first.words:
+                continue
+            if (*kind, word) not in self._parts:
+                self._parts[*kind, word] = self._with_option(first, word, group)
+            part = self._parts[*kind, word]
+            if part is None:
+                return None
+            combined = combined.with_group(group, part)
+        return combined
+
+    def _with_option(self, first: Composed, word: str, group: str) -> Job | None:
+        """Returns the first job of a kind with another option; None where that changes more than its group."""
+        groups = [other for one in first.words if (other := self._group(one)) is not None]
+        composed = self._by_hydra([word if self._group(one) == group else one for one in first.words])
+        is_free = composed.may_change(self._values_of(first.words)) and composed.lends_group_to(first, group, groups)
+        return composed.job if is_free else None
+
+    def _choice(self, words: Sequence[str]) -> tuple[str, ...]:
+        return (*(word for word in words if not self._plain_value(word)), *sorted(self._values_of(words)))
+
+    def _kind(self, words: Sequence[str]) -> tuple[str, ...]:
+        return self._choice([word if (group := self._group(word)) is None else f"{group}=" for word in words])
+
+    def _values_of(self, words: Sequence[str]) -> dict[str, Any]:
+        return {key: value for word in words for key, value in self._plain_value(word).items()}
 
     def _plain_value(self, word: str) -> dict[str, Any]:
         """Returns the setting and the number or switch that a word gives it; empty where it is another word."""
@@ -131,22 +182,10 @@ class _Composer:
             self._values[word] = {key: value} if is_setting else {}
         return self._values[word]
 
-
-def _may_be_copied(composed: DictConfig, resolved: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Tells whether other values change nothing but themselves: each is a leaf, and no setting refers to one."""
-    if any(isinstance(_value_at(resolved, key.split(".")), dict | list) for key in values):
-        return False
-
-    text = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, list(resolved)))
-    referred = [name for name in _INTERPOLATION.findall(text) if not name.startswith("oc.env:")]
-    if text.count("${") > len(_INTERPOLATION.findall(text)) or any(":" in name for name in referred):
-        return False  # one within another, or a resolver, which may look at any setting
-    changed = {part for key in values for part in key.split(".")}
-    return changed.isdisjoint(part for name in referred for part in re.split(r"[.\[\]]+", name))
-
-
-def _value_at(resolved: Mapping[str, Any], path: Sequence[str]) -> Any:
-    value: Any = resolved
-    for key in path:
-        value = value[key] if isinstance(value, Mapping) and key in value else {}
-    return value
+    def _group(self, word: str) -> str | None:
+        """Returns the group of which a word chooses an option, where the group stands under its own name; else None."""
+        if word not in self._groups:
+            key = word.partition("=")[0]
+            is_option = key.isidentifier() and not self._plain_value(word) and self._loader.get_group_options(key)
+            self._groups[word] = key if is_option else None
+        return self._groups[word]

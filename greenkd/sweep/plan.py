@@ -12,7 +12,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from greenkd.campaign.folder import CampaignFolder
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.campaign.tau_source import with_tau_source
 from greenkd.errors import ConfigError
@@ -62,8 +61,8 @@ def write_plan(job: Job, settings: Settings, folder: Path) -> None:
     may_be_kept = record is None or record.status in (CampaignStatus.RUNNING, CampaignStatus.DONE)
     if may_be_kept and (kept := _read(folder)) is not None and content == {key: kept[key] for key in content}:
         return
-    with CampaignFolder(folder, settings).lock("record"):
-        write_text(folder / FILE, json.dumps({**content, "planned_at": now("milliseconds")}, indent=1))
+    # Without a lock: whoever plans the same campaign at the same time writes the same.
+    write_text(folder / FILE, json.dumps({**content, "planned_at": now("milliseconds")}, indent=1))
 
 
 def read_plan(folder: Path) -> PlannedCampaign:

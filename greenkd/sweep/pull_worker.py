@@ -14,11 +14,12 @@ import analysis
 from greenkd.campaign.campaign import Campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.listing import describe
+from greenkd.campaign.locks import open_locks
 from greenkd.campaign.open_work import OpenWork, look, retrying_once
 from greenkd.campaign.progress import read_state
 from greenkd.energy.unmetered import charge_at_end
 from greenkd.errors import ConfigError, GreenkdError, TrainingInterruptedError
-from greenkd.locks import FileLocks
+from greenkd.locks import Lock
 from greenkd.records import CampaignRecord, CampaignStatus
 from greenkd.sweep.execution import Command
 from greenkd.sweep.exit_codes import ExitCode
@@ -28,7 +29,7 @@ from greenkd.sweep.plan import PlannedCampaign, planned_folders, read_plan
 from greenkd.sweep.terminal import show
 from greenkd.sweep.warm_up import warm_up
 from greenkd.training.stop_signals import StopFlag, stop_on_signals
-from greenkd.whereabouts import number_among_workers
+from greenkd.whereabouts import analysis_command, number_among_workers, sweep_command, tools_command
 
 log = logging.getLogger("greenkd")
 
@@ -50,9 +51,10 @@ class PullWorker:
     def __init__(self, sweep: Path, line: str) -> None:
         folders = planned_folders(sweep)
         if not folders:
+            problem = "holds no planned campaign" if sweep.is_dir() else "there is no such folder"
             raise ConfigError(
-                f"{sweep}: holds no planned campaign; give the folder that greenkd submit or python run.py -m has "
-                "made, multirun/<sweep>"
+                f"{sweep}: {problem}; give multirun/<sweep>, which {sweep_command()} -m and {tools_command()} submit "
+                "make. Typed again, they plan a sweep of an earlier version"
             )
 
         # Workers begin at different campaigns, so that they do not all wait for the locks of one.
@@ -61,8 +63,7 @@ class PullWorker:
         self._sweep = sweep
         self._plans: dict[Path, PlannedCampaign] = {}
         self._command = Command(line, os.getpid(), launched=False, repeats=set())
-        self._watch = FileLocks().lock(sweep / ".locks" / "watch.lock", "watch")
-        self._is_watching = False
+        self._watch: Lock | None = None  # while this is the idle worker that stays
         self._has_finished_the_last = False
 
     def states(self) -> str:
@@ -83,6 +84,9 @@ class PullWorker:
                 self._run_campaigns(stop, reporter)
         except TrainingInterruptedError as error:
             self._command.interrupted(error)
+        finally:
+            if self._watch is not None:
+                self._watch.release()
 
         self._command.close()
         self._say_where_the_comparison_is()
@@ -168,12 +172,14 @@ class PullWorker:
 
     def _may_watch(self) -> bool:
         """Tells whether this is the one idle worker that stays."""
-        if self._is_watching:
+        if self._watch is not None:
             return True
-        self._is_watching = self._watch.acquire(0)
-        if not self._is_watching:
+        storage = self._plan(self._open[0]).settings.storage
+        watch = open_locks(storage).lock(self._sweep / ".locks" / "watch.lock", f"{self._sweep.name}/watch")
+        if not watch.acquire(0):
             return False
 
+        self._watch = watch
         log.info("other workers run the trials that are left; waiting, to take over what one of them should leave")
         return True
 
@@ -183,7 +189,7 @@ class PullWorker:
             with self._command.comparing():
                 analysis.print_comparison(self._sweep)
         else:
-            show(f"compare what is there: python -m analysis {self._sweep}")
+            show(f"compare what is there: {analysis_command()} {self._sweep}")
 
 
 def _run_free_trials(campaign: Campaign) -> CampaignRecord | None:

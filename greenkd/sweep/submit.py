@@ -3,9 +3,9 @@
 greenkd submit --partition=gpu --gpus=1 --time=4:00:00 temperature=grid,stochastic seed=0,1,2
 greenkd submit --print …       prints the script, and leaves it to you
 
-What begins with a dash goes to sbatch as it is; what does not is what `python run.py -m` takes. Without --array there
-are as many jobs as trials to be run, 16 at most. Campaigns that are done are left out: the same command goes on with
-what is left.
+What begins with a dash goes to sbatch as it is; what does not is what `python run.py -m` takes, and so is --config-dir.
+Without --array there are as many jobs as trials to be run, 16 at most. Campaigns that are done are left out: the same
+command goes on with what is left.
 """
 
 import shutil
@@ -26,9 +26,10 @@ from greenkd.sweep.jobs import compose_command
 from greenkd.sweep.passwords import refuse_typed_password
 from greenkd.sweep.search_words import quote_functions
 from greenkd.sweep.terminal import show
-from greenkd.whereabouts import typed_line
+from greenkd.whereabouts import analysis_command, sweep_command, tools_command, typed_line
 
 _MOST_JOBS = 16
+_HYDRAS_OTHER = ("--config-name", "-cn", "--config-path", "-cp", "--cfg", "--info", "--resolve")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         print((__doc__ or "").strip())
         return
 
-    prints, options, overrides = read_words(arguments)
+    prints, options, overrides = read_words(read_hydras_options(arguments))
     if prints:
         rich.reconfigure(stderr=True)  # the script alone is printed to where it can be piped
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     with refusing():
         sweep, trials = plan_sweep(*compose_command(CONF, quote_functions(overrides), refuse_password))
     if not trials:
-        show(f"nothing is left to do. Compare: python -m analysis {sweep}")
+        show(f"nothing is left to do. Compare: {analysis_command()} {sweep}")
         return
 
     # The script
@@ -69,10 +70,10 @@ def main(arguments: Sequence[str]) -> None:
     write_text(file, script)
     show(
         f"{_submit(file)}: {file}\n"
-        f"  watch:    squeue --me --name={job_name(sweep)}; python -m greenkd worker {sweep} --list\n"
+        f"  watch:    squeue --me --name={job_name(sweep)}; {tools_command()} worker {sweep} --list\n"
         f"  end:      scancel --name={job_name(sweep)}\n"
         f"  go on:    the same command\n"
-        f"  compare:  python -m analysis {sweep}"
+        f"  compare:  {analysis_command()} {sweep}"
     )
 
 
@@ -108,6 +109,35 @@ def read_words(arguments: Sequence[str]) -> tuple[bool, list[str], list[str]]:
 
         takes_value = word.startswith("-") and "=" not in word and word not in ("--print", "-m", "--multirun")
     return prints, options, overrides
+
+
+def read_hydras_options(arguments: Sequence[str]) -> list[str]:
+    """Replaces `--config-dir` by what it stands for, since Hydra's application is not started.
+
+    Args:
+        arguments: The words behind `submit`.
+
+    Returns:
+        The words, with an override in its place.
+
+    Raises:
+        ConfigError: It names no folder, or another option of Hydra is given, which would end up with sbatch.
+    """
+    replaced: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, is_given, value = word.partition("=")
+        if name in _HYDRAS_OTHER:
+            raise ConfigError(f"{name}: is for {sweep_command()}; of its options submit takes --config-dir alone")
+        if name not in ("--config-dir", "-cd"):
+            replaced.append(word)
+            continue
+
+        folder = Path(value if is_given else next(words, "")).expanduser()
+        if not folder.is_dir() or folder == Path():
+            raise ConfigError(f"{name}: give a folder of configurations; {folder} is none")
+        replaced.append(f"hydra.searchpath=['file://{folder.absolute()}']")
+    return replaced
 
 
 def _submit(script: Path) -> str:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from greenkd.errors import ConfigError, StorageError
 from greenkd.training.safetensors_io import load_foreign_tensors
+from greenkd.whereabouts import tools_command
 
-CONVERT = "greenkd weights convert"
 _HEAD_BYTES = 512
 
 
@@ -108,4 +108,4 @@ def read_given_weights(weights: object, where: str, network: str) -> dict[str, T
 
 def conversion(weights: object, network: str) -> str:
     """Returns the sentence that names the command which makes weights of others fit a network."""
-    return f"Convert it once: {CONVERT} {weights} --network {network}"
+    return f"Convert it once: {tools_command()} weights convert {weights} --network {network}"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,10 +19,12 @@ GRID = (
 )
 
 
-def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """Types `python run.py …` in a folder."""
+def start(
+    folder: Path, *words: str, program: Sequence[str] = (str(ROOT / "run.py"),), **environment: str
+) -> subprocess.Popen[str]:
+    """Types `python run.py …`, or another program of Python, in a folder."""
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *words],
+        [sys.executable, *program, *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from greenkd.leases import DatabaseLocks
 from greenkd.locks import owner
-from greenkd.locks.database import DatabaseLocks
 from greenkd.temperature.database import open_engine
 from tests.cluster.commands import ROOT
 from tests.cluster.conftest import PostgreSQL
@@ -24,7 +24,7 @@ QUICK = {"takeover_s": 3.0, "beat_s": 0.5}
 HOLD = """
 import sys, time
 from pathlib import Path
-from greenkd.locks.database import DatabaseLocks
+from greenkd.leases import DatabaseLocks
 locks = DatabaseLocks(sys.argv[1], takeover_s=3.0, beat_s=0.5)
 lock = locks.lock(Path("unused"), sys.argv[2])
 assert lock.acquire(0)

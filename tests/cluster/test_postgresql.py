@@ -1,13 +1,18 @@
 """Studies in a PostgreSQL server that goes away, or does not let us in."""
 
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
+import sqlalchemy
 
 from greenkd.errors import DatabaseLostError
-from greenkd.temperature.database import open_database
+from greenkd.records import EpochRow, LedgerRow, Phase, TrialRow, read_rows
+from greenkd.temperature.database import open_database, open_engine
 from greenkd.temperature.storage import check_shared_database
 from tests.cluster.commands import GRID, output_of, results, start
 from tests.cluster.conftest import PASSWORD, PostgreSQL
@@ -15,6 +20,19 @@ from tests.cluster.conftest import PASSWORD, PostgreSQL
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SHARED = "storage=${oc.env:GREENKD_STORAGE}"
+# `python -m greenkd worker` with a shorter time of silence, on a machine of any name whose folders cannot lock files.
+WORKER = """
+import errno, fcntl, functools, sys
+from greenkd.campaign import locks
+from greenkd.locks import owner
+from greenkd.__main__ import main
+def refuse(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = refuse
+owner.this_host = lambda: sys.argv[1]
+locks.DatabaseLocks = functools.partial(locks.DatabaseLocks, takeover_s=4.0, beat_s=0.5)
+sys.exit(main(["worker", "multirun/default"]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +84,57 @@ def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
         with pytest.raises(DatabaseLostError, match=said) as refused:
             check_shared_database(url)
         assert "p%40ss" not in str(refused.value)
+
+
+@pytest.fixture
+def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two workers of one campaign, each of which takes the other to be on another machine."""
+    words = {"GREENKD_STORAGE": postgresql.url()}
+    output_of(start(tmp_path, "submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd"), **words))
+    started = [start(tmp_path, host, program=("-c", WORKER), **words) for host in ("node1/0a1b2c3d", "node2/1b2c3d4e")]
+    yield started
+    for worker in started:
+        worker.kill()
+        worker.wait()
+
+
+def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folder: Path) -> int:
+    """Kills a worker when it has trained a part of a trial, and returns the trial's number."""
+    leases = sqlalchemy.text("SELECT name FROM greenkd_leases WHERE pid = :pid AND name LIKE '%/trial_%'")
+    process, deadline = psutil.Process(worker.pid), time.monotonic() + 200
+    while time.monotonic() < deadline:
+        process.suspend()  # so that what is read here holds
+        (campaign,) = folder.glob("multirun/*/*/*/*/*/seed*")
+        begun = {row.trial for row in read_rows(campaign / "epochs.jsonl", EpochRow).rows}
+        begun -= {row.trial for row in read_rows(campaign / "trials.jsonl", TrialRow).rows}
+        if begun:
+            with open_engine(postgresql.url()).connect() as connection:
+                held = [int(name.rpartition("_")[2]) for (name,) in connection.execute(leases, {"pid": worker.pid})]
+            if begun & set(held):
+                worker.kill()
+                return (begun & set(held)).pop()
+        process.resume()
+        time.sleep(0.05)
+    raise AssertionError("the worker was never in the middle of a trial")
+
+
+def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
+    postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[subprocess.Popen[str]]
+) -> None:
+    killed, other = workers
+    trial = kill_in_a_trial(killed, postgresql, tmp_path)
+    output = output_of(other)
+    assert "Traceback" not in output
+    assert f"process {killed.pid} on node1/0a1b2c3d is dead" in output
+    assert results(tmp_path) == results(local)
+
+    # Both attempts are on record; the teacher was trained once.
+    (campaign,) = tmp_path.glob("multirun/*/*/*/*/*/seed*")
+    attempts = {row.attempt for row in read_rows(campaign / "epochs.jsonl", EpochRow).rows if row.trial == trial}
+    assert attempts == {0, 1}
+
+    def taught(folder: Path) -> int:
+        (teacher,) = folder.glob("cache/teachers/*/ledger.jsonl")
+        return sum(row.images for row in read_rows(teacher, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING)
+
+    assert taught(tmp_path) == taught(local)

@@ -84,6 +84,7 @@ def test_a_larger_picture_is_resized_and_cut_as_torchvision_does(student: Studen
         (torch.zeros(2, 1, 9, 9, dtype=torch.uint8), "or files or PIL images, which are resized"),
         ("nowhere.png", "nowhere.png: .*No such file.*; give a path, a PIL image"),
         ([3], "a int is no picture; give a path"),
+        (3, "a int is no picture; give a path"),
     ],
 )
 def test_what_is_no_picture_is_refused(student: Student, pictures: object, message: str) -> None:

@@ -21,6 +21,7 @@ def test_folders_of_other_kinds_are_told_apart(digits: Campaign, tmp_path: Path)
     (teacher,) = (root / "cache" / "teachers").glob("*/teacher.json")
     (tmp_path / "pool").mkdir()
     (tmp_path / "pool" / "pool.json").write_text("{}")
+    (tmp_path / "model.onnx").touch()
 
     for folder, message in {
         root: f"campaigns are below it; give one of\n  {digits.folder}",
@@ -29,6 +30,7 @@ def test_folders_of_other_kinds_are_told_apart(digits: Campaign, tmp_path: Path)
         tmp_path: "holds no campaign; give the folder with its campaign.json",
         tmp_path / "nowhere": "is not there",
         digits.folder / "config.yaml": "cannot be read",
+        tmp_path / "model.onnx": "is a graph, for programs without greenkd",
     }.items():
         with pytest.raises(GreenkdError) as refused:
             greenkd.load_student(folder)

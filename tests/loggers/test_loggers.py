@@ -190,7 +190,7 @@ def test_a_logger_that_fails_is_given_up_with_one_warning(
     assert len(calls) == 2
     assert [record.message for record in caplog.records if "the server is gone" in record.message] == [
         f"logger=tensorboard failed (OSError: the server is gone); training goes on without it. "
-        f"Later: greenkd log {campaign.folder} logger=tensorboard"
+        f"Later: python -m greenkd log {campaign.folder} logger=tensorboard"
     ]
     assert campaign.record.tests == plain.record.tests
     assert len(list((sweep_of(campaign) / "csv" / "results").glob("*.csv"))) == 2, "the other one went on"
@@ -242,7 +242,7 @@ def test_a_finished_sweep_is_logged_from_its_records(
     [
         (["logger=tensorbord"], "logger=tensorbord: give logger=<name>, of csv, mlflow"),
         (["wandb.project=x"], "no logger is chosen"),
-        (["logger=csv", "logger.wandb.project=x"], r"give settings of chosen loggers, as logger\.csv"),
+        (["logger=csv", "logger.wandb.project=x"], r"give settings of the chosen loggers, as in logger\.csv"),
         (["logger=csv", "logger.csv.folder=x"], r"logger\.csv\.folder is not a setting"),
     ],
 )

@@ -10,6 +10,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,11 @@ OVERRIDES = (
     "device=cpu",
     "threads=1",
 )
+
+
+def alike(value: float) -> Any:
+    """Equal but for the last bits: the processor that 0.1 ran on may have had other instructions than this one."""
+    return pytest.approx(value, rel=1e-4)
 
 
 @pytest.fixture
@@ -79,13 +85,13 @@ def test_its_campaign_goes_on_to_the_same_end(written: Path) -> None:
 
     finished = json.loads((WRITTEN / "finished.json").read_text())
     assert record.chosen_trial == finished["chosen_trial"]
-    assert record.test_score == finished["test_accuracy"]
+    assert record.test_score == alike(finished["test_accuracy"])
     assert [(test.trial, test.score, test.loss) for test in record.tests] == [
-        (test["trial"], test["accuracy"], test["loss"]) for test in finished["tests"]
+        (test["trial"], alike(test["accuracy"]), alike(test["loss"])) for test in finished["tests"]
     ]
     rows = [row for row in read_rows(folder / "trials.jsonl", TrialRow).rows if row.status is TrialStatus.COMPLETE]
     assert [(row.trial, row.params, row.val_score, row.val_loss, row.train_loss) for row in rows] == [
-        (row["trial"], row["params"], row["val_accuracy"], row["val_loss"], row["train_loss"])
+        (row["trial"], row["params"], *(alike(row[name]) for name in ("val_accuracy", "val_loss", "train_loss")))
         for row in finished["trials"]
     ]
     assert rows[1].attempt == 1, "the killed attempt stays on record"

@@ -18,7 +18,6 @@ from tests.analysis.sweeps import write_sweep
 
 ROOT = Path(__file__).parents[2]
 CPU_2026 = ROOT / "studies" / "cpu-2026"
-TEXT = ROOT / "docs" / "study.md"
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,39 @@ def test_what_a_value_may_reach_is_composed_each_time(composed: Any) -> None:
     jobs, by_hydra = composed("temperature=grid", "temperature.taus=[2,4],[8]")
     assert [job["temperature"]["taus"] for job in jobs] == [[2, 4], [8]]
     assert by_hydra == 2
+
+
+def test_options_are_composed_once_for_all_options_of_other_groups(composed: Any) -> None:
+    axes = {
+        "teacher": ("small_cnn", "resnet20"),
+        "student": ("resnet8", "tiny_cnn"),
+        "objective": ("kd", "dkd"),
+        "seed": ("3", "0"),
+    }
+    jobs, by_hydra = composed(*(f"{name}={','.join(values)}" for name, values in axes.items()), "training.epochs=2")
+
+    product = [list(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    assert jobs == [plain(compose("config", [f"{k}={v}" for k, v in job] + ["training.epochs=2"])) for job in product]
+    assert by_hydra == 1 + 1 + 1 + 1
+
+
+def test_options_that_reach_beyond_their_group_are_composed_each_time(composed: Any, tmp_path: Path) -> None:
+    # One sets a setting of another group, one refers to one.
+    for group, name, text in (
+        ("student", "far", "# @package _global_\nstudent: {name: far}\ntraining: {epochs: 7}\n"),
+        ("student", "named", "defaults: [tiny_cnn]\nname: named-${teacher.name}\n"),
+    ):
+        (tmp_path / group).mkdir(exist_ok=True)
+        (tmp_path / group / f"{name}.yaml").write_text(text)
+
+    for words in (
+        {"student": "tiny_cnn,far", "training": "quick,paper"},
+        {"student": "tiny_cnn,named", "teacher": "small_cnn,resnet20"},
+    ):
+        searched = f"hydra.searchpath=[file://{tmp_path}]"
+        jobs, _ = composed(searched, *(f"{key}={values}" for key, values in words.items()))
+        product = itertools.product(*([f"{key}={value}" for value in words[key].split(",")] for key in words))
+        assert jobs == [plain(compose("config", [searched, *job])) for job in product], words
 
 
 def test_settings_of_other_seeds_are_those_of_their_own_configuration(composed: Any) -> None:

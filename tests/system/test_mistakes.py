@@ -15,8 +15,8 @@ pytestmark = pytest.mark.system
 
 MISTAKES = {
     "unknown option": (["temperature=gird"], ["gird", "grid", "stochastic"]),
-    "unknown group": (["temprature=grid"], ["temprature"]),
-    "mistyped key": (["temperature.hgih=3"], ["hgih"]),
+    "unknown group": (["temprature=grid"], ["temprature", "did you mean temperature?"]),
+    "mistyped key": (["temperature.hgih=3"], ["hgih", "did you mean temperature.high?"]),
     "added key": (["+temperature.hgih=3"], ["temperature.hgih", "did you mean temperature.high?"]),
     "added root key": (["+sede=3"], ["sede", "did you mean"]),
     "negative τ": (["temperature=fixed", "temperature.tau=-1"], ["temperature.tau=-1", "greater than 0"]),

@@ -125,4 +125,4 @@ def test_the_command_names_its_commands(capsys: pytest.CaptureFixture[str]) -> N
     assert main([]) == 0
     assert "greenkd weights convert FILE --network NETWORK" in capsys.readouterr().out
     assert main(["weight"]) == 2
-    assert "(did you mean weights?); there are weights, energy-check" in capsys.readouterr().err
+    assert "(did you mean weights?); there are export, submit, worker, weights, energy-check" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """Where the energy went: by phase, and for using the networks."""
 
+import math
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import units
@@ -28,6 +30,8 @@ _PHASES = {
     Phase.START_UP: ("start-up", "#F0E442", "\\\\"),
 }
 _NO_LOOK = Look("#7F7F7F", "o", "-", "")
+_MOST_BARS = 6
+_COSTS = ("duration_s", "cpu_s", "co2eq_g")
 
 
 def energy_by_phase(setting: Setting) -> Drawing | None:
@@ -38,7 +42,7 @@ def energy_by_phase(setting: Setting) -> Drawing | None:
 
     spent = _spent_by_phase(setting, basis)
     factor, unit = units.scale(basis, [sum(parts.values()) for parts in spent.values()])
-    figure = Figure(figsize=(WIDTH, 1.5 + 0.55 * len(spent)))
+    figure = Figure(figsize=(WIDTH, 1.5 + 0.36 * len(spent)))
     (axes,) = panels_of(figure)
 
     # One part after the other; `ends` is where the bars have got to.
@@ -53,7 +57,7 @@ def energy_by_phase(setting: Setting) -> Drawing | None:
     for number, total in enumerate(ends.values()):
         axes.annotate(units.figure(total), (total, number), (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_xlim(0, 1.12 * max(ends.values()))
-    axes.invert_yaxis()
+    axes.set_ylim(len(spent) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{columns.SPENDING[basis]} per seed, {unit}")
     figure.legend(loc="outside lower center", ncols=4)
@@ -62,8 +66,9 @@ def energy_by_phase(setting: Setting) -> Drawing | None:
     return Drawing(
         title=f"{columns.SPENDING[basis][:1].upper()}{columns.SPENDING[basis][1:]} by phase",
         caption=(
-            "Mean per seed, every attempt included; the teacher's training is not in it. Start-up, test and inference "
-            "are no part of choosing τ. Figures beside the bars: total."
+            "Mean per seed, every attempt included, as it was spent. Start-up, test and inference are no part of "
+            "choosing τ; what campaigns share (the teacher's training, its stored outputs) is in no bar. So the totals "
+            "beside the bars are not the costs of the tables, which charge each strategy for the teacher's outputs."
         ),
         alt="; ".join(said) + ".",
         figure=figure,
@@ -92,7 +97,7 @@ def inference_bars(setting: Setting) -> Drawing | None:
     if networks.empty:
         return None
 
-    rows = rows_of(networks)
+    rows = _few(rows_of(networks))
     labels = [f"{row['network']}\n{row['role'] if row['role'] == 'teacher' else row['strategy']}" for row in rows]
     bar_looks = [_look_of(row, setting) for row in rows]
 
@@ -103,14 +108,14 @@ def inference_bars(setting: Setting) -> Drawing | None:
     elif networks["co2eq_g"].notna().all() and (networks["co2eq_g"] > 0).any():
         quantities.append(("co2eq_g", *units.scale("co2eq_g", networks["co2eq_g"])))
 
-    figure = Figure(figsize=(WIDTH, (0.6 + 0.45 * len(rows)) * len(quantities)))
+    figure = Figure(figsize=(WIDTH, (0.7 + 0.45 * len(rows)) * len(quantities)))
     panels = panels_of(figure, len(quantities))
     for axes, (name, factor, unit) in zip(panels, quantities, strict=True):
         values = [row[name] * factor for row in rows]
         colors, hatches = [look.color for look in bar_looks], [look.hatch for look in bar_looks]
         bars = axes.barh(labels, values, color=colors, edgecolor="white", hatch=hatches)
-        axes.bar_label(bars, [units.figure(value) for value in values], padding=3, fontsize=9)
-        axes.set_xlim(0, 1.25 * max(values))
+        axes.bar_label(bars, [_with_range(row, name, factor) for row in rows], padding=3, fontsize=9)
+        axes.set_xlim(0, 1.4 * max(values))
         axes.set_xlabel(f"{unit} per {IMAGES} images")
         axes.locator_params(axis="x", nbins=4)
         axes.invert_yaxis()
@@ -122,10 +127,35 @@ def inference_bars(setting: Setting) -> Drawing | None:
     ]
     return Drawing(
         title="Inference: time and CO₂" if with_sensor else "Inference: time and CPU time",
-        caption="After figures 1 (b) and (c) of the paper: forward passes on test images, mean over campaigns.",
+        caption="After figures 1 (b) and (c) of the paper: forward passes on test images, mean over campaigns"
+        + (" (in brackets: the lowest and the highest of the strategies)." if len(rows) < len(networks) else "."),
         alt=f"Per {IMAGES} images: " + "; ".join(said) + ".",
         figure=figure,
     )
+
+
+def _few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows, or where they are many, one per network: strategies do not change what using it costs."""
+    if len(rows) <= _MOST_BARS:
+        return rows
+
+    merged = []
+    for (role, network), group in groups(pd.DataFrame(rows), ["role", "network"], sort=False):
+        costs = group[list(_COSTS)]
+        label = f"{len(group)} strategies" if len(group) > 1 else group["strategy"].iloc[0]
+        merged.append(
+            {"role": role, "network": network, "strategy": label}
+            | costs.mean().to_dict()
+            | {f"{name}_range": (costs[name].min(), costs[name].max()) for name in _COSTS if len(group) > 1}
+        )
+    return merged
+
+
+def _with_range(row: dict[str, Any], name: str, factor: float) -> str:
+    """Returns a figure, with the smallest and the largest one where it is a mean of several."""
+    low, high = row.get(f"{name}_range", (math.nan, math.nan))
+    ends = "" if math.isnan(low) else f" ({units.figure(low * factor)} to {units.figure(high * factor)})"
+    return f"{units.figure(row[name] * factor)}{ends}"
 
 
 def _look_of(row: dict[str, Any], setting: Setting) -> Look:

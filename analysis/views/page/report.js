@@ -68,6 +68,24 @@ const sortTable = (table, column, header) => {
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", rising ? "ascending" : "descending");
   table.tBodies[0].append(...rows);
+  markRepeated(table);
+};
+// A verdict that is the one above is shown as a ditto mark, so that a change is seen; a setting is named once.
+const markRepeated = (table) => {
+  let above = "";
+  let setting = "";
+  for (const row of table.tBodies[0].rows) {
+    if (row.hidden) continue;
+    if (row.cells[0].dataset.label === "setting") {
+      row.cells[0].classList.toggle("same", row.cells[0].textContent === setting);
+      if (row.cells[0].textContent !== setting) above = "";
+      setting = row.cells[0].textContent;
+    }
+    const word = row.querySelector(".word");
+    if (!word) continue;
+    word.classList.toggle("again", word.textContent === above);
+    above = word.textContent;
+  }
 };
 // What a spreadsheet would take for a formula is text here.
 const csvCell = (text) => {
@@ -114,6 +132,7 @@ for (const block of all(".table")) {
     field.addEventListener("input", () => {
       const wanted = field.value.toLowerCase();
       for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      markRepeated(table);
     });
     tools.append(field);
   }
@@ -124,6 +143,7 @@ for (const block of all(".table")) {
   button.addEventListener("click", () => save(table, caption.firstChild.textContent));
   tools.append(button);
   caption.after(tools);
+  markRepeated(table);
 }
 for (const mark of all("a.mark")) mark.dataset.tip = document.getElementById(mark.hash.slice(1))?.textContent ?? "";
 

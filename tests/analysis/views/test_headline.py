@@ -1,4 +1,4 @@
-"""The report's first sentence says what choosing τ cost and bought."""
+"""The report's first sentence says what choosing τ cost and gained."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ def said(root: Path) -> str:
 @pytest.mark.parametrize(
     ("top", "end"),
     [
-        (0.95, "and bought more than the 0.5 points of test accuracy asked for (+"),
-        (0.90, "and bought less than the 0.5 points of test accuracy asked for (−"),
+        (0.95, "and gained more than 0.5 points of test accuracy (between +"),
+        (0.90, "and gained less than 0.5 points of test accuracy (between −"),
     ],
 )
 def test_a_decision_is_said_with_cost_and_gain(tmp_path: Path, top: float, end: str) -> None:
@@ -34,7 +34,7 @@ def test_a_decision_is_said_with_cost_and_gain(tmp_path: Path, top: float, end: 
 
 def test_one_seed_cannot_tell(tmp_path: Path) -> None:
     write_sweep(tmp_path, seeds=(0,), taus=(2.0, 4.0))
-    assert "; one seed cannot tell what it bought (" in said(tmp_path)
+    assert "; one seed cannot tell what it gained (" in said(tmp_path)
 
 
 def test_equal_scores_are_no_doubt(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_it_opens_with_one_sentence_and_one_picture(page: Path) -> None:
     assert places == sorted(places)
     sentence = text[places[0] : places[1]]
     assert first.decision == "cannot tell"
-    assert "cost 4 times the energy of fixed τ=4; 3 seeds cannot tell whether it bought" in sentence
+    assert "cost 4 times the energy of fixed τ=4; 3 seeds cannot tell whether it gained" in sentence
     assert text[places[1] :].index("<table") > text[places[1] :].index("<svg")
 
 

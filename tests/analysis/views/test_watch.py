@@ -62,6 +62,7 @@ def test_a_campaign_that_writes_nothing_any_more_has_stopped(sweep: Path) -> Non
         os.utime(file, (long_ago, long_ago))
     stopped, _ = SweepWatcher([sweep]).read()
     assert (stopped.status, stopped.running) == ("stopped", 0)
+    assert text(sweep, 80)[0] == "2 campaigns: 1 done, 1 stopped", "no time is left to wait"
 
 
 def test_new_lines_are_seen_and_announced_campaigns_listed(sweep: Path, tmp_path: Path) -> None:
@@ -70,7 +71,10 @@ def test_new_lines_are_seen_and_announced_campaigns_listed(sweep: Path, tmp_path
     file = next(file for file in sweep.rglob("ledger.jsonl") if "grid" in file.parts)
     whole = file.read_text()
     file.write_text(whole + whole.splitlines()[0] + "\n")
-    (sweep / "digits" / "wide-narrow" / "kd" / "optuna" / "seed3-0123456789").mkdir(parents=True)
+    announced = Path("digits", "wide-narrow", "kd", "optuna", "seed3-0123456789")
+    (sweep / announced).mkdir(parents=True)
+    (sweep / announced / "plan.json").touch()
+    (sweep / "tensorboard" / announced / "trial0").mkdir(parents=True)  # a logger's
     after = watcher.read()
     assert (after[0].cpu_s or 0) > (before.cpu_s or 0)
     assert [campaign.labels for campaign in after if campaign.status == "to do"] == [
