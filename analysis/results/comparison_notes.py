@@ -155,9 +155,10 @@ def _on_ratios(setting: pd.DataFrame, baseline: str | None) -> list[str]:
         counts = sorted({len(pairs_of[label]) for label in ratios})
         if ratios:
             few, many = counts[0], counts[-1]
-            seeds = "1 seed" if many == 1 else f"{few} to {many} paired seeds" if few < many else f"{many} paired seeds"
+            span = f"{few} to {many}" if few < many else f"{many}"
+            seeds = "1 seed" if many == 1 else f"{span} paired seeds (95 % bootstrap interval)"
             said = "; ".join(f"{label} {text}" for label, text in ratios.items())
-            notes.append(f"{unit} over those of {baseline}, {seeds} (95 % bootstrap interval): {said}")
+            notes.append(f"{unit} over those of {baseline}, {seeds}: {said}")
     return notes
 
 
