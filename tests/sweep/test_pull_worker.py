@@ -34,5 +34,7 @@ def test_one_worker_takes_campaigns_in_turn_and_leaves_what_cannot_be_read(
 
 
 def test_a_folder_without_plans_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holds no planned campaign"):
+    with pytest.raises(ConfigError, match="there is no such folder"):
         PullWorker(tmp_path / "nothing", "greenkd worker")
+    with pytest.raises(ConfigError, match="holds no planned campaign"):
+        PullWorker(tmp_path, "greenkd worker")
