@@ -189,8 +189,10 @@ def test_checkpoints_take_at_most_their_share_of_the_time(tmp_path: Path, monkey
 
 def test_what_another_process_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".c.12345.tmp").write_bytes(b"half")
+    (tmp_path / ".c.67890.tmp").write_bytes(b"being written")
+    os.utime(tmp_path / ".c.12345.tmp", (1e9, 1e9))  # long ago
     saved(tmp_path / "c", Learner(0))
-    assert {path.name for path in tmp_path.iterdir()} == {"c"}
+    assert {path.name for path in tmp_path.iterdir()} == {"c", ".c.67890.tmp"}
 
 
 def test_tied_weights_can_be_kept(tmp_path: Path) -> None:
