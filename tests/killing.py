@@ -130,8 +130,8 @@ def outcome(root: Path) -> dict[str, Any]:
             (row.trial, tuple(row.params.items()), row.epochs, row.val_score, row.val_loss, row.train_loss)
             for row in trials
         },
-        "left over": sorted(path.name for path in root.rglob("*.tmp"))
-        + [
+        # Temporary files of a killed process stay for an hour: another machine's may look like one.
+        "left over": [
             path.name
             for path in (folder / "trials", *root.rglob("checkpoint*"), *root.rglob("rounds"))
             if path.exists()
