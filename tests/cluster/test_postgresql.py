@@ -118,6 +118,7 @@ def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folde
     raise AssertionError("the worker was never in the middle of a trial")
 
 
+@pytest.mark.nightly
 def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
     postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[subprocess.Popen[str]]
 ) -> None:

@@ -12,7 +12,7 @@ from greenkd.records import CampaignStatus, LedgerRow, Phase, find_campaigns, re
 from tests.cluster.commands import ROOT, output_of, results, start
 from tests.cluster.test_slurm import ask, epochs, wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.nightly]
 
 SWEEP = (
     "temperature=grid_coarse,stochastic",  # four trials, and one
