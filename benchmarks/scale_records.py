@@ -18,11 +18,23 @@ import numpy as np
 import yaml
 from hydra import compose, initialize_config_dir
 
+from benchmarks.scale_rows import (
+    CAMPAIGN_ID,
+    IMAGES,
+    METER,
+    NOW,
+    SENSOR,
+    Fields,
+    epoch_rows,
+    ledger_rows,
+    steps_rows,
+    trial_row,
+)
 from greenkd import records
 from greenkd.campaign.settings import Settings, read_settings
 from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, campaign_id, plain
-from greenkd.records import CampaignStatus, LedgerRow, Phase, Source, TrialStatus
+from greenkd.records import CampaignStatus
 from greenkd.records.checksum import with_check
 from greenkd.records.correctness import correctness_row
 from greenkd.records.json_text import json_bytes
@@ -30,8 +42,6 @@ from greenkd.temperature import tau_class
 
 CONF = str(Path(__file__).parents[1] / "conf")
 SEEDS = 20
-EPOCHS = 12
-IMAGES = 359  # test images of the digits
 
 # Five strategies with a hundred trials together, so that a campaign has twenty on average.
 STRATEGIES = ("grid", "restarts", "tpe", "random", "stochastic")
@@ -54,12 +64,7 @@ TEACHERS = ("small_cnn", "resnet20", "resnet32", "resnet56", "resnet8x4")
 STUDENTS = ("tiny_cnn", "resnet8", "shufflenet_v1", "shufflenet_v2", "mobilenet_v2_half")
 OBJECTIVES = ("kd", "dkd", "ttm", "kd_alone")
 
-_ID = b"0123456789"  # in the place of a campaign's
-NOW = "2026-01-31T12:00:00.000+00:00"
-_METER = "codecarbon 3.3.2"
-_SENSOR = "CPU cpu_load, TDP 8 W, RAM constant, 0 GPU(s)"
-_METERED_BY = f"codecarbon (load_model, process; {_SENSOR})"
-_MACHINE = records.Machine(load_before=1.92, load_after=1.97, busy_share=0.993, steal_share=0.0, pressure_share=0.535)
+_METERED_BY = f"codecarbon (load_model, process; {SENSOR})"
 _TEACHER_COSTS = records.Costs(
     energy_kwh=1.66e-5, co2eq_g=7.4e-3, duration_s=4.96, cpu_s=2.69, flops=2.77e10, forward_flops=1.08e10
 )
@@ -71,7 +76,7 @@ _SECOND = "2026-01-31T12:00:00+00:00"
 _ENVIRONMENT = records.Environment(
     python="3.12.3",
     packages={"torch": "2.9.0", "optuna": "4.9.0", "hydra-core": "1.3.2", "codecarbon": "3.3.2"},
-    meter=_METER,
+    meter=METER,
     platform="Linux",
     cpu="made up",
     threads=1,
@@ -80,8 +85,6 @@ _ENVIRONMENT = records.Environment(
     git_commit=None,
     command="python -m benchmarks.scale",
 )
-
-Fields = dict[str, Any]  # of a line
 
 
 def words(campaigns: int) -> list[str]:
@@ -166,7 +169,9 @@ def _write_campaign(folder: Path, settings: Settings, config: Mapping[str, Any])
     strategy, identity = settings.strategy, campaign_id(config)
     results = _results(settings.temperature.name, strategy.planned_trials(), config["seed"])
 
-    files = results.files | {"ledger.jsonl": _lines(line.replace(_ID, identity.encode()) for line in results.ledger)}
+    files = results.files | {
+        "ledger.jsonl": _lines(line.replace(CAMPAIGN_ID, identity.encode()) for line in results.ledger)
+    }
     for name, content in files.items():
         (folder / name).write_bytes(content)
     record = _record(identity, settings, config, results)
@@ -194,7 +199,7 @@ def _results(name: str, count: int, seed: int) -> _Results:
     )
 
     trials = [
-        _trial(
+        trial_row(
             number,
             {"tau": float(taus[number])} if taus is not None else {"restart": number} if count > 1 else {},
             float(val_scores[number]),
@@ -210,119 +215,17 @@ def _results(name: str, count: int, seed: int) -> _Results:
 
     rows: dict[str, Iterable[Fields]] = {
         "trials.jsonl": trials,
-        "epochs.jsonl": (row for trial in trials for row in _epochs(trial)),
+        "epochs.jsonl": (row for trial in trials for row in epoch_rows(trial)),
         "tests.jsonl": (vars(correctness_row(number, right[number])) for number in range(count)),
     }
     if count == 1:
-        rows["steps.jsonl"] = _steps(random)
+        rows["steps.jsonl"] = steps_rows(random)
     files = {name: _lines(map(json_bytes, lines)) for name, lines in rows.items()}
-    return _Results(trials, tests, files, [json_bytes(row) for row in _ledger(seconds.tolist())])
+    return _Results(trials, tests, files, [json_bytes(row) for row in ledger_rows(seconds.tolist())])
 
 
 def _lines(rows: Iterable[bytes]) -> bytes:
     return b"".join(with_check(row) + b"\n" for row in rows)
-
-
-def _trial(number: int, params: dict[str, Any], val_score: float, val_loss: float, seconds: float) -> Fields:
-    row = records.TrialRow(
-        trial=number,
-        attempt=0,
-        status=TrialStatus.COMPLETE,
-        params=params,
-        epochs=EPOCHS,
-        val_score=val_score,
-        val_loss=val_loss,
-        train_loss=0.86,
-        duration_s=seconds,
-        cpu_s=0.7 * seconds,
-        energy_kwh=3.5e-6 * seconds,
-        co2eq_g=1.6e-3 * seconds,
-        flops=1955140608.0,
-        started_at=NOW,
-    )
-    return dict(vars(row))
-
-
-def _epochs(trial: Fields) -> Iterator[Fields]:
-    row = records.EpochRow(
-        trial=trial["trial"],
-        attempt=0,
-        epoch=0,
-        lr=0.1,
-        tau_mean=trial["params"].get("tau", 4.0),
-        train_loss=trial["train_loss"],
-        train_score=0.9,
-        val_loss=trial["val_loss"],
-        val_score=trial["val_score"],
-        duration_s=trial["duration_s"] / EPOCHS,
-    )
-    for epoch in range(EPOCHS):
-        yield {**vars(row), "epoch": epoch, "val_score": trial["val_score"] * (epoch + 1) / EPOCHS}
-
-
-def _steps(random: np.random.Generator) -> Iterator[Fields]:
-    for epoch in range(EPOCHS):
-        taus, losses = random.integers(2, 21, 36).astype(float), random.normal(1.0, 0.1, 36)
-        row = records.StepsRow(
-            trial=0, attempt=0, epoch=epoch, taus=tuple(taus.tolist()), losses=tuple(losses.tolist())
-        )
-        yield dict(vars(row))
-
-
-def _ledger(seconds: Sequence[float]) -> Iterator[Fields]:
-    """Yields what an unoccupied machine records: a row for each phase of each trial, and the campaign's own."""
-    phases = ((Phase.STUDENT_TRAINING, 1.0, 11484), (Phase.VALIDATION, 0.05, 3444), (Phase.TEST, 0.01, IMAGES))
-    for trial, of_trial in enumerate(seconds):
-        for phase, share, images in phases:
-            yield _metered(phase, trial, share * of_trial, images)
-        yield _metered(Phase.OVERHEAD, None, 0.04 * of_trial, 0)
-
-    yield _metered(Phase.OVERHEAD, None, 0.8, 0)
-    yield _metered(Phase.INFERENCE, 0, 1.0, 40000)
-    yield {**_metered(Phase.START_UP, None, 4.2, 0), "warnings": (records.UNMETERED,), "machine": None}
-
-
-def _metered(phase: Phase, trial: int | None, seconds: float, images: int) -> Fields:
-    cpu_kwh, ram_kwh = 2.22e-6 * 0.7 * seconds, 10.0 / 3.6e6 * 0.52 * seconds
-    forward = 46400.0 * images
-    row = LedgerRow(
-        campaign_id=_ID.decode(),
-        phase=phase,
-        trial=trial,
-        attempt=0,
-        started_at=NOW,
-        duration_s=seconds,
-        cpu_s=0.7 * seconds,
-        energy_kwh=cpu_kwh + ram_kwh,
-        cpu_kwh=cpu_kwh,
-        gpu_kwh=None,
-        ram_kwh=ram_kwh,
-        cpu_source=Source.MODELLED,
-        gpu_source=Source.ABSENT,
-        ram_source=Source.CONSTANT,
-        meter=_METER,
-        method="load_model",
-        scope="process",
-        apportioned=phase is Phase.START_UP,
-        pue=1.0,
-        intensity_g_per_kwh=445.0,
-        intensity_source="IEA Electricity 2025, world average",
-        co2eq_g=445.0 * (cpu_kwh + ram_kwh),
-        flops=forward * (3 if phase is Phase.STUDENT_TRAINING else 1),
-        forward_flops=forward,
-        images=images,
-        sensor=_SENSOR,
-        pue_source="device energy only",
-        intensity_year=2024,
-        intensity_region="world",
-        intensity_is_default=True,
-        cpu_time_kwh=cpu_kwh,
-        resolution_share=0.0187,
-        sharers=1.0,
-        pid=4242,
-        host="machine/0badc0de",
-    )
-    return {**vars(row), "machine": vars(_MACHINE)}
 
 
 def _record(identity: str, settings: Settings, config: Mapping[str, Any], results: _Results) -> records.CampaignRecord:

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy
 import sqlalchemy.exc
 from sqlalchemy import Column, Float, Integer, String
 
 from greenkd.errors import DatabaseLostError, StorageError
+from greenkd.locks import Lock
 from greenkd.locks.owner import Owner, has_died, this_owner
 from greenkd.temperature.database import describe_url, is_lost, open_engine, patient
 
@@ -238,7 +238,7 @@ class DatabaseLocks:
                     raise
 
 
-class Lease:
+class Lease(Lock):
     """A lock that is a row of a database.
 
     Args:
@@ -268,12 +268,3 @@ class Lease:
         if self._token is not None:
             self._locks.give_back(self._token)
             self._token = None
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()

@@ -146,8 +146,3 @@ def _our_cells(row: dict[str, Any]) -> _Cells:
         units.figure(row["tuning_energy_kwh"]),
         units.figure(row["tuning_co2eq_g"]),
     )
-
-
-def published_frame() -> pd.DataFrame:
-    """Returns the published table as a frame."""
-    return pd.DataFrame([dataclasses.asdict(row) for row in TABLE_4])

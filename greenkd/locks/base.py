@@ -1,13 +1,15 @@
 """What a lock between processes is, whatever keeps it."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 
-class Lock(Protocol):
+class Lock(ABC):
     """A lock that one process holds at a time; it is free again when its holder has released it, or has died."""
 
+    @abstractmethod
     def acquire(self, timeout_s: float | None = None) -> bool:
         """Takes the lock.
 
@@ -21,16 +23,20 @@ class Lock(Protocol):
             StorageError: Nobody can hold it: its file or database cannot be used.
         """
 
+    @abstractmethod
     def release(self) -> None:
         """Lets other processes have the lock."""
 
     def __enter__(self) -> Self:
         """Waits for the lock, and holds it for the block."""
+        self.acquire()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Releases it."""
+        self.release()
 
 
 class Locks(Protocol):

@@ -1,12 +1,11 @@
 """Locks in files: the system releases them when their holder dies, at once, on every file system that honours them."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import filelock
 
 from greenkd.errors import StorageError
+from greenkd.locks.base import Lock
 from greenkd.locks.file_system import CANNOT_LOCK, cannot_lock, check_file_system
 
 
@@ -23,7 +22,7 @@ class FileLocks:
         return FileLock(path)
 
 
-class FileLock:
+class FileLock(Lock):
     """A lock in a file.
 
     Args:
@@ -49,12 +48,3 @@ class FileLock:
     def release(self) -> None:
         """Lets other processes have the lock."""
         self._lock.release()
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
