@@ -17,7 +17,7 @@ from analysis.views.data_free import choice_tables
 from analysis.views.files import write_comparison, write_looks
 from analysis.views.table import Table
 from analysis.views.terminal import make_console, to_terminal
-from analysis.views.verdict_summary import other_verdicts_table, verdicts_in_full
+from analysis.views.verdict_summary import other_verdicts_tables, verdicts_in_full
 from analysis.views.verdict_table import verdict_table
 from analysis.views.writers import WRITERS
 from greenkd.output_encoding import printable
@@ -82,9 +82,8 @@ def _print_to_terminal(
     for sentence in sentences:
         console.print(Padding(escape(printable(sentence)), (0, 0, 0, 2)))
 
-    others = other_verdicts_table(judged, standings(comparison, judged))
-    if others is not None:
-        to_terminal(others, console)
+    for table in other_verdicts_tables(judged, standings(comparison, judged)):
+        to_terminal(table, console)
 
     if sweep.problems:
         console.print("\nTo know about these records", style="bold")

@@ -1,5 +1,6 @@
 """Many verdicts in few lines: the first of each setting as a sentence, the others as rows under a word said once."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
@@ -26,33 +27,40 @@ def verdicts_in_full(judged: Sequence[Verdict]) -> list[Verdict]:
     return next((some for some in (list(judged), primary) if len(some) <= MOST_SENTENCES), [])
 
 
-def other_verdicts_table(judged: Sequence[Verdict], found: Sequence[Standing]) -> Table | None:
-    """Returns a row for each verdict that has no sentence, those that decide something first.
+def other_verdicts_tables(judged: Sequence[Verdict], found: Sequence[Standing]) -> list[Table]:
+    """Returns a table for each setting, with a row for each verdict that has no sentence, those that decide first.
 
-    Of those that decide nothing, the ones over each setting's reference have a row; the others are counted below.
+    Of those that decide nothing, the ones over the setting's reference have a row; the others are counted below.
 
     Args:
         judged: What `verdicts` returned.
         found: What `standings` made of them.
 
     Returns:
-        The table; None where every verdict has a sentence.
+        The tables; none where every verdict has a sentence.
     """
     in_full = verdicts_in_full(judged)
-    others = sorted(
-        (verdict for verdict in judged if verdict not in in_full), key=lambda one: BY_INTEREST.index(one.decision)
-    )
-    if not others:
-        return None
-
     reference_of = {standing.setting: standing.reference for standing in found}
-    rows = [one for one in others if one.decision not in _OPEN or one.control == reference_of.get(one.setting)]
     names = setting_names(verdict.setting for verdict in judged)
 
-    columns = [Column("verdict", _said_once([one.decision for one in rows]), words=True)]
-    if len(names) > 1:
-        columns.append(Column("setting", _said_once([names[one.setting] for one in rows]), words=True, leaves=2))
-    columns += [
+    tables = []
+    for setting, name in names.items():
+        others = [one for one in judged if one.setting == setting and one not in in_full]
+        if others:
+            others.sort(key=lambda one: BY_INTEREST.index(one.decision))
+            count = f"{len(others)} {'other ' if in_full else ''}{'verdict' if len(others) == 1 else 'verdicts'}"
+            title = f"{f'{name}: ' if len(names) > 1 else ''}{count}: is the gain {others[0].margin:g} points or more?"
+            tables.append(_table_of_setting(title, others, reference_of.get(setting)))
+
+    if tables:
+        tables[-1] = dataclasses.replace(tables[-1], notes=(*tables[-1].notes, _NUMBERS))
+    return tables
+
+
+def _table_of_setting(title: str, others: Sequence[Verdict], reference: str | None) -> Table:
+    rows = [one for one in others if one.decision not in _OPEN or one.control == reference]
+    columns = [
+        Column("verdict", _said_once([one.decision for one in rows]), words=True),
         Column("strategy", [plain(one.strategy) for one in rows], words=True),
         Column("over", [plain(one.control) for one in rows], words=True),
         Column(_cost_header(rows), [units.multiple(one.costs.multiples[one.costs.basis]) for one in rows]),
@@ -60,14 +68,7 @@ def other_verdicts_table(judged: Sequence[Verdict], found: Sequence[Standing]) -
         Column("interval", [interval(one.low, one.high) if one.seeds > 1 else units.MISSING for one in rows]),
         Column("more\nseeds", [more_seeds(one.seed_range) for one in rows], leaves=1),
     ]
-
-    count = "verdict" if len(others) == 1 else "verdicts"
-    which = f"{len(others)} other {count}" if in_full else f"{len(others)} {count}"
-    return make_table(
-        f"{which}: is the gain {others[0].margin:g} points or more?",
-        columns,
-        notes=[*_counted([one for one in others if one not in rows]), _NUMBERS],
-    )
+    return make_table(title, columns, notes=_counted([one for one in others if one not in rows]))
 
 
 _NUMBERS = "all verdicts with their p values, tests and costs: verdict.csv, and the page that --report writes"
