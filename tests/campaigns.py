@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, plain
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.errors import ConfigError, TeacherFailedError
 from greenkd.identity import flatten
 from greenkd.records import TrialRow, TrialStatus, read_rows

@@ -8,7 +8,8 @@ import pytest
 
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import BlockRow, CampaignRecord, LedgerRow, Phase, read_rows

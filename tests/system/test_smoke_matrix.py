@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.task_fit import OBJECTIVES as OBJECTIVES_OF_TASK
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
