@@ -34,9 +34,12 @@ def composed(*overrides: str) -> dict[str, Any]:
     return copy.deepcopy(_composed(overrides))
 
 
+_register_configuration = functools.cache(register_configuration)
+
+
 @functools.cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
-    register_configuration()
+    _register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return plain(compose("config", list(overrides)))
 

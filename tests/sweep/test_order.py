@@ -44,6 +44,7 @@ def test_strategies_of_a_seed_take_turns_by_default_and_seeds_are_outermost(tmp_
     assert shown(groups) == [{"grid0kd", "stochastic0kd"}, {"grid1kd", "stochastic1kd"}]
 
 
+@pytest.mark.nightly
 def test_each_setting_has_turns_of_its_own_by_default_and_all_have_them_together_where_asked(tmp_path: Path) -> None:
     lines = [f"{line} objective={name}" for line in SEEDS_INNER for name in ("kd", "dkd")]
     groups = shown(groups_in_turns(planned(tmp_path, *lines)))
