@@ -267,7 +267,7 @@ def _verdict(
         low=low,
         high=high,
         decision=decision,
-        costs=extra_costs(pair.seeds, mix_meters=mix_meters),
+        costs=extra_costs(pair.ours.frame, pair.theirs.frame, mix_meters=mix_meters),
         seed_range=seed_range,
         campaigns=pair.campaigns,
     )
