@@ -12,11 +12,10 @@ for each direction on its own.
 """
 
 import dataclasses
-import itertools
 import math
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, of_campaigns
+from analysis.frames.groupby import groups
 from analysis.results.comparison import Comparison
 from analysis.results.image_crossing import Crossed, crossed_interval
 from analysis.results.pair_gains import PairGain, gains_of_pairs
@@ -189,7 +188,7 @@ def verdicts(
     """
     judged = []
     for key, setting in groups(comparison.runs, columns.SETTING):
-        trials = of_campaigns(comparison.sweep.trials, itertools.chain.from_iterable(setting["campaigns"]))
+        trials = comparison.sweep.trials_in(sorted({number for numbers in setting["campaigns"] for number in numbers}))
         pairs = pairs_of_setting(key, setting, trials, baseline)
         gains_and_images = gains_of_pairs(pairs, setting, comparison.sweep.correct)
         gains = [pair.gain for pair in gains_and_images]
