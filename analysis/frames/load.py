@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,7 @@ class Sweep:
         folders: The campaigns' folders, likewise.
         pricing: What the grams and the money were worked out with.
         looks: The looks that were taken at these sweeps before.
+        processes: How many processes may work where campaigns are many.
     """
 
     roots: tuple[Path, ...]
@@ -54,22 +56,25 @@ class Sweep:
     folders: dict[int, Path]
     pricing: Pricing
     looks: Looks
+    processes: int = 1
 
     @cached_property
     def _places(self) -> dict[int, NDArray[np.intp]]:
         """Where the trials of each campaign stand in their frame; a frame for each would take seconds of thousands."""
-        return {int(campaign): places for campaign, places in self.trials.groupby("campaign").indices.items()}
+        return cast("dict[int, NDArray[np.intp]]", self.trials.groupby("campaign").indices)
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """One row per epoch, read when first asked for."""
-        frame = read_frame(self.folders, "epochs.jsonl", records.EpochRow, self.problems, columns.EPOCHS)
+        frame = read_frame(
+            self.folders, "epochs.jsonl", records.EpochRow, self.problems, columns.EPOCHS, processes=self.processes
+        )
         return frame.reindex(columns=list(columns.EPOCHS))
 
     @cached_property
     def steps(self) -> pd.DataFrame:
         """One row per batch of the schedules that change τ within a training, read when first asked for."""
-        frame = read_frame(self.folders, "steps.jsonl", records.StepsRow, self.problems)
+        frame = read_frame(self.folders, "steps.jsonl", records.StepsRow, self.problems, processes=self.processes)
         frame = frame.rename(columns={"taus": "tau", "losses": "loss"})
 
         # A line of the file holds a whole epoch; a row of the frame is one batch.
@@ -93,7 +98,7 @@ class Sweep:
         return self.trials.take(np.concatenate([np.empty(0, dtype=np.intp), *places]))
 
 
-def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = None) -> Sweep:
+def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = None, processes: int = 1) -> Sweep:
     """Reads every campaign below one or several folders.
 
     A campaign of another schema version is left out and named in `problems`; a campaign that lies in two folders is
@@ -102,6 +107,8 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     Args:
         paths: A sweep's folder, or several.
         pricing: Another intensity, PUE or price than the recorded ones; grams are then worked out anew.
+        processes: How many processes may work where campaigns are many. A script that asks for several needs its
+            `if __name__ == "__main__":`, since they import it.
 
     Raises:
         AnalysisError: A folder does not exist or holds no campaign.
@@ -117,7 +124,7 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
                 f"{root} is no folder; run a sweep first: {sweep_command()} -m temperature=grid,stochastic"
             )
     unpack_packed(roots, problems)
-    campaign_records, folders = read_records(roots, problems)
+    campaign_records, folders = read_records(roots, problems, processes=processes)
     if not campaign_records:
         reasons = "".join(f"\n  {problem.where}: {problem.what}" for problem in problems)
         raise AnalysisError(
@@ -126,13 +133,13 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
         )
 
     # What was spent, priced as asked for.
-    ledger = read_ledger(folders, problems)
+    ledger = read_ledger(folders, problems, processes=processes)
     campaign_records = in_own_terms(campaign_records, folders, ledger, problems)
     ledger = pricing.ledger(ledger)
     campaign_records = reprice_records(campaign_records, ledger, pricing)
 
     # What came of it.
-    trial_rows = read_frame(folders, "trials.jsonl", records.TrialRow, problems)
+    trial_rows = read_frame(folders, "trials.jsonl", records.TrialRow, problems, processes=processes)
     trials = trials_frame(trial_rows, campaign_records, ledger)
     campaigns = campaigns_frame(campaign_records, folders, trials, ledger)
 
@@ -140,4 +147,4 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     note_unfinished(campaigns, trials, problems)
     note_commands(roots, problems)
     looks = read_looks(sweep_folders(roots, folders.values()), problems)
-    return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing, looks)
+    return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing, looks, processes)
