@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from analysis.frames import columns
 from analysis.frames.campaigns import campaigns_frame
-from analysis.frames.correctness import correctness
 from analysis.frames.ledger import read_ledger
 from analysis.frames.looks import Looks, read_looks, sweep_folders
 from analysis.frames.packed import unpack_packed
@@ -86,11 +85,6 @@ class Sweep:
         frame = frame.explode(["step", "tau", "tau_sd", "loss"], ignore_index=True)
         frame = frame.astype({"step": "int64", "tau": "float64", "tau_sd": "float64", "loss": "float64"})
         return frame.reindex(columns=list(columns.STEPS))
-
-    @cached_property
-    def correct(self) -> dict[tuple[int, int], NDArray[np.bool_]]:
-        """By campaign and trial, which test images were right, [images]; read when first asked for."""
-        return correctness(self.records, self.folders, self.problems)
 
     def trials_in(self, campaigns: Sequence[int]) -> pd.DataFrame:
         """Returns the attempts of some campaigns, in the order in which the campaigns are given."""

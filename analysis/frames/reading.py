@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.frames.lines import note_newer, read_lines
+from analysis.frames.lines import column_of, note_newer, read_lines
 from analysis.frames.problem import Problem, add_problems
 from analysis.frames.side_by_side import mapped
 from greenkd import records
@@ -225,9 +225,8 @@ def _read_columns(folders: Sequence[Path], *, name: str, row_type: type[Any], wa
         read.lengths.append(len(rows))
         for field in fields:
             # Rows of an older greenkd lack the fields that came later, all of which have defaults.
-            try:
-                values = [row[field.name] for row in rows]
-            except KeyError:
+            values = column_of(rows, field.name)
+            if len(values) < len(rows):
                 values = [row.get(field.name, field.default) for row in rows]
             if field.type in _NUMBERS:
                 parts[field.name].append(np.array(values, dtype=np.float64))

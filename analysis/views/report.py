@@ -13,9 +13,10 @@ import jinja2
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.inference import inference
+from analysis.results.judging import verdicts
 from analysis.results.response import responses
 from analysis.results.standings import main_standings, standings
-from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
+from analysis.results.verdict import MARGIN_POINTS, Verdict
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.data_free import choice_tables, sheets
 from analysis.views.figures import MORE, SPENDING, TAU, Picture, figures, overview, write_picture
