@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from analysis.frames.ledger import read_ledger
 from analysis.frames.looks import Looks, read_looks, sweep_folders
 from analysis.frames.packed import unpack_packed
 from analysis.frames.pricing import Pricing
-from analysis.frames.problem import Problem
+from analysis.frames.problem import Problem, add_problems
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
 from analysis.frames.reading import read_frame, read_records
 from analysis.frames.repricing import reprice_records
@@ -65,15 +65,21 @@ class Sweep:
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """One row per epoch, read when first asked for."""
-        frame = read_frame(
-            self.folders, "epochs.jsonl", records.EpochRow, self.problems, columns.EPOCHS, processes=self.processes
-        )
-        return frame.reindex(columns=list(columns.EPOCHS))
+        return self.epochs_of(self.folders)
 
     @cached_property
     def steps(self) -> pd.DataFrame:
         """One row per batch of the schedules that change τ within a training, read when first asked for."""
-        frame = read_frame(self.folders, "steps.jsonl", records.StepsRow, self.problems, processes=self.processes)
+        return self.steps_of(self.folders)
+
+    def epochs_of(self, campaigns: Iterable[int]) -> pd.DataFrame:
+        """Returns the epochs of some campaigns, read anew; those of thousands would take long to read."""
+        frame = self._read(campaigns, "epochs.jsonl", records.EpochRow, columns.EPOCHS)
+        return frame.reindex(columns=list(columns.EPOCHS))
+
+    def steps_of(self, campaigns: Iterable[int]) -> pd.DataFrame:
+        """Returns the steps of some campaigns, read anew."""
+        frame = self._read(campaigns, "steps.jsonl", records.StepsRow)
         frame = frame.rename(columns={"taus": "tau", "losses": "loss"})
 
         # A line of the file holds a whole epoch; a row of the frame is one batch.
@@ -85,6 +91,15 @@ class Sweep:
         frame = frame.explode(["step", "tau", "tau_sd", "loss"], ignore_index=True)
         frame = frame.astype({"step": "int64", "tau": "float64", "tau_sd": "float64", "loss": "float64"})
         return frame.reindex(columns=list(columns.STEPS))
+
+    def _read(
+        self, campaigns: Iterable[int], name: str, row_type: type[Any], names: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        folders = {number: self.folders[number] for number in sorted(set(campaigns))}
+        problems: list[Problem] = []
+        frame = read_frame(folders, name, row_type, problems, names, processes=self.processes)
+        add_problems(self.problems, problems)  # which several figures may read
+        return frame
 
     def trials_in(self, campaigns: Sequence[int]) -> pd.DataFrame:
         """Returns the attempts of some campaigns, in the order in which the campaigns are given."""
