@@ -37,7 +37,7 @@ def inline_svg(svg: str, name: str) -> str:
     text = _TAG.sub(lambda tag: _in_page(tag.group(), prefix), text)
     text = _BETWEEN.sub("><", text).strip()
     text = _MARKS.sub(_with_one_style, text)
-    return _PATH.sub(lambda path: _AROUND_LETTER.sub(r"\1", path[0]), text)
+    return _PATH.sub(lambda path: _AROUND_LETTER.sub(r"\1", path[0]).strip(), text)
 
 
 def _with_one_style(marks: re.Match[str]) -> str:
