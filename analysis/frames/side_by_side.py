@@ -4,6 +4,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -48,11 +49,18 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
     They are started anew, since a fork of this process would take over its threads' locks.
     """
-    return ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_leave_stops_to_the_first_process
-    )
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, context, initializer=_depend_on_the_first_process)
 
 
-def _leave_stops_to_the_first_process() -> None:
-    """Ignores Ctrl-C, which a terminal sends to all processes: the first one ends the others."""
+def _depend_on_the_first_process() -> None:
+    """Leaves Ctrl-C, which a terminal sends to all processes, to the first one, and ends where that one was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_first_process, daemon=True).start()
+
+
+def _end_with_the_first_process() -> None:
+    first = multiprocessing.parent_process()
+    if first is not None:
+        first.join()
+        os._exit(1)

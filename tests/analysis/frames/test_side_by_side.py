@@ -1,5 +1,7 @@
 """Several processes give what one gives, problems included, in its order."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +26,31 @@ def test_results_come_in_the_order_of_what_is_worked_on(monkeypatch: pytest.Monk
     assert [number for part in parts for number in part] == list(range(0, 200, 2))
     assert list(mapped(doubled, range(3), campaigns=3, processes=2)) == [[0, 2, 4]]  # few: in this process, at once
     assert list(mapped(doubled, [], campaigns=0, processes=2)) == [[]]
+
+
+SLOW = """
+import os, time
+from analysis.frames import side_by_side
+
+def slow(numbers):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    side_by_side.FEWEST_CAMPAIGNS = 1
+    list(side_by_side.mapped(slow, range(4), campaigns=4, processes=2))
+"""
+
+
+def test_processes_end_with_the_first_one_where_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW)
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    workers = {process.stdout.readline() for _ in range(2)}
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=60)  # which ends when no process holds the output any more
 
 
 def test_an_analysis_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
