@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import rich
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from greenkd.campaign.at_rest import differs_from
 from greenkd.campaign.pace import LINE_EVERY_S, Pace
 from greenkd.output_encoding import printable
 from greenkd.records import (
@@ -132,7 +133,7 @@ class Reporter:
             "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
         )
 
-        if not record.environment.meter.startswith(energy) and energy not in ("auto", "both"):
+        if differs_from(record.environment.meter, energy):
             log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
 
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
