@@ -126,14 +126,11 @@ class Reporter:
 
     def already_done(self, record: CampaignRecord, energy: str) -> None:
         """Says that a campaign needs nothing."""
-        log.info(
-            "%s: done already, metered by %s; nothing to train%s",
-            _title(record),
-            record.environment.meter,
-            "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
-        )
+        meter, is_done = record.environment.meter, record.status is CampaignStatus.DONE
+        why = "" if is_done else f" ({record.message}; {_cure(record)})"
+        log.info("%s: done already, metered by %s; nothing to train%s", _title(record), meter, why)
 
-        if differs_from(record.environment.meter, energy):
+        if differs_from(meter, energy):
             log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
 
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:
