@@ -19,7 +19,7 @@ from greenkd import models
 from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.configuration import register_configuration
 from greenkd.energy.flops import count_flops
 from greenkd.identity import plain

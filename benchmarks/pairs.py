@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from greenkd import models
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.configuration import register_configuration
 from greenkd.energy.machine import processor_name
 from greenkd.identity import plain

@@ -31,7 +31,8 @@ from benchmarks.scale_rows import (
     trial_row,
 )
 from greenkd import records
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, campaign_id, plain
 from greenkd.records import CampaignStatus

@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, plain
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
@@ -33,9 +34,12 @@ def composed(*overrides: str) -> dict[str, Any]:
     return copy.deepcopy(_composed(overrides))
 
 
+_register_configuration = functools.cache(register_configuration)
+
+
 @functools.cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
-    register_configuration()
+    _register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return plain(compose("config", list(overrides)))
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.configuration import register_configuration
 from greenkd.identity import plain
 

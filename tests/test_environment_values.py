@@ -3,7 +3,7 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.configuration import register_configuration
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder, campaign_id, plain

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.views.paper_table import TABLE_4
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.data.voc_archives import ARCHIVES
 from greenkd.identity import network_identity
 from greenkd.network_cards import read_network_cards

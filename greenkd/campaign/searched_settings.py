@@ -7,8 +7,9 @@ architecture are those of the campaign: trials share them.
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.temperature_fit import check_fit
 from greenkd.components import ComponentConfig, check_keys, read
 from greenkd.errors import ConfigError
@@ -17,9 +18,6 @@ from greenkd.objectives import Objective
 from greenkd.temperature import Params, Strategy, read_strategy
 from greenkd.temperature.search_space import Value
 from greenkd.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from greenkd.campaign.settings import Settings
 
 _RECIPE = ("lr", "momentum", "nesterov", "weight_decay", "warmup_epochs", "lr_schedule", "gamma")
 _RULE = "temperature.rule."
@@ -43,7 +41,7 @@ _REASONS = {
 }
 
 
-def settings_of_trial(settings: "Settings", params: Params) -> "Settings":
+def settings_of_trial(settings: Settings, params: Params) -> Settings:
     """Returns the campaign's settings with a trial's values of those that are searched.
 
     Args:
@@ -77,7 +75,7 @@ def searched_values(config: Mapping[str, Any], strategy: Strategy) -> dict[str, 
     return {key: own[key] for key in strategy.searched}
 
 
-def check_searched(settings: "Settings") -> None:
+def check_searched(settings: Settings) -> None:
     """Refuses a search over what does not exist, what trials share, or what a setting does not take.
 
     Args:
@@ -126,7 +124,7 @@ def check_searched(settings: "Settings") -> None:
         check_fit(tried.strategy, built, settings.seed, tried.training.recipe.epochs, *names)
 
 
-def check_taken(settings: "Settings", params: Params, where: str) -> None:
+def check_taken(settings: Settings, params: Params, where: str) -> None:
     """Refuses what an earlier search chose besides τ where this campaign has no such setting.
 
     Args:

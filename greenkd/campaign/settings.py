@@ -1,6 +1,5 @@
-"""From a composed configuration to checked settings: everything a user can mistype is refused here, before training."""
+"""The checked settings of one campaign, and what follows from them."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,29 +8,17 @@ import pydantic
 import torch
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from greenkd.campaign.budget import BudgetOptions, read_budget
-from greenkd.campaign.searched_settings import check_searched
-from greenkd.campaign.task_fit import check_network_task, check_objective_task, settle_training
-from greenkd.campaign.temperature_fit import check_fit
-from greenkd.campaign.transfer_fit import check_transfer_fits, read_transfer, shrunk_transfer
-from greenkd.components import ComponentConfig, build, check, check_keys, read
-from greenkd.data import check_config, task_of
-from greenkd.energy import read_config
-from greenkd.errors import ConfigError
-from greenkd.identity import campaign_id, setting_id, with_seeds
-from greenkd.loggers import read_loggers
+from greenkd.campaign.budget import BudgetOptions
+from greenkd.campaign.transfer_fit import read_transfer
+from greenkd.components import ComponentConfig, build
+from greenkd.data import task_of
 from greenkd.objectives import Objective
 from greenkd.records import TauSource
 from greenkd.records.place import address_problem
 from greenkd.synthesis import Transfer
-from greenkd.temperature import Strategy, read_strategy
-from greenkd.temperature.search_space import read_search_space
+from greenkd.temperature import Strategy
 from greenkd.training.backend.placement import LOCKSTEP_AUTO, Placement, place_trials
-from greenkd.training.network_factory import NETWORK_KEYS
-from greenkd.training.recipe import TrainingOptions, read_options
-
-_COMPONENTS = ("dataset", "transfer", "teacher", "student", "objective", "temperature", "energy")
-_GROUPS = (*_COMPONENTS, "training")
+from greenkd.training.recipe import TrainingOptions
 
 
 def _unchanged_if(allowed: Callable[[Any], bool], cure: str) -> PlainValidator:
@@ -105,8 +92,8 @@ class Interleaving:
 class Settings:
     """One campaign's checked settings: the root of the configuration, each group with its type, and what follows.
 
-    With `smoke=true` groups and training are those that `shrink` leaves. Where `config` says `per_seed`, groups and
-    training hold the campaign's seed.
+    With `smoke=true` groups and training are those that `greenkd.campaign.smoke.shrink` leaves. Where `config` says
+    `per_seed`, groups and training hold the campaign's seed.
 
     Attributes:
         storage: URL of the database that holds the Optuna studies; None: a file in each campaign's folder.
@@ -186,115 +173,3 @@ class Settings:
     def build_objective(self) -> Objective:
         """Builds the objective; each trial needs its own, since some objectives learn."""
         return build(self.objective.without_name(), where="objective", expect=Objective)  # type: ignore[type-abstract]
-
-
-_DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
-_ROOT_KEYS = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in _DERIVED)
-
-
-def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Checks a resolved configuration.
-
-    Args:
-        config: Plain containers, as `greenkd.identity.plain` returns them.
-
-    Raises:
-        ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
-    """
-    _check_root(config)
-    resolved = with_seeds(config)
-    _check_components(resolved)
-
-    # A smoke run stands for the campaign it is cut down from, so ids are those of the configuration as composed.
-    ids = {"campaign_id": campaign_id(config), "setting_id": setting_id(config)}
-    if config["smoke"] is True:
-        config, resolved = shrink(config), shrink(resolved)
-
-    components = {group: ComponentConfig(resolved[group]) for group in _COMPONENTS}
-    parts = {
-        "training": read_options(resolved["training"]),
-        "budget": read_budget(config["budget"]),
-        "interleaving": read(Interleaving, config["interleaving"], "interleaving"),
-        "config": config,
-        "strategy": read_strategy(components["temperature"].without_name()),
-    }
-    settings = read(Settings, {**config, **components, **parts, **ids}, "")
-
-    # What has to go together
-    objective, names = settings.build_objective(), (settings.temperature.name, settings.objective.name)
-    check_objective_task(config, objective)
-    check_fit(settings.strategy, objective, settings.seed, settings.training.recipe.epochs, *names)
-    check_transfer_fits(settings.transfer, settings.selection, objective, settings.objective.name)
-    check_searched(settings)
-    training = settle_training(settings.training, task_of(config["dataset"]), objective)
-    return dataclasses.replace(settings, training=training)
-
-
-def _check_root(config: Mapping[str, Any]) -> None:
-    """Checks that the root holds all settings and no other, and that every group is chosen and named."""
-    check_keys(config, _ROOT_KEYS, "")
-    for key in _ROOT_KEYS:
-        if key not in _GROUPS and key not in config:
-            raise ConfigError(f"{key} is not set; give {key}=<value>, or leave out what removes it")
-
-    for group in _GROUPS:
-        if not isinstance(config.get(group), Mapping):
-            raise ConfigError(f"{group}: nothing is chosen; give {group}=<option>, see --help")
-        if not config[group].get("name"):
-            raise ConfigError(f"{group}.name is not set; folders and tables need it")
-
-
-def _check_components(config: Mapping[str, Any]) -> None:
-    """Checks what is built only later: the data set, what students see of it, the networks and the meter."""
-    check_config(config["dataset"])
-    read_transfer(ComponentConfig(config["transfer"]))
-
-    anchors = ("anchors",) if task_of(config["dataset"]) == "detection" else ()
-    given = ("num_classes", "in_channels", "image_size", *anchors)
-    for group in ("teacher", "student"):
-        check_network_task(config, group)
-        target = {key: value for key, value in config[group].items() if key not in NETWORK_KEYS}
-        check(target, where=group, given=given)
-
-    _, _, meter = read_config(config["energy"], "")
-    check(meter, where="energy", given=("watts_per_thread",))
-    read_loggers(config["logger"])
-
-
-def shrink(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the same configuration cut down to seconds: two trials of two epochs, two values of what is searched.
-
-    The images, a handful of the data set's shape, are made up by `greenkd.data.load`; batches are so small that an
-    epoch has several, of which the last is smaller. CRD cuts its negatives to the images there are. Backbones start
-    from random weights: nothing is fetched.
-    """
-    # The rate falls with the batch: at 0.1 and four images resnet152 diverges at once.
-    short = {"epochs": 2, "batch_size": 4, "lr": 0.01, "warmup_epochs": 0, "milestones": []}
-    training = {**config["training"], **short}
-    teacher = training.get("teacher")
-    if isinstance(teacher, Mapping):  # anything else is refused when the options are read
-        training["teacher"] = {**teacher, "epochs": 1, "lr": None}
-
-    objective = dict(config["objective"])
-    if "warmup_epochs" in objective:
-        objective["warmup_epochs"] = 1
-
-    temperature = dict(config["temperature"])
-    if "taus" in temperature:
-        temperature["taus"] = temperature["taus"][:2]
-        others = read_search_space(temperature.get("search"))
-        if others:
-            temperature["search"] = {key: list(domain.samples()[:2]) for key, domain in others.items()}
-    for count in ("n_trials", "restarts"):
-        if count in temperature:
-            temperature[count] = 2
-    if "min_epochs" in temperature:
-        temperature["min_epochs"] = 1
-
-    networks = {}
-    for group in ("teacher", "student"):
-        networks[group] = dict(config[group])
-        if "pretrained_backbone" in networks[group]:
-            networks[group] |= {"pretrained_backbone": False, "backbone_weights": None}
-    changed = {"objective": objective, "training": training, "temperature": temperature}
-    return {**config, **networks, **changed, "transfer": shrunk_transfer(config["transfer"], config["dataset"])}

@@ -5,14 +5,13 @@ figures. Everything is recorded in the phase of calibration.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from greenkd.campaign.environment import describe_environment
 from greenkd.campaign.settings import Settings
@@ -20,11 +19,10 @@ from greenkd.campaign.student import build_learner
 from greenkd.errors import TrainingDivergedError
 from greenkd.estimate import stopwatch
 from greenkd.estimate.pieces import Calibration, Pace
-from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, timed
+from greenkd.estimate.stopwatch import NO_WORK, Stopwatch, Work, mean, repeated, timed, total
 from greenkd.estimate.synthesis import stand_in_data, time_synthesis
 from greenkd.objectives.teacher_anchors import kept_shape
 from greenkd.records import EpochRow, Phase, StepsRow, TrialStatus, append_row
-from greenkd.tasks import Evaluator
 from greenkd.teacher.live import LiveTeacher
 from greenkd.temperature import Constant, StrategyStudy
 from greenkd.training.batches import Batch, EpochPlan
@@ -115,15 +113,11 @@ class Calibrator:
             trial.append(self._proposal(study))
 
             # Evaluations, logits and the teacher's training
-            test = context.data.test
-            evaluator = context.data.evaluator(
-                context.data.dataset.test.subset(torch.arange(min(len(test), 2 * test.batch_size)))
-            )
-            student_evaluation = self._evaluation(evaluator, learner.network)
+            student_evaluation = self._evaluation(learner.network)
             logits = teacher_pace = None
             teacher_evaluation = synthesis = NO_WORK
             if teacher is not None:
-                teacher_evaluation = self._evaluation(evaluator, teacher)
+                teacher_evaluation = self._evaluation(teacher)
                 if live is not None and outputs is not live:
                     logits = self._logits(live, students.data)
                 synthesis, within_trial = time_synthesis(settings, context, teacher)
@@ -131,8 +125,8 @@ class Calibrator:
                 teacher_pace = self._teacher_pace(teacher)
 
         return Calibration(
-            setup=_total(setup),
-            trial=_total(trial),
+            setup=total(setup),
+            trial=total(trial),
             student=student,
             teacher=teacher_pace,
             logits=logits,
@@ -184,7 +178,7 @@ class Calibrator:
                 if proposal is not None:
                     study.tell(proposal, TrialStatus.COMPLETE, 0.5)
 
-        return _total(taken).times(1 / len(taken))
+        return total(taken).times(1 / len(taken))
 
     def _teacher_pace(self, network: nn.Module) -> Pace:
         settings, context = self._settings, self._context
@@ -229,46 +223,35 @@ class Calibrator:
 
         epochs = watch.epochs[1:] or watch.epochs
         if len(epochs) >= stopwatch.EPOCHS or not watch.chunks:
-            return Pace(_mean(epochs), tuple(epochs))
+            return Pace(mean(epochs), tuple(epochs))
 
-        step = _mean(watch.chunks)
+        step = mean(watch.chunks)
         plan: list[Work] = []
         with timed(context.device, plan):
             loader.plan(0)
-        validation = self._evaluation(context.data.validation, learner.network)
+        validation = self._evaluation(learner.network)
         extra = plan[0] + validation.times(len(context.data.validation) / recipe.validate_every)
         return Pace(step.times(loader.steps) + extra, tuple(watch.chunks))
 
-    def _evaluation(self, evaluator: Evaluator, network: nn.Module) -> Work:
+    def _evaluation(self, network: nn.Module) -> Work:
         """Returns the cost per image."""
-        return self._repeated(partial(evaluator, network, self._recipe), len(evaluator))
+        data, recipe = self._context.data, self._recipe
+
+        def passes(images: int) -> Callable[[], object]:
+            return partial(data.evaluator(data.dataset.test.subset(torch.arange(images))), network, recipe)
+
+        most = min(len(data.test), 2 * data.test.batch_size)
+        return repeated(self._context.device, passes, most).times(1 / most)
 
     def _logits(self, live: LiveTeacher, data: DataModule) -> Work:
         """Returns the cost of the teacher's logits per image."""
         loader = data.loader(self._settings.seed, self._recipe.batch_size)
         plan = loader.plan(0)
-        steps = min(loader.steps, 20)
 
-        def run() -> list[Tensor]:
-            return [live.outputs(loader.batch(plan, step), loader.rows(step)).logits.cpu() for step in range(steps)]
+        def passes(steps: int) -> Callable[[], object]:
+            return lambda: [
+                live.outputs(loader.batch(plan, step), loader.rows(step)).logits.cpu() for step in range(steps)
+            ]
 
-        return self._repeated(run, loader.rows(steps - 1).stop)
-
-    def _repeated(self, run: Callable[[], object], images: int) -> Work:
-        """Repeats a piece for a while after a first time; returns its cost per image."""
-        run()
-
-        taken: list[Work] = []
-        started = time.monotonic()
-        while not taken or time.monotonic() - started < stopwatch.PIECE_S / 4:
-            with timed(self._context.device, taken):
-                run()
-        return _mean(taken).times(1 / images)
-
-
-def _total(works: list[Work]) -> Work:
-    return Work(sum(work.cpu_s for work in works), sum(work.duration_s for work in works))
-
-
-def _mean(works: list[Work]) -> Work:
-    return _total(works).times(1 / len(works))
+        most = min(loader.steps, 20)
+        return repeated(self._context.device, passes, most).times(1 / loader.rows(most - 1).stop)

@@ -4,7 +4,7 @@ Both clocks are read before each step of a training, which ends when enough has 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -113,3 +113,43 @@ def timed(device: torch.device, into: list[Work]) -> Iterator[None]:
     yield
 
     into.append(between(start, read(device)))
+
+
+def repeated(device: torch.device, passes: Callable[[int], Callable[[], object]], most: int) -> Work:
+    """Repeats a piece for a while after a first time, which takes ever more of it until it is whole or long enough.
+
+    Args:
+        device: Where it runs.
+        passes: Makes what runs so much of the piece.
+        most: All of it.
+
+    Returns:
+        The cost of all of it, scaled up where a part alone was long enough.
+    """
+    part = max(most // 64, 1)
+    while True:
+        run, first = passes(part), list[Work]()
+        with timed(device, first):
+            run()
+        if first[0].duration_s > PIECE_S:  # beside which what the first time adds is little
+            return first[0].times(most / part)
+        if part == most:
+            break
+        part = min(4 * part, most)
+
+    taken: list[Work] = []
+    started = time.monotonic()
+    while not taken or time.monotonic() - started < PIECE_S / 4:
+        with timed(device, taken):
+            run()
+    return mean(taken)
+
+
+def total(works: Sequence[Work]) -> Work:
+    """Returns the sum."""
+    return Work(sum(work.cpu_s for work in works), sum(work.duration_s for work in works))
+
+
+def mean(works: Sequence[Work]) -> Work:
+    """Returns the mean of at least one."""
+    return total(works).times(1 / len(works))

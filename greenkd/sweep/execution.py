@@ -16,7 +16,8 @@ from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.listing import describe
 from greenkd.campaign.progress import CampaignState, read_state
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start

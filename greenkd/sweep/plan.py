@@ -12,7 +12,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.tau_source import with_tau_source
 from greenkd.errors import ConfigError
 from greenkd.identity import plain

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.errors import ConfigError, TeacherFailedError
 from greenkd.identity import flatten
 from greenkd.records import TrialRow, TrialStatus, read_rows
@@ -88,7 +88,7 @@ def named(message: str, changes: dict[str, Any]) -> bool:
     return any(key in message or key.rsplit(".", 1)[-1] in message or key.split(".")[0] in message for key in changes)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutation=mutations(values | st.just(DELETED)))
 def test_any_value_is_accepted_or_refused_by_name(mutation: tuple[int, dict[str, Any]]) -> None:
     number, changes = mutation
@@ -128,7 +128,7 @@ def allowed(draw: st.DrawFn) -> tuple[int, dict[str, Any]]:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 @given(mutation=allowed())
 def test_what_is_accepted_runs_in_smoke_mode(folder: Path, mutation: tuple[int, dict[str, Any]]) -> None:

@@ -207,7 +207,7 @@ def test_identity_ignores_what_cannot_change_a_result() -> None:
 
 
 def test_a_search_over_an_objective_without_temperature_is_refused() -> None:
-    from greenkd.campaign.settings import read_settings
+    from greenkd.campaign.reading import read_settings
 
     with pytest.raises(ConfigError, match="has no temperature"):
         read_settings(composed("objective=none", "temperature=grid"))

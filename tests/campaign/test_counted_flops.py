@@ -6,7 +6,7 @@ import pytest
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.objectives import CrossEntropy, Objective
 from greenkd.records import CampaignRecord, LedgerRow, Phase, read_rows
 from greenkd.training.stop_signals import StopFlag

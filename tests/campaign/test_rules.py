@@ -66,7 +66,15 @@ def test_there_is_a_campaign_of_every_rule() -> None:
     assert {*CHOICES, "shared"} == RULES.keys()
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=() if name in ("learned", "per_sample_random", "standardised") else pytest.mark.nightly
+        )
+        for name in CHOICES
+    ],
+)
 def test_a_campaign_under_a_rule_is_the_same_however_it_is_run(name: str, tmp_path: Path) -> None:
     whole = Campaign(tmp_path / "whole", *CHOICES[name], "threads=1")
     assert whole.record.kind is StrategyKind.ADAPTIVE

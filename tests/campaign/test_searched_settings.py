@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from greenkd.campaign.progress import read_state
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.errors import ConfigError, NoTemperatureError, TrainingInterruptedError
 from greenkd.identity import campaign_id
 from greenkd.records import TrialStatus

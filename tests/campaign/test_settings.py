@@ -3,7 +3,7 @@
 import dataclasses
 import pickle
 
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.identity import campaign_id
 from tests.campaigns import composed
 

@@ -7,7 +7,7 @@ import torch
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.errors import ConfigError, DataError
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.models import tiny_cnn

@@ -119,6 +119,7 @@ def test_what_a_killed_process_of_another_machine_held_is_free_after_the_stated_
     assert waited_s > QUICK["takeover_s"] - QUICK["beat_s"] - 0.1
 
 
+@pytest.mark.nightly
 def test_a_machine_whose_clock_is_wrong_takes_nothing_from_a_living_holder(
     locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

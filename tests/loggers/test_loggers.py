@@ -200,14 +200,14 @@ def test_a_logger_that_fails_is_given_up_with_one_warning(
 def test_a_missing_library_is_answered_with_what_to_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, f"{name}.tracking", None)
-    from greenkd.campaign.settings import read_settings
+    from greenkd.campaign.reading import read_settings
 
     with pytest.raises(ConfigError, match=rf'logger={name}: {name} is not installed; pip install "greenkd\[{name}\]"'):
         read_settings(composed(f"logger={name}"))
 
 
 def test_mistakes_are_answered_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from greenkd.campaign.settings import read_settings
+    from greenkd.campaign.reading import read_settings
 
     with pytest.raises(ConfigError, match=r"logger\.wandb\.mode='onlin'.*'offline' or 'online'"):
         read_settings(composed("logger=wandb", "logger.wandb.mode=onlin"))

@@ -11,6 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # builds and counts every network; their sizes are held in test_registry.py too
 def test_the_page_holds_the_table_of_today() -> None:
     text = PAGE.read_text(encoding="utf-8")
     stated = text.partition(table.BEGIN)[2].partition(table.END)[0]

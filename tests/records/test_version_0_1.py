@@ -17,7 +17,7 @@ import pytest
 import analysis
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.identity import campaign_folder
 from greenkd.records import LedgerRow, TrialRow, TrialStatus, read_campaign, read_rows, read_teacher
 from greenkd.training.stop_signals import StopFlag

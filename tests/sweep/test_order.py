@@ -8,7 +8,8 @@ import pytest
 
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.progress import read_state
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.identity import campaign_folder, campaign_id
 from greenkd.records import BlockRow, CampaignRecord, LedgerRow, Phase, read_rows
@@ -43,6 +44,7 @@ def test_strategies_of_a_seed_take_turns_by_default_and_seeds_are_outermost(tmp_
     assert shown(groups) == [{"grid0kd", "stochastic0kd"}, {"grid1kd", "stochastic1kd"}]
 
 
+@pytest.mark.nightly
 def test_each_setting_has_turns_of_its_own_by_default_and_all_have_them_together_where_asked(tmp_path: Path) -> None:
     lines = [f"{line} objective={name}" for line in SEEDS_INNER for name in ("kd", "dkd")]
     groups = shown(groups_in_turns(planned(tmp_path, *lines)))

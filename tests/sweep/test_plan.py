@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from greenkd.campaign.settings import read_settings
+from greenkd.campaign.reading import read_settings
 from greenkd.configuration import register_configuration
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder, plain

@@ -5,13 +5,15 @@ Campaigns run in this process, through the code that a user's command runs, with
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
-from greenkd.campaign.settings import Settings, read_settings
+from greenkd.campaign.reading import read_settings
+from greenkd.campaign.settings import Settings
 from greenkd.campaign.task_fit import OBJECTIVES as OBJECTIVES_OF_TASK
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder
@@ -65,14 +67,32 @@ NETWORKS = sorted([*CARDS, *options("student")])
 EXPERIMENTS = options("experiment")
 
 
+# Networks that take five seconds and more for their handful of pictures, and experiments of such networks or pictures
+LARGE = (
+    *("densenet121", "googlenet", "resnet101", "resnet110", "resnet152", "resnet34", "resnet50", "resnext29"),
+    *("ssd300_vgg16", "ssdlite300_mobilenet_v2", "ssdlite320_mobilenet_v3", "vgg16", "vgg19"),
+)
+LARGE_EXPERIMENTS = (
+    *("cmi_cifar10_wrn", "literature_cifar100_resnet32x4_resnet8x4", "literature_cifar100_resnet32x4_shufflenet_v2"),
+    *("literature_cifar100_resnet50_mobilenet_v2_half", "paper_cifar100", "paper_tiny_imagenet", "paper_voc"),
+    *("tfkd_densenet121", "tfkd_googlenet", "tfkd_resnet18", "tfkd_resnext29", "voc_demo"),
+)
+
+
+def at_night(*choice: str, if_: bool) -> Any:
+    """A choice that `scripts/check` leaves to the night, if so."""
+    return pytest.param(*choice, marks=pytest.mark.nightly if if_ else ())
+
+
 # All strategies with one objective, all objectives with some; the rest of the product is the night's.
 PAIRS = [
-    pytest.param(
-        objective,
-        strategy,
-        marks=() if objective == "kd" or strategy in ("fixed", "grid", "lskd", "stochastic") else pytest.mark.nightly,
-    )
+    at_night(objective, strategy, if_=objective != "kd" and strategy not in ("fixed", "stochastic"))
     for objective in OBJECTIVES
+    for strategy in STRATEGIES
+]
+# Strategies by how they go through a campaign; tasks and pictures do not meet the others in another way.
+OF_OTHER_TASKS = [
+    at_night(strategy, if_=strategy not in ("ctkd", "fixed", "grid", "halving", "optuna", "stochastic"))
     for strategy in STRATEGIES
 ]
 
@@ -173,7 +193,7 @@ def test_every_objective_is_of_one_task() -> None:
     assert sorted(name for names in OBJECTIVES_OF_TASK.values() for name in names) == options("objective")
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", OF_OTHER_TASKS)
 def test_detection_runs_under_every_strategy(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
     own = (f"temperature.source={source}",) if strategy == "transfer" else ()
     settings = smoke(cache, *SCENES, f"temperature={strategy}", *own)
@@ -207,8 +227,15 @@ def test_settings_that_combine_run(choice: tuple[str, ...], cache: Path, tmp_pat
     run(smoke(cache, *choice, "student=tiny_cnn", "teacher=small_cnn"), tmp_path)
 
 
-@pytest.mark.parametrize("selection", ["validation", "agreement"])
-@pytest.mark.parametrize("transfer", [name for name in options("transfer") if name != "real"])
+@pytest.mark.parametrize(
+    ("transfer", "selection"),
+    [
+        at_night(transfer, selection, if_=selection == "agreement" and transfer not in ("fast", "noise"))
+        for transfer in options("transfer")
+        if transfer != "real"
+        for selection in ("validation", "agreement")
+    ],
+)
 def test_every_transfer_runs(transfer: str, selection: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"transfer={transfer}", f"selection={selection}", "temperature=grid_coarse")
     record = run(settings, tmp_path)
@@ -225,14 +252,14 @@ def test_every_objective_with_a_teacher_learns_from_synthetic_images(
     run(smoke(cache, "transfer=fast", f"objective={objective}", "temperature=fixed"), tmp_path)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", OF_OTHER_TASKS)
 def test_every_strategy_learns_from_synthetic_images(strategy: str, cache: Path, source: Path, tmp_path: Path) -> None:
     own = (f"temperature.source={source}",) if strategy == "transfer" else ()
     run(smoke(cache, "transfer=fast", f"temperature={strategy}", *own), tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [at_night(name, if_=name in LARGE) for name in NETWORKS])
 def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_path: Path) -> None:
     # CRD uses the features before the last layer as well as the logits.
     choice = ("dataset=cifar10", "objective=crd", "teacher=tiny_cnn")
@@ -244,7 +271,7 @@ def test_every_network_is_trained_and_evaluated(network: str, cache: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", [at_night(name, if_=name in LARGE_EXPERIMENTS) for name in EXPERIMENTS])
 def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> None:
     settings = smoke(cache, f"experiment={experiment}")
     record = run(settings, tmp_path)
@@ -255,7 +282,11 @@ def test_every_experiment_runs(experiment: str, cache: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("objective", ["crd", "dml"])
 @pytest.mark.parametrize(
     "experiment",
-    [name for name in EXPERIMENTS if name.startswith("paper") and name not in ("paper_datafree", "paper_voc")],
+    [
+        at_night(name, if_=name in LARGE_EXPERIMENTS)
+        for name in EXPERIMENTS
+        if name.startswith("paper") and name not in ("paper_datafree", "paper_voc")
+    ],
 )
 def test_the_papers_other_methods_run_on_its_experiments(
     experiment: str, objective: str, cache: Path, tmp_path: Path

@@ -24,17 +24,17 @@ TRAINING_IMAGES = 1438 - 287  # of the digits, less the validation split
 
 
 def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> None:
-    alone = fresh("-m", *SWEEP, "sweep=alone", "cache_dir=other_cache")
+    alone = fresh("-m", *SWEEP, "sweep=one_command", "cache_dir=other_cache")
     assert alone.returncode == 0, alone.stdout + alone.stderr
 
     # The plan, and the script, which alone is printed to where it can be piped
-    planned = fresh("submit", "--print", "-p", "gpu", *SWEEP, "sweep=shared", module="greenkd")
+    planned = fresh("submit", "--print", "-p", "gpu", *SWEEP, "sweep=two_workers", module="greenkd")
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.startswith("#!/bin/bash\n")
     assert "#SBATCH --array=0-4\n" in planned.stdout
     assert "2 campaigns, 5 trials" in planned.stderr
     command = planned.stdout.splitlines()[-1].partition("} ")[2].split()
-    sweep = base / "multirun" / "shared"
+    sweep = base / "multirun" / "two_workers"
     assert not list(find_campaigns(sweep))
 
     # Two workers, as the script starts them
@@ -47,16 +47,16 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
     ]
     outputs = [worker.communicate(timeout=300)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], outputs
-    assert sum("written: multirun/shared/comparison.csv" in output for output in outputs) in (1, 2)
+    assert sum("written: multirun/two_workers/comparison.csv" in output for output in outputs) in (1, 2)
 
     # The same results, and nothing done or paid twice
-    folders = {name: list(find_campaigns(base / "multirun" / name)) for name in ("alone", "shared")}
+    folders = {name: list(find_campaigns(base / "multirun" / name)) for name in ("one_command", "two_workers")}
     one, other = ([read_campaign(folder / "campaign.json") for folder in folders[name]] for name in folders)
     assert [record.status for record in other] == [CampaignStatus.DONE] * 2
     assert [(record.chosen_params, record.tests) for record in one] == [
         (record.chosen_params, record.tests) for record in other
     ]
-    rows = [row for folder in folders["shared"] for row in read_rows(folder / "ledger.jsonl", LedgerRow).rows]
+    rows = [row for folder in folders["two_workers"] for row in read_rows(folder / "ledger.jsonl", LedgerRow).rows]
     trained = [row for row in rows if row.phase is Phase.STUDENT_TRAINING]
     assert sum(row.images for row in trained) == 5 * 2 * TRAINING_IMAGES
     for process in read_rows(sweep / "processes.jsonl", ProcessRow).rows:
@@ -65,6 +65,6 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
         assert len(shares) == len({row.campaign_id for row in own})  # start-up is shared by the campaigns it served
 
     # What is done is not done again.
-    again = fresh("submit", *SWEEP, "sweep=shared", module="greenkd")
+    again = fresh("submit", *SWEEP, "sweep=two_workers", module="greenkd")
     assert again.returncode == 0
     assert "nothing is left to do" in again.stdout

@@ -122,7 +122,10 @@ def test_a_search_stays_in_its_range_and_repeats_itself(tmp_path: Path, sampler:
     assert len({params["tau"] for params in runs[0]}) == 6
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler",
+    [pytest.param(name, marks=pytest.mark.nightly if name in ("gp", "random", "qmc") else ()) for name in SAMPLERS],
+)
 def test_a_search_that_was_stopped_proposes_what_it_would_have(tmp_path: Path, sampler: str) -> None:
     search = strategy("OptunaSearch", sampler=sampler, n_trials=14)  # more than TPE's and GP's random start
     for name in ("whole", "broken"):
@@ -135,7 +138,9 @@ def test_a_search_that_was_stopped_proposes_what_it_would_have(tmp_path: Path, s
     assert [p.params for p in broken] == [p.params for p in whole]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", pytest.param("gp", marks=pytest.mark.nightly), pytest.param("cmaes", marks=pytest.mark.nightly)]
+)
 def test_an_adaptive_search_looks_where_accuracy_was_high(tmp_path: Path, sampler: str) -> None:
     search = strategy("OptunaSearch", sampler=sampler, n_trials=40)
     taus = [float(p.params["tau"]) for p in run(study(search, tmp_path), lambda p: accuracy(p.params))]
