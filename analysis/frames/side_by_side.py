@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 FEWEST_CAMPAIGNS = 600  # processes take two seconds to start, which fewer do not save
-_MOST = 8  # processes, each of 0.2 GB
+_MOST = 8  # processes, each of which holds what it reads
 _PARTS_PER_PROCESS = 12  # so that none waits long for the last one
 
 
