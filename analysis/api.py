@@ -8,9 +8,10 @@ from analysis.results.comparison import Comparison, compare
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.equal_energy import equal_energy
 from analysis.results.inference import inference
+from analysis.results.judging import verdicts
 from analysis.results.response import SettingResponse, responses
 from analysis.results.strategy_runs import strategy_runs
-from analysis.results.verdict import Verdict, verdicts
+from analysis.results.verdict import Verdict
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.files import write_comparison, write_looks, write_verdicts
 from analysis.views.printing import print_comparison, print_results

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import analysis
+from analysis.frames.side_by_side import usable_processes
 from greenkd.errors import StorageError
 from greenkd.output_encoding import make_output_readable, printable
 from greenkd.records.place import address_problem
@@ -172,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
     pricing = analysis.make_pricing(
         country=options.country, intensity=options.intensity, pue=options.pue, price=options.price
     )
-    sweep = analysis.load(options.folders, pricing=pricing)
+    sweep = analysis.load(options.folders, pricing=pricing, processes=usable_processes())
 
     # Results: what the records say.
     comparison = analysis.compare(sweep, baseline=options.baseline, mix_meters=options.mix_meters)

@@ -3,8 +3,8 @@
 Writes the records of a command whose campaigns are all done (`benchmarks.scale_records`), with twenty trials a campaign
 on average: a fifth of them are stochastic τ with one, the others have 24 or 25. Then each part runs in a process of its
 own: the comparison and the report (`python -m analysis`), the same command with `dry_run=true`, with `estimate=true`,
-and once more as it is, which finds all campaigns done. Prints wall-clock and CPU seconds and the peak memory of each
-process, and the files of the sweep.
+and once more as it is, which finds all campaigns done. Prints the wall-clock seconds of each part, the CPU seconds of
+its processes together, the peak memory of the largest of them, and the files of the sweep.
 
 Targets on two cores: 10,000 campaigns: comparison 60 s and 4 GB, dry run 10 s; 2,000 campaigns: report 60 s and 2 GB.
 """

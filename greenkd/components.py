@@ -38,6 +38,10 @@ _NO_TEXT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false|null|\[.*\]|\{.*\}", 
 
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
+# By identity, since a target need not be hashable; kept with it, so that no other one can have that identity. Making a
+# model takes a millisecond, and a command may have thousands of components.
+_MODELS: dict[int, tuple[Callable[..., object], dict[str, type[pydantic.BaseModel]]]] = {}
+
 
 @dataclasses.dataclass(frozen=True)
 class ComponentConfig:
@@ -103,9 +107,9 @@ def check(config: Mapping[str, Any], *, where: str, given: Iterable[str] = ()) -
     target, arguments = _prepare(config, where, dict.fromkeys(given))
 
     try:
-        for key, hint in _hints(target).items():
+        for key, model in _argument_models(target).items():
             if key in config:
-                _converted(hint, arguments[key], key)
+                _converted(model, arguments[key], key)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, where)) from error
 
@@ -232,9 +236,9 @@ def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) 
         raise ConfigError(f"{where}._target_: {target.__name__} does not define {missing}, which every such class must")
 
     try:
-        for key, hint in _hints(target).items():
+        for key, model in _argument_models(target).items():
             if key in arguments:
-                arguments[key] = _converted(hint, arguments[key], key)
+                arguments[key] = _converted(model, arguments[key], key)
         return target(**arguments)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(error, where)) from error
@@ -254,6 +258,16 @@ def _hints(target: Callable[..., object]) -> dict[str, object]:
         return {}
 
 
-def _converted(hint: object, value: object, key: str) -> object:
-    model = pydantic.create_model("Argument", __config__=_LENIENT, **{key: (hint, ...)})  # type: ignore[call-overload]
+def _argument_models(target: Callable[..., object]) -> dict[str, type[pydantic.BaseModel]]:
+    """Returns, for each argument that is to be checked, a model that does so; made once for each target."""
+    if id(target) not in _MODELS:
+        models = {
+            key: pydantic.create_model("Argument", __config__=_LENIENT, **{key: (hint, ...)})  # type: ignore[call-overload]
+            for key, hint in _hints(target).items()
+        }
+        _MODELS[id(target)] = target, models
+    return _MODELS[id(target)][1]
+
+
+def _converted(model: type[pydantic.BaseModel], value: object, key: str) -> object:
     return getattr(model.model_validate({key: value}), key)

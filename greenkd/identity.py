@@ -103,12 +103,12 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def campaign_id(config: Mapping[str, Any]) -> str:
     """Hashes the settings that can change a result, to 10 hexadecimal digits."""
-    return _digest(config, NOT_IDENTITY)
+    return short_digest(identifying_text(config))
 
 
 def setting_id(config: Mapping[str, Any]) -> str:
     """Hashes the same settings less strategy and seed: equal for campaigns that may be compared."""
-    return _digest(config, NOT_IDENTITY + NOT_SETTING)
+    return short_digest(identifying_text(config, NOT_IDENTITY + NOT_SETTING))
 
 
 def network_identity(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,10 +165,14 @@ def transfer_name(config: Mapping[str, Any]) -> str:
     return _name(config, "transfer") if config.get("transfer") else REAL
 
 
-def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
+def campaign_folder(config: Mapping[str, Any], identity: str | None = None) -> PurePosixPath:
     """Returns `<dataset>/<teacher>-<student>/<objective>/<strategy>/seed<k>-<id>`, relative to the sweep's folder.
 
     Where students see other images than the data set's, the first name is `<dataset>+<transfer>`.
+
+    Args:
+        config: The resolved configuration.
+        identity: Its `campaign_id`, where that is known.
     """
     transfer = transfer_name(config)
     names = {group: _name(config, group) for group in ("dataset", "teacher", "student", "objective", "temperature")}
@@ -178,7 +182,7 @@ def campaign_folder(config: Mapping[str, Any]) -> PurePosixPath:
         f"{names['teacher']}-{names['student']}",
         names["objective"],
         names["temperature"],
-        f"seed{config['seed']}-{campaign_id(config)}",
+        f"seed{config['seed']}-{identity or campaign_id(config)}",
     )
 
 
@@ -211,6 +215,16 @@ def identifying(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENT
     names = frozenset(left_out)
     settings = flatten(without_new_defaults(config))
     return {key: value for key, value in settings if names.isdisjoint(_key_and_groups(key))}
+
+
+def identifying_text(config: Mapping[str, Any], left_out: tuple[str, ...] = NOT_IDENTITY) -> str:
+    """Returns what an id is a hash of: the `identifying` settings as JSON, in the order of their keys."""
+    return json.dumps(identifying(config, left_out), sort_keys=True, default=str)
+
+
+def short_digest(text: str) -> str:
+    """Hashes a text to 10 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -257,8 +271,3 @@ def _name(config: Mapping[str, Any], group: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\\" in name:
         raise ConfigError(f"{group}.name={name!r} names a folder: give a name without / and \\ that starts with no dot")
     return name
-
-
-def _digest(config: Mapping[str, Any], left_out: tuple[str, ...]) -> str:
-    kept = identifying(config, left_out)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]

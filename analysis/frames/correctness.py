@@ -10,26 +10,32 @@ from greenkd.errors import RecordError
 from greenkd.records import CampaignRecord, read_correctness
 
 
-def correctness(
-    campaign_records: dict[int, CampaignRecord], folders: dict[int, Path], problems: list[Problem]
-) -> dict[tuple[int, int], NDArray[np.bool_]]:
-    """Returns, by campaign and trial, which test images were right; [images] in the order of the test split.
+def comparable_campaigns(campaign_records: dict[int, CampaignRecord]) -> set[int]:
+    """Returns the campaigns on the same data as the first of their setting: others' images stand in another order."""
+    data_of: dict[str, str | None] = {}
+    return {
+        campaign
+        for campaign, record in campaign_records.items()
+        if data_of.setdefault(record.setting_id, record.data_fingerprint) == record.data_fingerprint
+    }
+
+
+def correctness(folders: dict[int, Path]) -> tuple[dict[tuple[int, int], NDArray[np.bool_]], dict[int, Problem]]:
+    """Reads which test images were right.
 
     Args:
-        campaign_records: The records of the campaigns, by number. Campaigns on other data than the first of their
-            setting are left out: their images stand in another order.
-        folders: Their folders, likewise.
-        problems: Receives the files that cannot be read.
+        folders: The campaigns' folders, by number.
+
+    Returns:
+        By campaign and trial, [images] in the order of the test split; and by campaign, what cannot be read.
     """
-    data_of: dict[str, str | None] = {}
     correct: dict[tuple[int, int], NDArray[np.bool_]] = {}
-    for campaign, record in campaign_records.items():
-        if data_of.setdefault(record.setting_id, record.data_fingerprint) != record.data_fingerprint:
-            continue
+    problems: dict[int, Problem] = {}
+    for campaign, folder in folders.items():
         try:
-            of_campaign = read_correctness(folders[campaign])
+            of_campaign = read_correctness(folder)
         except RecordError as error:
-            problems.append(Problem(str(folders[campaign]), str(error)))
+            problems[campaign] = Problem(str(folder), str(error))
             continue
         correct |= {(campaign, trial): images for trial, images in of_campaign.items()}
-    return correct
+    return correct, problems

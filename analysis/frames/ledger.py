@@ -28,7 +28,7 @@ class _Times:
     duration_s: float
 
 
-def read_ledger(folders: dict[int, Path], problems: list[Problem]) -> pd.DataFrame:
+def read_ledger(folders: dict[int, Path], problems: list[Problem], *, processes: int = 1) -> pd.DataFrame:
     """Reads the ledgers of all campaigns.
 
     Rows of a process's start have the phase of their own that greenkd 0.1 did not give them. Where several meters made
@@ -38,8 +38,9 @@ def read_ledger(folders: dict[int, Path], problems: list[Problem]) -> pd.DataFra
     Args:
         folders: The campaigns' folders, by number.
         problems: Receives damaged files, and campaigns of several meters.
+        processes: How many processes may read.
     """
-    frame = read_frame(folders, "ledger.jsonl", records.LedgerRow, problems, columns.LEDGER)
+    frame = read_frame(folders, "ledger.jsonl", records.LedgerRow, problems, columns.LEDGER, processes=processes)
 
     # A row that processed no images has no FLOPs to count: they are zero, not unknown.
     no_images = frame["images"] == 0

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import functools
+import operator
 import types
 import typing
 from pathlib import Path
@@ -162,6 +163,14 @@ def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) 
     return known
 
 
+def column_of(rows: list[dict[str, Any]], name: str) -> list[Any]:
+    """Returns one field of all rows that have it; those of an older greenkd may lack it."""
+    try:
+        return list(map(operator.itemgetter(name), rows))
+    except KeyError:
+        return [row[name] for row in rows if name in row]
+
+
 def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) -> None:
     """Refuses rows whose values are not of the JSON types that their record class has, column by column.
 
@@ -170,9 +179,9 @@ def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) ->
     """
     for name, hint in _hints_of(row_type).items():
         allowed = _json_types(hint)
-        found = {type(row[name]) for row in rows if name in row}
-        if not found <= allowed:
-            wrong = next(row[name] for row in rows if name in row and type(row[name]) not in allowed)
+        values = column_of(rows, name)
+        if not allowed.issuperset(map(type, values)):
+            wrong = next(value for value in values if type(value) not in allowed)
             raise RecordError(
                 f"{path}: {name}: {wrong!r:.60} is none of {', '.join(sorted(t.__name__ for t in allowed))}"
             )
@@ -199,7 +208,7 @@ def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: P
         if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):
             continue
 
-        values = [row[name] for row in rows if name in row]
+        values = column_of(rows, name)
         for value in sorted(set(values) - set(hint)):
             count = values.count(value)
             note = f"{name} {value!r} is not known to this greenkd: {count} line(s) count in no total of a {name}"

@@ -4,6 +4,7 @@ Who looks several times has several chances to be wrong, so the level of a look 
 (`analysis.results.sequential_looks`). They stand in `looks.json`, in the folder of the sweep.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,16 +29,17 @@ def sweep_folders(roots: Iterable[Path], folders: Iterable[Path]) -> list[Path]:
         The folders of their sweeps. Campaigns that lie otherwise than a sweep puts them, and those of a part of a
         sweep's folder, are looked at as the folder that was asked for.
     """
-    roots = list(roots)
-    found: dict[Path, None] = {}
+    known = tuple(roots)
+    return list(dict.fromkeys(_sweep_folder(folder, known) for folder in folders))
 
-    for folder in folders:
-        root = next((root for root in roots if root in (folder, *folder.parents)), folder)
-        sweep = sweep_folder(folder)
-        is_below = sweep != folder and root in (sweep, *sweep.parents)
-        found[sweep if is_below else root] = None
 
-    return list(found)
+@functools.lru_cache(maxsize=65536)
+def _sweep_folder(folder: Path, roots: tuple[Path, ...]) -> Path:
+    """Returns where the looks at one campaign are kept; verdict by verdict the same campaigns are asked for."""
+    root = next((root for root in roots if root in (folder, *folder.parents)), folder)
+    sweep = sweep_folder(folder)
+    is_below = sweep != folder and root in (sweep, *sweep.parents)
+    return sweep if is_below else root
 
 
 def read_looks(folders: Iterable[Path], problems: list[Problem]) -> Looks:

@@ -1,8 +1,10 @@
 """Reads the files of many campaigns: campaign.json as records, the files of lines as frames."""
 
 import dataclasses
+import functools
+import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.frames.lines import note_newer, read_lines
-from analysis.frames.problem import Problem
+from analysis.frames.lines import column_of, note_newer, read_lines
+from analysis.frames.problem import Problem, add_problems
+from analysis.frames.side_by_side import mapped
 from greenkd import records
 from greenkd.records import CampaignRecord, CampaignStatus, StrategyKind
 from greenkd.records.manifest import difference, read_manifest
@@ -21,11 +24,18 @@ from greenkd.records.validation import validated
 _NUMBERS = (int, float, int | None, float | None)
 
 
-def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict[int, CampaignRecord], dict[int, Path]]:
+def read_records(
+    roots: tuple[Path, ...], problems: list[Problem], *, processes: int = 1
+) -> tuple[dict[int, CampaignRecord], dict[int, Path]]:
     """Reads the campaign.json of every campaign below the roots.
 
     A campaign whose record cannot be read, or is not what was written, is left out, and one that lies in two folders
     is read once; both are added to `problems`.
+
+    Args:
+        roots: The folders.
+        problems: Receives what is to be known about the records.
+        processes: How many processes may read.
 
     Returns:
         The records and their folders, by the campaign's number in this load.
@@ -34,24 +44,36 @@ def read_records(roots: tuple[Path, ...], problems: list[Problem]) -> tuple[dict
     folders: dict[int, Path] = {}
     first_folder: dict[str, Path] = {}  # by campaign_id
 
-    for root in roots:
-        for folder in records.find_campaigns(root):
-            try:
-                record = _read_record(folder, problems)
-            except (records.RecordError, OSError) as error:
-                problems.append(Problem(str(folder), f"left out: {error}"))
-                continue
+    found = [folder for root in roots for folder in records.find_campaigns(root)]
+    read = itertools.chain.from_iterable(mapped(_read_some, found, campaigns=len(found), processes=processes))
+    for folder, (record, notes) in zip(found, read, strict=True):
+        add_problems(problems, notes)
+        if record is None:
+            continue
 
-            first = first_folder.setdefault(record.campaign_id, folder)
-            if first != folder:
-                if first.resolve() != folder.resolve():
-                    problems.append(Problem(str(folder), f"left out: the same campaign as {first}"))
-                continue
+        first = first_folder.setdefault(record.campaign_id, folder)
+        if first != folder:
+            if first.resolve() != folder.resolve():
+                problems.append(Problem(str(folder), f"left out: the same campaign as {first}"))
+            continue
 
-            number = len(campaign_records)
-            campaign_records[number], folders[number] = record, folder
+        number = len(campaign_records)
+        campaign_records[number], folders[number] = record, folder
 
     return campaign_records, folders
+
+
+def _read_some(folders: Sequence[Path]) -> list[tuple[CampaignRecord | None, list[Problem]]]:
+    """Returns the record of each folder, None where it is left out, and what is to be known about it."""
+    read: list[tuple[CampaignRecord | None, list[Problem]]] = []
+    for folder in folders:
+        problems: list[Problem] = []
+        try:
+            read.append((_read_record(folder, problems), problems))
+        except (records.RecordError, OSError) as error:
+            problems.append(Problem(str(folder), f"left out: {error}"))
+            read.append((None, problems))
+    return read
 
 
 def _read_record(folder: Path, problems: list[Problem]) -> CampaignRecord:
@@ -140,6 +162,8 @@ def read_frame(
     row_type: type[Any],
     problems: list[Problem],
     names: Collection[str] | None = None,
+    *,
+    processes: int = 1,
 ) -> pd.DataFrame:
     """Reads one file of lines in every campaign's folder.
 
@@ -149,27 +173,23 @@ def read_frame(
         row_type: The record class of its lines; the frame has its fields as columns, and `campaign` before them.
         problems: Receives damaged files and lines.
         names: The columns that are wanted; None: all.
+        processes: How many processes may read.
     """
     fields = [
         field
         for field in dataclasses.fields(row_type)
         if field.name != "schema_version" and (names is None or field.name in names)
     ]
+    read = functools.partial(_read_columns, name=name, row_type=row_type, wanted=[field.name for field in fields])
     parts: dict[str, list[Any]] = {field.name: [] for field in fields}
     lengths: list[int] = []
-
-    # Numbers as arrays, file by file: as objects, those of millions of lines would fill the memory.
-    for folder in folders.values():
-        rows = read_lines(folder / name, row_type, problems)
-        lengths.append(len(rows))
+    for part in mapped(read, list(folders.values()), campaigns=len(folders), processes=processes):
+        lengths += part.lengths
+        add_problems(problems, part.problems)
         for field in fields:
-            # Rows of an older greenkd lack the fields that came later, all of which have defaults.
-            try:
-                values = [row[field.name] for row in rows]
-            except KeyError:
-                values = [row.get(field.name, field.default) for row in rows]
+            values = part.values[field.name]
             if field.type in _NUMBERS:
-                parts[field.name].append(np.array(values, dtype=np.float64))
+                parts[field.name].append(values)
             else:
                 parts[field.name].extend(values)
 
@@ -182,3 +202,38 @@ def read_frame(
     frame = pd.DataFrame(series)
     frame.insert(0, "campaign", np.repeat(np.array(list(folders), dtype=np.int64), lengths))
     return frame
+
+
+@dataclasses.dataclass(frozen=True)
+class _Columns:
+    """The rows of some campaigns: how many each has, their values column by column, and what is to be known of them."""
+
+    lengths: list[int]
+    values: dict[str, Any]
+    problems: list[Problem]
+
+
+def _read_columns(folders: Sequence[Path], *, name: str, row_type: type[Any], wanted: Sequence[str]) -> _Columns:
+    """Reads one file of lines in some folders, of which the wanted columns stay."""
+    fields = [field for field in dataclasses.fields(row_type) if field.name in wanted]
+    parts: dict[str, list[Any]] = {field.name: [] for field in fields}
+    read = _Columns([], {}, [])
+
+    # Numbers as arrays, file by file: as objects, those of millions of lines would fill the memory.
+    for folder in folders:
+        rows = read_lines(folder / name, row_type, read.problems)
+        read.lengths.append(len(rows))
+        for field in fields:
+            # Rows of an older greenkd lack the fields that came later, all of which have defaults.
+            values = column_of(rows, field.name)
+            if len(values) < len(rows):
+                values = [row.get(field.name, field.default) for row in rows]
+            if field.type in _NUMBERS:
+                parts[field.name].append(np.array(values, dtype=np.float64))
+            else:
+                parts[field.name].extend(values)
+
+    for field in fields:
+        of_field = parts[field.name]
+        read.values[field.name] = np.concatenate([np.empty(0), *of_field]) if field.type in _NUMBERS else of_field
+    return read

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, joined, rows_of
+from analysis.frames.groupby import groups, joined, of_setting, rows_of
 from analysis.frames.load import Sweep
 from analysis.results.comparison_notes import setting_notes
 from analysis.results.cost_to_reach import cost_to_reach
@@ -36,10 +36,15 @@ class Comparison:
     notes: dict[str, list[str]]  # by setting_id
     sweep: Sweep
 
+    def reach_of(self, setting: tuple[str, ...]) -> pd.DataFrame:
+        """Returns what `cost_to_reach` does for one setting; several tables and figures are made of it."""
+        if setting not in self._reaches:
+            self._reaches[setting] = cost_to_reach(self.sweep, of_setting(self.runs, setting))
+        return self._reaches[setting]
+
     @functools.cached_property
-    def reach(self) -> pd.DataFrame:
-        """What `cost_to_reach` returns; several tables and figures are made of it."""
-        return cost_to_reach(self.sweep, self.runs)
+    def _reaches(self) -> dict[tuple[str, ...], pd.DataFrame]:
+        return {}
 
 
 def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = False) -> Comparison:

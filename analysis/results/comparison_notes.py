@@ -64,7 +64,8 @@ def _on_references(setting: pd.DataFrame, references: dict[str, str | None], bas
 def _on_searched_settings(setting: pd.DataFrame) -> list[str]:
     """Returns what strategies searched besides τ, and which trainings of theirs differ from others in τ alone."""
     notes = []
-    for row in rows_of(setting[setting["searched"].astype(bool)].drop_duplicates("strategy")):
+    is_searched = setting["searched"].astype(bool)
+    for row in rows_of(setting.loc[is_searched, ["strategy", "searched"]].drop_duplicates("strategy")):
         own = ", ".join(f"{key}={value}" for key, value in row["searched"].items())
         notes.append(
             f"{row['strategy']}: {' and '.join(row['searched'])} chosen with τ; all other strategies have {own}, and "
@@ -108,7 +109,8 @@ def _on_missing_seeds(setting: pd.DataFrame) -> list[str]:
 
 def _on_unfinished_runs(setting: pd.DataFrame) -> list[str]:
     notes = []
-    for row in rows_of(setting[~setting["complete"].astype(bool)]):
+    names = ["strategy", "seed", "complete_trials", "planned_trials", "test_score"]
+    for row in rows_of(setting.loc[~setting["complete"].astype(bool), names]):
         test = "" if not math.isnan(row["test_score"]) else ", test not opened yet"
         count = f"{row['complete_trials']} of {row['planned_trials']} trials complete"
         notes.append(f"{row['strategy']}, seed {row['seed']}: {count}{test}")
@@ -143,10 +145,13 @@ def _on_endpoints(setting: pd.DataFrame, baseline: str | None) -> list[str]:
 
 def _on_ratios(setting: pd.DataFrame, baseline: str | None) -> list[str]:
     """Returns how sure the multiples of each endpoint are: a note per endpoint, strategy by strategy."""
-    baseline_of_seed = {run["seed"]: run for run in rows_of(setting[setting["strategy"] == baseline])}
+    runs_of: dict[str, list[dict[str, Any]]] = {}
+    for run in rows_of(setting[["strategy", "seed", *(f"tuning_{name}" for name in _ENDPOINTS)]]):
+        runs_of.setdefault(run["strategy"], []).append(run)
+    baseline_of_seed = {run["seed"]: run for run in runs_of.pop(baseline or "", [])}
     pairs_of = {
-        label: [(run, baseline_of_seed[run["seed"]]) for run in rows_of(group) if run["seed"] in baseline_of_seed]
-        for (label,), group in groups(setting[setting["strategy"] != baseline], ["strategy"], sort=False)
+        label: [(run, baseline_of_seed[run["seed"]]) for run in runs if run["seed"] in baseline_of_seed]
+        for label, runs in runs_of.items()
     }
 
     notes = []

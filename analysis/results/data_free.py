@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames import columns
-from analysis.frames.groupby import groups, rows_of
+from analysis.frames.groupby import groups
 from analysis.frames.load import Sweep
 from greenkd.records import CampaignRecord, TestResult
 from greenkd.records.selection import selection_key
@@ -30,9 +30,9 @@ def choices(sweep: Sweep) -> pd.DataFrame:
     for key, setting in groups(sweep.campaigns, columns.SETTING):
         for (strategy,), group in groups(setting, ["strategy"]):
             chosen = {
-                campaign["campaign"]: both
-                for campaign in rows_of(group)
-                if (both := _both_choices(sweep.records[campaign["campaign"]])) is not None
+                campaign: both
+                for campaign in group["campaign"].tolist()
+                if (both := _both_choices(sweep.records[campaign])) is not None
             }
             if not chosen:
                 continue

@@ -17,7 +17,7 @@ from analysis.results.search_gain import (
     paired_gain,
     search_value,
 )
-from analysis.results.verdict_pairs import Pair
+from analysis.results.verdict_pairs import Pair, StrategyRuns
 from greenkd.records import StrategyKind
 
 FloatArray = NDArray[np.float64]
@@ -93,7 +93,7 @@ def gains_of_pairs(pairs: list[Pair], setting: pd.DataFrame, correct: Correctnes
         setting: The setting's rows of the runs frame.
         correct: Which test images were right, as far as it is on record.
     """
-    noise = _noise_of_grid(setting, pairs[0].trials) if pairs else None
+    noise = _noise_of_grid(setting, pairs[0].ours.trials) if pairs else None
     sides: _Sides = {}
     return [_gain(pair, noise, correct, sides) for pair in pairs]
 
@@ -103,8 +103,8 @@ def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness, sides: _S
     if not len(differences):
         return PairGain(_no_gain(), None)
 
-    strategy, ours = _once(sides, pair.seeds, pair.trials, correct, chooses=True)
-    control, theirs = _once(sides, pair.control_runs, pair.trials, correct, chooses=pair.control_chooses)
+    strategy, ours = _once(sides, pair.ours, correct, chooses=True)
+    control, theirs = _once(sides, pair.theirs, correct, chooses=pair.control_chooses)
     on_images = None
     if ours is not None and theirs is not None and ours.shape == theirs.shape:
         on_images = ours - theirs
@@ -122,13 +122,11 @@ def _gain(pair: Pair, noise: SearchValue | None, correct: Correctness, sides: _S
     return PairGain(paired_gain(differences, expected, noise.prior_df, least_variance=least), on_images)
 
 
-def _once(
-    sides: _Sides, runs: pd.DataFrame, trials: pd.DataFrame, correct: Correctness, *, chooses: bool
-) -> tuple[_Side, FloatArray | None]:
+def _once(sides: _Sides, runs: StrategyRuns, correct: Correctness, *, chooses: bool) -> tuple[_Side, FloatArray | None]:
     """Returns a strategy's trainings and its scores on images, worked out for the first of its pairs."""
-    key = (runs["strategy"].iloc[0], chooses, *runs["campaigns"])
+    key = (runs.strategy, chooses, runs.campaigns)
     if key not in sides:
-        side = _side(runs, trials, chooses=chooses)
+        side = _side(runs.frame, runs.trained, chooses=chooses)
         sides[key] = side, side.on_images(correct)
     return sides[key]
 

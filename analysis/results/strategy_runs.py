@@ -114,9 +114,12 @@ def _variants(campaigns: pd.DataFrame) -> dict[int, str]:
     What a strategy searched besides τ is a part of its label: `grid τ × objective.alpha`.
     """
     labels: dict[int, str] = {}
-    named = campaigns.assign(strategy=[searching_name(row["strategy"], row["searched"]) for row in rows_of(campaigns)])
-    for (name,), group in groups(named, ["strategy"]):
-        options = {row["campaign"]: json.loads(row["temperature"] or "{}") for row in rows_of(group)}
+    options_of: dict[str, dict[int, Any]] = {}
+    for row in rows_of(campaigns[["campaign", "strategy", "searched", "temperature"]]):
+        options = options_of.setdefault(searching_name(row["strategy"], row["searched"]), {})
+        options[row["campaign"]] = json.loads(row["temperature"] or "{}")
+
+    for name, options in options_of.items():
         keys = sorted({key for option in options.values() for key in option})
         differing = [key for key in keys if len({json.dumps(option.get(key)) for option in options.values()}) > 1]
 

@@ -12,27 +12,16 @@ for each direction on its own.
 """
 
 import dataclasses
-import itertools
 import math
 
-from analysis.frames import columns
-from analysis.frames.groupby import groups, of_campaigns
-from analysis.results.comparison import Comparison
-from analysis.results.image_crossing import Crossed, crossed_interval
-from analysis.results.pair_gains import PairGain, gains_of_pairs
-from analysis.results.paired_tests import Paired, paired
+from analysis.results.image_crossing import Crossed
+from analysis.results.paired_tests import Paired
 from analysis.results.search_gain import Gain
-from analysis.results.sequential_looks import ALPHA, SeedRange, nominal_level, seeds_to_decide
-from analysis.results.verdict_costs import ExtraCosts, extra_costs
-from analysis.results.verdict_levels import earlier_looks, levels_of, p_values_of
-from analysis.results.verdict_pairs import Pair, pairs_of_setting
+from analysis.results.sequential_looks import SeedRange
+from analysis.results.verdict_costs import ExtraCosts
 from analysis.results.verdict_words import (
-    BETTER,
     CANNOT_TELL,
     EQUAL,
-    NO_BETTER,
-    NOT_WORTH,
-    WORTH,
     choice_in_words,
     gain_in_words,
     place,
@@ -167,119 +156,3 @@ class Verdict:
         if self.seed_range is None:
             return "; run more seeds"
         return f"; {self.seed_range.sentence}"
-
-
-def verdicts(
-    comparison: Comparison,
-    *,
-    margin: float = MARGIN_POINTS,
-    baseline: str = "stochastic",
-    alpha: float = ALPHA,
-    mix_meters: bool = False,
-) -> list[Verdict]:
-    """Judges searches against the baseline, fixed τ and restarts at one τ, and the baseline against fixed τ.
-
-    Args:
-        comparison: What `compare` made.
-        margin: Smallest gain worth paying for, percentage points of the test score.
-        baseline: Label or kind of the cheap strategy that tuning is held against.
-        alpha: Chance of a wrong claim in one direction, over all looks at a primary verdict, and over all secondary
-            verdicts of a setting together.
-        mix_meters: Subtract energies of different meters all the same.
-    """
-    judged = []
-    for key, setting in groups(comparison.runs, columns.SETTING):
-        trials = of_campaigns(comparison.sweep.trials, itertools.chain.from_iterable(setting["campaigns"]))
-        pairs = pairs_of_setting(key, setting, trials, baseline)
-        gains_and_images = gains_of_pairs(pairs, setting, comparison.sweep.correct)
-        gains = [pair.gain for pair in gains_and_images]
-
-        tests = [paired(pair.gains, margin) for pair in pairs]
-        p_values = [p_values_of(gain, test, margin) for gain, test in zip(gains, tests, strict=True)]
-
-        looks = [earlier_looks(comparison, pair, gain.seeds) for pair, gain in zip(pairs, gains, strict=True)]
-        alone = [
-            nominal_level(max(1, gain.seeds), earlier, alpha=alpha) for gain, earlier in zip(gains, looks, strict=True)
-        ]
-        levels = levels_of(p_values, alone)
-
-        for number, pair in enumerate(pairs):
-            judged.append(
-                _verdict(
-                    pair,
-                    gains_and_images[number],
-                    tests[number],
-                    p_values[number],
-                    looks[number],
-                    alone[number],
-                    levels[number],
-                    primary=number == 0,
-                    margin=margin,
-                    mix_meters=mix_meters,
-                )
-            )
-
-    return judged
-
-
-def _verdict(
-    pair: Pair,
-    pair_gain: PairGain,
-    tests: Paired,
-    p_values: tuple[float, float],
-    looks: tuple[int, ...],
-    alone: float,
-    levels: tuple[float, float],
-    *,
-    primary: bool,
-    margin: float,
-    mix_meters: bool,
-) -> Verdict:
-    gain, on_images = pair_gain.gain, pair_gain.on_images
-    low, high = float(gain.value), float(gain.value)
-    if gain.standard_error != 0:
-        low, high = float(gain.interval(levels[0])[0]), float(gain.interval(levels[1])[1])
-    decision = _decide(pair, p_values, levels)
-
-    seed_range = None
-    if decision == CANNOT_TELL and gain.standard_error > 0:
-        distance = float(gain.value) - margin
-        share = (levels[0] if distance > 0 else levels[1]) / alone if alone > 0 else 1.0
-        seed_range = seeds_to_decide(distance, float(gain.standard_error), gain.seeds, looks, share=share)
-
-    return Verdict(
-        setting=pair.setting,
-        strategy=pair.strategy,
-        control=pair.control,
-        metric=pair.metric,
-        primary=primary,
-        same_cost=pair.same_cost,
-        choice=pair.choice,
-        control_choice=pair.control_choice,
-        gain=gain,
-        crossed=None if on_images is None else crossed_interval(gain, on_images, levels),
-        paired=tests,
-        margin=margin,
-        p_worth=p_values[0],
-        p_not_worth=p_values[1],
-        looks=looks,
-        levels=levels,
-        low=low,
-        high=high,
-        decision=decision,
-        costs=extra_costs(pair.seeds, mix_meters=mix_meters),
-        seed_range=seed_range,
-        campaigns=pair.campaigns,
-    )
-
-
-def _decide(pair: Pair, p_values: tuple[float, float], levels: tuple[float, float]) -> str:
-    """Returns the word of a verdict; a p value is at most its level where the interval excludes the margin."""
-    if pair.is_equal:
-        return EQUAL
-
-    if p_values[0] <= levels[0]:
-        return BETTER if pair.same_cost else WORTH
-    if p_values[1] <= levels[1]:
-        return NO_BETTER if pair.same_cost else NOT_WORTH
-    return CANNOT_TELL

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pandas as pd
 
 from analysis import units
@@ -58,35 +59,41 @@ class ExtraCosts:
         return " and ".join(f"{units.multiple(value)} its {in_words(name)}" for name, value in known)
 
 
-def extra_costs(seeds: pd.DataFrame, *, mix_meters: bool) -> ExtraCosts:
+def extra_costs(ours: pd.DataFrame, theirs: pd.DataFrame, *, mix_meters: bool) -> ExtraCosts:
     """Compares what a strategy and its control spent on choosing τ.
 
     Args:
-        seeds: One row per seed: columns of the runs frame, the control's with the suffix `_control`.
+        ours: The strategy's runs, one row per seed.
+        theirs: The control's, seed by seed in the same order.
         mix_meters: Compare energies of different meters all the same.
     """
     multiples = {}
     for name in _MULTIPLES:
-        pairs = zip(seeds[f"tuning_{name}"].tolist(), seeds[f"tuning_{name}_control"].tolist(), strict=True)
+        pairs = zip(ours[f"tuning_{name}"].tolist(), theirs[f"tuning_{name}"].tolist(), strict=True)
         multiples[name] = ratio_of_means(list(pairs))
 
-    extra_kwh = _mean_difference(seeds, "energy_kwh")
-    extra_co2eq_g = _mean_difference(seeds, "co2eq_g")
-    same_meter = bool((seeds["meter"] == seeds["meter_control"]).all())
+    extra_kwh = _mean_difference(ours, theirs, "tuning_energy_kwh")
+    extra_co2eq_g = _mean_difference(ours, theirs, "tuning_co2eq_g")
+    same_meter = _are_equal(ours, theirs, "meter")
     if not (same_meter or mix_meters):
         extra_kwh, multiples["energy_kwh"] = math.nan, math.nan
-    if not (same_meter and (seeds["carbon"] == seeds["carbon_control"]).all()) and not mix_meters:
+    if not (same_meter and _are_equal(ours, theirs, "carbon")) and not mix_meters:
         extra_co2eq_g = math.nan
 
     return ExtraCosts(
-        has_sensor=has_sensor([*seeds["meter"], *seeds["meter_control"]]),
+        has_sensor=has_sensor([*ours["meter"], *theirs["meter"]]),
         extra_kwh=extra_kwh,
-        extra_cpu_s=_mean_difference(seeds, "cpu_s"),
+        extra_cpu_s=_mean_difference(ours, theirs, "tuning_cpu_s"),
         extra_co2eq_g=extra_co2eq_g,
-        extra_trainings=float((seeds["complete_trials"] - seeds["complete_trials_control"]).mean()),
+        extra_trainings=_mean_difference(ours, theirs, "complete_trials"),
         multiples=multiples,
     )
 
 
-def _mean_difference(seeds: pd.DataFrame, name: str) -> float:
-    return float((seeds[f"tuning_{name}"] - seeds[f"tuning_{name}_control"]).mean(skipna=False))
+def _are_equal(ours: pd.DataFrame, theirs: pd.DataFrame, name: str) -> bool:
+    return ours[name].tolist() == theirs[name].tolist()
+
+
+def _mean_difference(ours: pd.DataFrame, theirs: pd.DataFrame, name: str) -> float:
+    differences = ours[name].to_numpy(dtype=np.float64) - theirs[name].to_numpy(dtype=np.float64)
+    return float(differences.mean()) if len(differences) else math.nan

@@ -1,16 +1,16 @@
 """How strict each verdict of a setting has to be: earlier looks and other verdicts take their share of the error."""
 
 from analysis.frames import columns
-from analysis.results.comparison import Comparison
+from analysis.frames.looks import Looks
 from analysis.results.paired_tests import Paired, holm_levels
 from analysis.results.search_gain import Gain
 from analysis.results.verdict_pairs import Pair
 from analysis.results.verdict_words import plain
 
 
-def earlier_looks(comparison: Comparison, pair: Pair, seeds: int) -> tuple[int, ...]:
+def earlier_looks(looks: Looks, pair: Pair, seeds: int) -> tuple[int, ...]:
     """Returns the seeds at earlier looks; the same number again is no new look."""
-    taken = comparison.sweep.looks.get(look_key(pair.setting, pair.strategy, pair.control), ())
+    taken = looks.get(look_key(pair.setting, pair.strategy, pair.control), ())
     return tuple(look for look in taken if look < seeds)
 
 

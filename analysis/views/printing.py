@@ -9,9 +9,10 @@ from rich.padding import Padding
 
 from analysis.frames.load import Sweep, load
 from analysis.results.comparison import Comparison, compare
+from analysis.results.judging import verdicts
 from analysis.results.response import responses
 from analysis.results.standings import standings
-from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
+from analysis.results.verdict import MARGIN_POINTS, Verdict
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.data_free import choice_tables
 from analysis.views.files import write_comparison, write_looks

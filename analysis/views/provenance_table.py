@@ -1,10 +1,11 @@
 """Where the numbers come from: sensors and tags, carbon and PUE, versions, commands, folders."""
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 from analysis import units
-from analysis.frames.groupby import groups, joined, rows_of
+from analysis.frames.groupby import groups, joined, of_campaigns, rows_of
 from analysis.frames.load import Sweep
 from analysis.frames.problems import read_processes
 from analysis.frames.verification import campaign_files
@@ -12,12 +13,34 @@ from analysis.results.comparison import Comparison
 from analysis.views.metric_words import metric_words
 from analysis.views.table import Column, Table, make_table
 
+# Of all campaigns, beside the page where it does not show all of them.
+CAMPAIGN_FILES = ("campaigns.csv", "runs.csv")
+
 _ENERGY = "energy at the device (PUE 1), of all phases"
 
 
-def provenance_tables(sweep: Sweep, comparison: Comparison) -> list[Table]:
-    """Returns energy sources, commands, environment, and the campaigns behind every row."""
-    return [_sources(sweep), *_commands(sweep), _environment(sweep), _campaigns(sweep), _runs(sweep, comparison)]
+def provenance_tables(sweep: Sweep) -> list[Table]:
+    """Returns energy sources, commands and environment."""
+    return [_sources(sweep), *_commands(sweep), _environment(sweep)]
+
+
+def campaign_tables(sweep: Sweep, comparison: Comparison, only: Collection[int] | None = None) -> dict[str, Table]:
+    """Returns the campaigns, and those behind each row of the comparison, by the names of their files.
+
+    Args:
+        sweep: The records.
+        comparison: What `compare` made of them.
+        only: The campaigns that are shown; None shows all.
+    """
+    shown = set(sweep.folders if only is None else only)
+    notes: tuple[str, ...] = ()
+    if len(shown) < len(sweep.folders):
+        notes = (
+            f"left out here: {len(sweep.folders) - len(shown)} campaigns of settings without figures on this page; all "
+            f"{len(sweep.folders)} stand in {' and '.join(CAMPAIGN_FILES)} beside it",
+        )
+    tables = _campaigns(sweep, shown, notes), _runs(sweep, comparison, shown, notes)
+    return dict(zip(CAMPAIGN_FILES, tables, strict=True))
 
 
 def _sources(sweep: Sweep) -> Table:
@@ -125,8 +148,8 @@ def _environment(sweep: Sweep) -> Table:
     return make_table("Environment", columns)
 
 
-def _campaigns(sweep: Sweep) -> Table:
-    rows = rows_of(sweep.campaigns)
+def _campaigns(sweep: Sweep, shown: set[int], notes: tuple[str, ...]) -> Table:
+    rows = rows_of(of_campaigns(sweep.campaigns, shown))
     words = metric_words(sweep.campaigns["metric"])
 
     columns = [
@@ -144,13 +167,13 @@ def _campaigns(sweep: Sweep) -> Table:
     return make_table(
         "Campaigns",
         columns,
-        notes=("files: held against the SHA-256 that the campaign's manifest.json has of them",),
+        notes=("files: held against the SHA-256 that the campaign's manifest.json has of them", *notes),
     )
 
 
-def _runs(sweep: Sweep, comparison: Comparison) -> Table:
+def _runs(sweep: Sweep, comparison: Comparison, shown: set[int], notes: tuple[str, ...]) -> Table:
     """Returns the campaigns behind each row of the comparison, and whether their records are still there."""
-    runs = rows_of(comparison.runs)
+    runs = [run for run in rows_of(comparison.runs) if shown.issuperset(run["campaigns"])]
     trials = [units.MISSING if math.isnan(run["trial"]) else f"{run['trial']:.0f}" for run in runs]
 
     columns = [
@@ -167,7 +190,7 @@ def _runs(sweep: Sweep, comparison: Comparison) -> Table:
     return make_table(
         "Folders behind each row of the comparison",
         columns,
-        notes=("figures are drawn from the same campaigns as the row of their strategy and setting",),
+        notes=("figures are drawn from the same campaigns as the row of their strategy and setting", *notes),
     )
 
 

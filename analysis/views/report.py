@@ -13,9 +13,10 @@ import jinja2
 from analysis.frames.load import Sweep
 from analysis.results.comparison import Comparison
 from analysis.results.inference import inference
+from analysis.results.judging import verdicts
 from analysis.results.response import responses
 from analysis.results.standings import main_standings, standings
-from analysis.results.verdict import MARGIN_POINTS, Verdict, verdicts
+from analysis.results.verdict import MARGIN_POINTS, Verdict
 from analysis.views.comparison_table import comparison_tables
 from analysis.views.data_free import choice_tables, sheets
 from analysis.views.figures import MORE, SPENDING, TAU, Picture, figures, overview, write_picture
@@ -24,11 +25,14 @@ from analysis.views.headline import headline
 from analysis.views.inline_svg import inline_svg, points_json
 from analysis.views.output import write_output
 from analysis.views.paper_table import paper_table
-from analysis.views.provenance_table import provenance_tables
-from analysis.views.setting_sections import MOST_DRAWN, DrawnPicture, drawn_settings, setting_sections
+from analysis.views.provenance_table import campaign_tables, provenance_tables
+from analysis.views.setting_sections import MOST_DRAWN_BYTES, DrawnPicture, drawn_settings, setting_sections
 from analysis.views.source_check import check_sources
 from analysis.views.summary_table import summary_table
 from analysis.views.table import split
+from analysis.views.writers import to_csv
+
+_MOST_CAMPAIGNS = 500  # that are listed in the page: each takes 0.4 kB
 
 _PARTS = {
     TAU: "How the score responds to τ",
@@ -49,7 +53,8 @@ def write_report(
     """Writes `report.html` and, beside it, `figures/*.png` and `*.svg`.
 
     Where there are many settings, those that say most have figures; the others have tables and the command that draws
-    them.
+    them. Of many campaigns those behind the figures are listed in the page, and all in `campaigns.csv` and `runs.csv`
+    beside it.
 
     Args:
         sweep: The records.
@@ -72,11 +77,17 @@ def write_report(
     tables = comparison_tables(sweep, comparison, baseline=baseline)
 
     # What is drawn, and whether all of it leads to records.
-    only = drawn_settings(found)
-    pictures = list(figures(sweep, comparison, standings=found, only=only, bounds=bounds, networks=networks))
+    has_many = len(sweep.folders) > _MOST_CAMPAIGNS
+    drawn: dict[tuple[str, ...], list[DrawnPicture]] = {}
+    for key in drawn_settings(found):
+        pictures = figures(sweep, comparison, standings=found, only=[key], bounds=bounds, networks=networks)
+        drawn[key] = [_drawn(picture, folder) for picture in pictures]
+        size_bytes = sum(one.size_bytes for of_setting in drawn.values() for one in of_setting)
+        if has_many and size_bytes > MOST_DRAWN_BYTES:
+            break
     lead = overview(found)
-    check = check_sources(sweep, tables, judged, [*pictures, *([lead] if lead else [])], bounds)
-    drawn = [_drawn(picture, folder) for picture in pictures]
+    shown = [one.picture for of_setting in drawn.values() for one in of_setting]
+    check = check_sources(sweep, tables, judged, [*shown, *([lead] if lead else [])], bounds)
 
     sections = setting_sections(
         sweep,
@@ -89,6 +100,13 @@ def write_report(
         drawn=drawn,
         margin=margin,
     )
+
+    # The campaigns are listed in the page, or as a part there and all of them in files.
+    listed = set(sweep.folders)
+    if has_many:
+        for name, table in campaign_tables(sweep, comparison).items():
+            write_output(folder / name, to_csv(table))
+        listed = {number for picture in shown for number in picture.campaigns}
 
     page = (
         _environment()
@@ -103,13 +121,14 @@ def write_report(
             summary=summary_table(found),
             sections=sections,
             parts=_PARTS,
-            most_drawn=MOST_DRAWN,
+            count_drawn=len(drawn),
             campaigns={str(path): number for number, path in sweep.folders.items()},
+            listed=listed,
             counts={"campaigns": len(sweep.campaigns), "trials": len(sweep.trials)},
             paper=paper_table(comparison),
             choices=choice_tables(sweep),
             sheets=sheets(sweep),
-            provenance=provenance_tables(sweep, comparison),
+            provenance=[*provenance_tables(sweep), *campaign_tables(sweep, comparison, listed).values()],
             problems=sweep.problems,
             check=check,
             glossary=GLOSSARY,

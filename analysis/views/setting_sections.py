@@ -25,6 +25,7 @@ from analysis.views.verdict_summary import verdicts_in_full
 from analysis.views.verdict_table import verdict_table
 
 MOST_DRAWN = 4  # settings with figures: each takes seconds to draw and a tenth of the page
+MOST_DRAWN_BYTES = 1_400_000  # of many campaigns, after which no further setting is drawn: a page has 3 MB at most
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,11 @@ class DrawnPicture:
     picture: Picture
     svg: str
     points: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the page."""
+        return len(self.svg) + len(self.points)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +78,7 @@ class SettingSection:
 
 
 def drawn_settings(found: Sequence[Standing]) -> list[tuple[str, ...]]:
-    """Returns the settings that have figures in the report.
+    """Returns the settings that have figures in the report, as far as these fit into it.
 
     Args:
         found: What `standings` returned.
@@ -89,7 +95,7 @@ def setting_sections(
     bounds: Sequence[SettingResponse],
     tables: Sequence[Table],
     networks: pd.DataFrame,
-    drawn: Sequence[DrawnPicture],
+    drawn: Mapping[tuple[str, ...], Sequence[DrawnPicture]],
     margin: float,
 ) -> list[SettingSection]:
     """Returns the sections of all settings, those that say most first.
@@ -102,7 +108,7 @@ def setting_sections(
         bounds: What `responses` returned.
         tables: The comparison's table of each setting, in the order of the settings.
         networks: What `inference` returned.
-        drawn: The pictures of the settings that are drawn.
+        drawn: The pictures of each setting that is drawn.
         margin: The margin that `judged` was made with, percentage points.
     """
     settings = groups(comparison.runs, columns.SETTING)
@@ -111,12 +117,10 @@ def setting_sections(
     bound_of = {bound.setting: bound for bound in bounds}
     decisions = {one.setting: one.verdict.decision for one in standings if one.is_main and one.verdict is not None}
 
-    with_figures = drawn_settings(standings)
     sections = []
     for number, key in enumerate(settings_by_interest(standings), start=1):
         verdicts = tuple(verdict for verdict in judged if verdict.setting == key)
-        is_drawn = key in with_figures
-        pictures = [one for one in drawn if one.picture.setting == key]
+        is_drawn, pictures = key in drawn, drawn.get(key, ())
         sections.append(
             SettingSection(
                 anchor=f"setting-{number}",
@@ -126,7 +130,7 @@ def setting_sections(
                 verdicts=tuple((one.decision, within_setting(one.sentence, key)) for one in verdicts_in_full(verdicts)),
                 verdict_table=verdict_table(verdicts) if verdicts else None,
                 comparison=table_of[key],
-                values=_values(sweep, runs_of[key], of_setting(comparison.reach, key), of_setting(networks, key))
+                values=_values(sweep, runs_of[key], comparison.reach_of(key), of_setting(networks, key))
                 if is_drawn
                 else (),
                 pictures={part: [one for one in pictures if one.picture.part == part] for part in PARTS},

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import rich
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from greenkd.campaign.at_rest import differs_from
 from greenkd.campaign.pace import LINE_EVERY_S, Pace
 from greenkd.output_encoding import printable
 from greenkd.records import (
@@ -125,14 +126,11 @@ class Reporter:
 
     def already_done(self, record: CampaignRecord, energy: str) -> None:
         """Says that a campaign needs nothing."""
-        log.info(
-            "%s: done already, metered by %s; nothing to train%s",
-            _title(record),
-            record.environment.meter,
-            "" if record.status is CampaignStatus.DONE else f" ({record.message}; {_cure(record)})",
-        )
+        meter, is_done = record.environment.meter, record.status is CampaignStatus.DONE
+        why = "" if is_done else f" ({record.message}; {_cure(record)})"
+        log.info("%s: done already, metered by %s; nothing to train%s", _title(record), meter, why)
 
-        if not record.environment.meter.startswith(energy) and energy not in ("auto", "both"):
+        if differs_from(meter, energy):
             log.info("  to meter it by %s as well, give the sweep another name: sweep=<name>", energy)
 
     def campaign_started(self, record: CampaignRecord, rows: Sequence[TrialRow]) -> None:

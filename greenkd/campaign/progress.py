@@ -1,5 +1,6 @@
 """How far campaigns are: every campaign of a command line with its trials, as they stand on disk."""
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +9,17 @@ from pathlib import Path
 from greenkd.campaign.settings import Settings
 from greenkd.errors import DamagedRecordError
 from greenkd.identity import REAL
-from greenkd.records import CampaignStatus, EpochRow, TrialRow, TrialStatus, read_campaign, read_rows, searching_name
+from greenkd.records import (
+    CampaignOutline,
+    CampaignStatus,
+    EpochRow,
+    TrialRow,
+    TrialStatus,
+    read_campaign,
+    read_outline,
+    read_rows,
+    searching_name,
+)
 
 _DONE = "done"
 
@@ -23,6 +34,7 @@ class CampaignState:
         ended: Trials that have ended, failed ones included.
         turns: Trainings left, if each trial is trained from one rung to the next at a time.
         state: In words: `to do`, `done`, `2 of 19 trials done, trial 2 partial at epoch 5`, ...
+        done: What is on record of a campaign that is done.
     """
 
     labels: tuple[str, ...]
@@ -30,6 +42,7 @@ class CampaignState:
     ended: int
     turns: int
     state: str
+    done: CampaignOutline | None = None
 
     @property
     def is_open(self) -> bool:
@@ -49,6 +62,12 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     )
 
     planned = settings.strategy.planned_trials()
+
+    # Of a campaign that is done all trials have ended: with thousands of them, rows are not read for that.
+    outline = _outline(folder)
+    if outline is not None and outline.status is CampaignStatus.DONE:
+        return CampaignState(labels, planned, planned, 0, _DONE, outline)
+
     all_rows = read_rows(folder / "trials.jsonl", TrialRow).rows
     rows = {row.trial: row for row in all_rows}
     ended = [row for row in rows.values() if row.status.has_ended]
@@ -58,6 +77,13 @@ def read_state(settings: Settings, folder: Path) -> CampaignState:
     turns = sum(rung.trials for rung in settings.strategy.rungs(settings.training.recipe.epochs))
     turns_left = max(turns - len(paused) - len(at_the_end), 0)
     return CampaignState(labels, planned, len(ended), turns_left, _words(folder, planned, ended))
+
+
+def _outline(folder: Path) -> CampaignOutline | None:
+    """Returns what is on record of a campaign; None if nothing is, or nothing that can be read."""
+    with contextlib.suppress(FileNotFoundError, DamagedRecordError):
+        return read_outline(folder / "campaign.json")
+    return None
 
 
 def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
@@ -72,8 +98,6 @@ def _words(folder: Path, planned: int, ended: Sequence[TrialRow]) -> str:
         status, refused = on_record.status, on_record.message if on_record.refused else None
     except DamagedRecordError:
         status, refused = CampaignStatus.RUNNING, None  # it will be set aside, and made anew from the trials
-    if status is CampaignStatus.DONE:
-        return _DONE
 
     # Trials that have ended, that are partial, that are to come
     failed = Counter(row.status for row in ended)[TrialStatus.FAILED]

@@ -32,6 +32,7 @@ as well.
 
 from greenkd.errors import DamagedRecordError, RecordError
 from greenkd.records.campaign import (
+    CampaignOutline,
     CampaignRecord,
     Environment,
     InferenceRecord,
@@ -49,6 +50,7 @@ from greenkd.records.documents import (
     read_campaign,
     read_estimate,
     read_json,
+    read_outline,
     read_teacher,
     write_campaign,
     write_estimate,
@@ -81,6 +83,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "UNMETERED",
     "BlockRow",
+    "CampaignOutline",
     "CampaignRecord",
     "CampaignStatus",
     "CorrectnessRow",
@@ -125,6 +128,7 @@ __all__ = [
     "read_correctness",
     "read_estimate",
     "read_json",
+    "read_outline",
     "read_rows",
     "read_teacher",
     "scale_costs",

@@ -188,3 +188,19 @@ class CampaignRecord:
             return self.dataset
         mark = " (not data-free)" if self.selection == "validation" else ""
         return f"{self.data_label}, selection={self.selection}{mark}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutlineEnvironment:
+    """The part of `Environment` that an outline has."""
+
+    meter: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CampaignOutline:
+    """What a command asks of campaigns before it runs any: a few fields of `CampaignRecord`."""
+
+    campaign_id: str
+    status: CampaignStatus
+    environment: OutlineEnvironment

@@ -2,17 +2,16 @@
 
 import dataclasses
 import errno
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from greenkd.errors import DamagedRecordError, RecordError
-from greenkd.records.campaign import CampaignRecord, TeacherRecord
+from greenkd.records.campaign import CampaignOutline, CampaignRecord, TeacherRecord
 from greenkd.records.checksum import CheckResult, verify, with_check
 from greenkd.records.files import read_bytes, write_bytes
-from greenkd.records.json_text import json_bytes
+from greenkd.records.json_text import json_bytes, parse_json
 from greenkd.records.schema import SCHEMA_VERSION
 from greenkd.records.sweep import EstimateRecord
 from greenkd.records.validation import validated
@@ -38,7 +37,7 @@ def read_json(path: Path) -> Any:
     if verify(content) is CheckResult.CHANGED:
         raise DamagedRecordError(f"{path}: was changed since it was written: its checksum does not fit")
     try:
-        return json.loads(content)
+        return parse_json(content)
     except ValueError as error:
         raise DamagedRecordError(f"{path}: not JSON ({error})") from error
 
@@ -57,6 +56,17 @@ def read_campaign(path: Path) -> CampaignRecord:
     """
     fields = read_json(path)
     return validated(CampaignRecord, fields, str(path))
+
+
+def read_outline(path: Path) -> CampaignOutline:
+    """Reads some fields of `campaign.json`, for the readers of thousands; the others are held against no schema.
+
+    Raises:
+        DamagedRecordError: It is no JSON, or not what was written.
+        RecordError: It is no campaign record of a known schema version.
+    """
+    fields = read_json(path)
+    return validated(CampaignOutline, fields, str(path))
 
 
 def write_teacher(path: Path, record: TeacherRecord) -> None:

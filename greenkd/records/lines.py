@@ -5,16 +5,13 @@ A path names the rows of all processes; `row_files` says which files they lie in
 
 import dataclasses
 import errno
-import json
 import os
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import pydantic_core
-
 from greenkd.records.checksum import KEY, CheckResult, verify, with_check
 from greenkd.records.files import not_written, read_bytes
-from greenkd.records.json_text import json_bytes
+from greenkd.records.json_text import json_bytes, parse_json
 from greenkd.records.ledger import LedgerRow, without_replaced
 from greenkd.records.merging import merge_rows
 from greenkd.records.row_files import open_own, row_files
@@ -134,7 +131,7 @@ def parse_lines(content: bytes) -> tuple[list[tuple[int, Any]], list[str], list[
             continue
 
         try:
-            fields = _loads(line)
+            fields = parse_json(line)
         except ValueError:
             torn.append(line.decode(errors="replace"))
             continue
@@ -145,10 +142,3 @@ def parse_lines(content: bytes) -> tuple[list[tuple[int, Any]], list[str], list[
         else:
             objects.append((number, fields))
     return objects, torn, changed
-
-
-def _loads(line: bytes) -> Any:
-    try:
-        return pydantic_core.from_json(line)  # fast, but refuses half of a surrogate pair
-    except ValueError:
-        return json.loads(line)

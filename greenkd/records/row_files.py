@@ -21,7 +21,12 @@ def row_files(path: Path) -> list[Path]:
     Args:
         path: The plain path, such as `<campaign>/ledger.jsonl`.
     """
-    return [path, *sorted(path.parent.glob(f"{path.stem}.*{path.suffix}"))]
+    try:
+        with os.scandir(path.parent) as entries:
+            names = sorted(entry.name for entry in entries if is_row_file(entry.name, path.name))
+    except OSError:  # there is no such folder
+        names = []
+    return [path, *(path.with_name(name) for name in names if name != path.name)]
 
 
 def is_row_file(name: str, plain: str) -> bool:

@@ -8,7 +8,7 @@ its campaigns have ended.
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +25,7 @@ from greenkd.sweep.exit_codes import ExitCode
 from greenkd.sweep.failed_writes import refusing
 from greenkd.sweep.job import Job, as_job
 from greenkd.sweep.jobs import compose_jobs
-from greenkd.sweep.launching import leave_out_jobs
+from greenkd.sweep.launching import compose_no_job_to_try, leave_out_jobs
 from greenkd.sweep.passwords import password_problem
 from greenkd.sweep.terminal import refuse
 from greenkd.whereabouts import analysis_command, typed_line
@@ -80,7 +80,7 @@ class SweepCallback(Callback):
         refuse_password(config)
         folder = _local_folder("hydra.run.dir", config.hydra.run.dir)
         job = _refusing_mistakes(lambda: as_job(config))
-        _start(typed_line()).begin([job], lambda _: folder)
+        _start(typed_line()).begin([job], lambda *_: folder)
 
     @refusing()
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -105,13 +105,15 @@ class SweepCallback(Callback):
         jobs = _refusing_mistakes(lambda: compose_jobs(config, refuse_password))
         composing_cpu_s = time.process_time() - began_s
         command = _start(typed_line())
-        command.begin(jobs, lambda job: sweep / campaign_folder(job), here=here, composing_cpu_s=composing_cpu_s)
+        states = command.begin(jobs, _folders_in(sweep), here=here, composing_cpu_s=composing_cpu_s)
         if launcher.endswith(".hydra_submitit_launcher.submitit_launcher.SlurmLauncher"):
             from greenkd.sweep.submitit_jobs import wait_patiently
 
             wait_patiently()
-        if not here:
+        if jobs:
+            compose_no_job_to_try(str(config.hydra.sweeper._target_))
             leave_out_jobs(launcher, command.nothing_to_do)
+            command.show_at_rest(states)
 
     @refusing()
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -166,7 +168,7 @@ def plan_sweep(config: DictConfig, jobs: Sequence[Job]) -> tuple[Path, int]:
 
     sweep = _local_folder("hydra.sweep.dir", config.hydra.sweep.dir)
     command = _start(typed_line())
-    states = command.begin(jobs, lambda job: sweep / campaign_folder(job), here=False)
+    states = command.begin(jobs, _folders_in(sweep), here=False)
     return sweep, sum(max(state.planned - state.ended, 1) for state in states if state.is_open)
 
 
@@ -207,6 +209,11 @@ def _refusing_mistakes(compose: Callable[[], Composed]) -> Composed:
         return compose()
     except GreenkdError as error:
         refuse(str(error))
+
+
+def _folders_in(sweep: Path) -> Callable[[Mapping[str, Any], str], Path]:
+    """Returns what names the folder of a job's campaign, given its configuration and id, in a sweep's folder."""
+    return lambda config, identity: sweep / campaign_folder(config, identity)
 
 
 def _local_folder(setting: str, place: str) -> Path:

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig
 
+from greenkd.campaign.at_rest import describe_at_rest
 from greenkd.campaign.campaign import run_campaign
 from greenkd.campaign.console import Reporter
 from greenkd.campaign.listing import describe
 from greenkd.campaign.progress import CampaignState, read_state
 from greenkd.campaign.reading import read_settings
 from greenkd.campaign.settings import Settings
-from greenkd.campaign.tau_source import with_tau_source
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.energy.unmetered import charge_at_end, since_process_start
@@ -27,7 +27,7 @@ from greenkd.estimate.table import describe_estimate
 from greenkd.identity import plain, sweep_folder
 from greenkd.records import CampaignRecord, CampaignStatus, RecordError, read_campaign
 from greenkd.slurm import hand_back
-from greenkd.sweep.campaign_folders import make_campaign_folder
+from greenkd.sweep.checked_jobs import check_jobs, trains_nothing
 from greenkd.sweep.closing import close_command, record_comparison
 from greenkd.sweep.exit_codes import ExitCode, graver
 from greenkd.sweep.failed_writes import in_words, is_full
@@ -35,8 +35,6 @@ from greenkd.sweep.interleave import RecordOrError, take_turns
 from greenkd.sweep.job import Job
 from greenkd.sweep.order import describe_order, groups_in_turns
 from greenkd.sweep.outcome import tell_failure
-from greenkd.sweep.plan import write_plan
-from greenkd.sweep.repeats import read_without_repeats
 from greenkd.sweep.start_up_shares import share_start_ups
 from greenkd.sweep.terminal import refuse, show
 from greenkd.sweep.warm_up import warm_up
@@ -59,7 +57,8 @@ class Command:
         repeats: Resolved folders of jobs that would train what another job of the command trains.
         campaigns: Settings and folder of every campaign; those of a launched job, of which there is one, when it runs.
         results: Where campaigns take turns, so that the first job runs them all: by resolved folder, how each ended.
-        nothing_to_do: For each job, whether it is a repeat, or its campaign was done before.
+        nothing_to_do: For each job, whether it is a repeat, or its campaign is at rest.
+        at_rest: Folders of campaigns for which nothing is left to do, as `campaigns` has them.
         run_here: Resolved folders of the campaigns that this process has run, whose exit codes are noted.
         exit_code: The gravest so far.
         data: The data set that campaigns following each other share.
@@ -74,6 +73,7 @@ class Command:
     campaigns: list[tuple[Settings, Path]] = dataclasses.field(default_factory=list)
     results: dict[Path, RecordOrError] = dataclasses.field(default_factory=dict)
     nothing_to_do: list[bool] = dataclasses.field(default_factory=list)
+    at_rest: set[Path] = dataclasses.field(default_factory=set)
     run_here: set[Path] = dataclasses.field(default_factory=set)
     exit_code: ExitCode = ExitCode.DONE
     data: DataCache = dataclasses.field(default_factory=DataCache)
@@ -97,7 +97,7 @@ class Command:
     def begin(
         self,
         jobs: Sequence[Job],
-        folder_of: Callable[[Mapping[str, Any]], Path],
+        folder_of: Callable[[Mapping[str, Any], str], Path],
         *,
         here: bool = True,
         composing_cpu_s: float = 0.0,
@@ -106,7 +106,7 @@ class Command:
 
         Args:
             jobs: The composed jobs.
-            folder_of: Returns the folder of a job's campaign.
+            folder_of: Returns the folder of a job's campaign, given its configuration and id.
             here: The jobs will run in this process, not where a launcher puts them.
             composing_cpu_s: CPU seconds that composing the jobs took.
 
@@ -115,9 +115,11 @@ class Command:
         """
         self.is_run_elsewhere = not here
         try:
-            states = self._check(jobs, folder_of)
+            checked = check_jobs(jobs, folder_of)
         except GreenkdError as error:
             refuse(str(error))
+        self.campaigns, self.repeats, self.at_rest = checked.campaigns, checked.repeats, checked.at_rest
+        self.nothing_to_do, states = checked.nothing_to_do, checked.states
 
         show(describe(states))
         if any(settings.dry_run for settings, _ in self.campaigns):
@@ -129,39 +131,19 @@ class Command:
 
         if any(settings.estimate and not settings.dry_run for settings, _ in self.campaigns):
             show(self._estimate(composing_cpu_s))
-        if self._trains_nothing():
+        if trains_nothing(self.campaigns):
             sys.exit(ExitCode.DONE)
         return states
 
-    def _check(self, jobs: Sequence[Job], folder_of: Callable[[Mapping[str, Any]], Path]) -> list[CampaignState]:
-        """Checks all jobs, makes the campaigns' folders, and returns how far each campaign is."""
-        folders = [folder_of(job.config) for job in jobs]
-        composed: list[Job] = []
-        for job, folder, settings in zip(
-            jobs, folders, read_without_repeats([job.config for job in jobs]), strict=True
-        ):
-            if settings is None:
-                self.repeats.add(folder.resolve())
-            else:
-                self.campaigns.append((with_tau_source(settings, folder), folder))
-                composed.append(job)
+    def show_at_rest(self, states: Sequence[CampaignState]) -> None:
+        """Says which campaigns will not even be opened.
 
-        if not self._trains_nothing():
-            for _, folder in self.campaigns:
-                make_campaign_folder(folder)
-        states = [read_state(settings, folder) for settings, folder in self.campaigns]
-
-        # What is to be done, for those who do it
-        to_do = {folder for (_, folder), state in zip(self.campaigns, states, strict=True) if state.is_open}
-        self.nothing_to_do = [folder not in to_do for folder in folders]
-        if not self._trains_nothing():
-            for job, (settings, folder) in zip(composed, self.campaigns, strict=True):
-                if folder in to_do:
-                    write_plan(job, settings, folder)
-        return states
-
-    def _trains_nothing(self) -> bool:
-        return any(settings.dry_run or settings.estimate for settings, _ in self.campaigns)
+        Args:
+            states: How far each campaign is, as `begin` returned them.
+        """
+        campaigns = zip(self.campaigns, states, strict=True)
+        for line in describe_at_rest((one, state) for (one, folder), state in campaigns if folder in self.at_rest):
+            show(line)
 
     def _estimate(self, composing_cpu_s: float) -> str:
         """Estimates the campaigns, and returns the table to show."""
@@ -235,12 +217,13 @@ class Command:
 
     def _run_campaign(self, settings: Settings, folder: Path, stop: StopFlag, reporter: Reporter) -> CampaignRecord:
         """Runs one campaign; the first of campaigns that take turns runs them all."""
-        here, groups = folder.resolve(), groups_in_turns(self.campaigns)
-        if not groups or here not in {other.resolve() for _, other in self.campaigns}:
-            return run_campaign(settings, folder, stop, reporter, self.data)
+        here = folder.resolve()
+        if here not in self.results:
+            groups = groups_in_turns(self.campaigns)
+            if not groups or here not in {other.resolve() for _, other in self.campaigns}:
+                return run_campaign(settings, folder, stop, reporter, self.data)
+            self.results = take_turns(groups, stop, self.data, reporter, self.at_rest)
 
-        if not self.results:
-            self.results = take_turns(groups, stop, self.data, reporter)
         result = self.results[here]
         if isinstance(result, Exception):
             raise result
@@ -255,9 +238,10 @@ class Command:
         if not self.campaigns:
             return
 
-        folders, storage = [folder for _, folder in self.campaigns], self.campaigns[0][0].storage
+        sweep, storage = sweep_folder(self.campaigns[0][1]), self.campaigns[0][0].storage
+        folders = [folder for _, folder in self.campaigns if folder not in self.at_rest]
         try:
-            for line in close_command(folders, sweep_folder(folders[0]), self.line, storage):
+            for line in close_command(folders, sweep, self.line, storage):
                 show(line)  # not logged: after the last job of several Hydra's own format is back
             if self.is_run_elsewhere:
                 share_start_ups(folders, storage)
@@ -279,7 +263,7 @@ class Command:
     def note_records(self) -> None:
         """Notes how campaigns ended that a launcher has run in other processes, on other machines."""
         for _, folder in self.campaigns:
-            if folder.resolve() in self.run_here:  # noted when it ended
+            if folder in self.at_rest or folder.resolve() in self.run_here:  # noted when it ended
                 continue
             record = None
             with contextlib.suppress(RecordError, FileNotFoundError):

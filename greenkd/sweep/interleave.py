@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from greenkd.campaign.campaign import Campaign
@@ -38,7 +38,11 @@ class _Participant:
 
 
 def take_turns(
-    groups: Sequence[PlannedCampaigns], stop: StopFlag, data: DataCache, reporter: Reporter
+    groups: Sequence[PlannedCampaigns],
+    stop: StopFlag,
+    data: DataCache,
+    reporter: Reporter,
+    at_rest: Collection[Path] = (),
 ) -> dict[Path, RecordOrError]:
     """Runs campaigns of one sweep to their ends, group after group.
 
@@ -47,6 +51,7 @@ def take_turns(
         stop: Asked between steps.
         data: Keeps the data set that they share.
         reporter: Whose progress bar the campaigns' own reporters use.
+        at_rest: Folders of campaigns for which nothing is left to do; they are not opened.
 
     Returns:
         By resolved folder: the campaign's record, or why it could not go on; the others were run all the same.
@@ -62,6 +67,8 @@ def take_turns(
         with contextlib.ExitStack() as stack:
             running: list[_Participant] = []
             for settings, folder in group:
+                if folder in at_rest:
+                    continue
                 state = read_state(settings, folder)
                 own_reporter = reporter.for_campaign_in_turns()
                 campaign = stack.enter_context(Campaign(settings, folder, stop, own_reporter, data, takes_turns=True))

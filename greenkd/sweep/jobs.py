@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -79,6 +82,18 @@ def compose_command(
         raise ConfigError(str(error)) from error
 
 
+class _Repository(ConfigRepository):
+    """Where Hydra looks for configurations; Hydra copies it for each job, with all that its own store holds."""
+
+    def __init__(self, search_path: ConfigSearchPath) -> None:
+        super().__init__(search_path)
+        self._search_path = search_path
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigRepository:
+        """Returns another one that looks in the same places."""
+        return ConfigRepository(self._search_path)
+
+
 class _Composer:
     """Composes jobs, and keeps what was composed for those that differ from it in plain values and in options.
 
@@ -97,11 +112,13 @@ class _Composer:
         check: Callable[[DictConfig], None],
     ) -> None:
         self._config = config
-        self._loader = loader
+        self._loader = ConfigLoaderImpl(loader.get_search_path())
+        self._loader.repository = _Repository(loader.get_search_path())
         self._parser = parser
         self._check = check
         self._values: dict[str, dict[str, Any]] = {}  # by word
         self._groups: dict[str, str | None] = {}  # by word
+        self._has_options: dict[str, bool] = {}  # by key
         self._like: dict[tuple[str, ...], Job | None] = {}  # by words, values left out; None: not to be copied
         self._first: dict[tuple[str, ...], Composed] = {}  # by words, values and options left out
         self._parts: dict[tuple[str, ...], Job | None] = {}  # likewise, and an option; None: not to be taken alone
@@ -178,7 +195,7 @@ class _Composer:
             (override,) = self._parser.parse_overrides([word])
             key, value = override.key_or_group, override.value()
             is_plain = word.startswith(f"{key}=") and isinstance(value, bool | int | float)
-            is_setting = is_plain and not self._loader.get_group_options(key)
+            is_setting = is_plain and not self._is_group(key)
             self._values[word] = {key: value} if is_setting else {}
         return self._values[word]
 
@@ -186,6 +203,12 @@ class _Composer:
         """Returns the group of which a word chooses an option, where the group stands under its own name; else None."""
         if word not in self._groups:
             key = word.partition("=")[0]
-            is_option = key.isidentifier() and not self._plain_value(word) and self._loader.get_group_options(key)
+            is_option = key.isidentifier() and not self._plain_value(word) and self._is_group(key)
             self._groups[word] = key if is_option else None
         return self._groups[word]
+
+    def _is_group(self, key: str) -> bool:
+        """Tells whether a key is a group with options, for which Hydra copies all that it knows of configurations."""
+        if key not in self._has_options:
+            self._has_options[key] = bool(self._loader.get_group_options(key))
+        return self._has_options[key]

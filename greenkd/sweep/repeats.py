@@ -7,8 +7,9 @@ from typing import Any
 from greenkd.campaign.reading import read_settings
 from greenkd.campaign.settings import Settings
 from greenkd.errors import NoTemperatureError
-from greenkd.identity import campaign_id, setting_id, with_seeds
+from greenkd.identity import setting_id, with_seeds
 from greenkd.records import StrategyKind
+from greenkd.sweep.seeds import JobKey, all_but_seed, campaign_ids
 
 
 def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | None]:
@@ -29,9 +30,9 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
     kept: dict[tuple[str, int], int] = {}  # by setting and seed, the job that stands for all strategies
 
     reader = _Reader()
-    for number, job in enumerate(jobs):
+    for number, (job, identity) in enumerate(zip(jobs, campaign_ids(jobs), strict=True)):
         try:
-            settings = reader.read(job)
+            settings = reader.read(job, identity)
         except NoTemperatureError as error:
             refused_searches[number] = error
             read.append(None)
@@ -58,23 +59,23 @@ class _Reader:
     """Reads the settings of jobs; of those that differ in their seed alone, which share all groups, only once."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[tuple[str, object], ...], Settings] = {}
+        self._read: dict[JobKey, Settings] = {}
         self._uses_temperature: dict[int, bool] = {}  # by the objective, whose settings `_read` keeps
 
-    def read(self, job: Mapping[str, Any]) -> Settings:
+    def read(self, job: Mapping[str, Any], identity: str) -> Settings:
         """Returns the settings of a job.
+
+        Args:
+            job: The resolved configuration.
+            identity: Its campaign's id.
 
         Raises:
             ConfigError: As `read_settings` does.
         """
-        key = tuple(
-            (name, id(value) if isinstance(value, Mapping | list) else repr(value))
-            for name, value in job.items()
-            if name != "seed"
-        )
+        key = all_but_seed(job)
         like, seed = self._read.get(key), job["seed"]
         if like is not None and isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0:
-            settings = _with_another_seed(like, job)
+            settings = _with_another_seed(like, job, identity)
             if settings is not None:
                 return settings
         settings = read_settings(job)
@@ -89,13 +90,14 @@ class _Reader:
         return self._uses_temperature[key]
 
 
-def _with_another_seed(settings: Settings, config: Mapping[str, Any]) -> Settings | None:
+def _with_another_seed(settings: Settings, config: Mapping[str, Any], identity: str) -> Settings | None:
     """Returns the settings of a configuration that differs from a checked one in its seed alone; None: read it anew.
 
     Args:
         settings: Those of the other seed.
         config: The resolved configuration.
+        identity: Its campaign's id.
     """
     if settings.config["smoke"] or config["smoke"] or with_seeds(config) != config:
         return None
-    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=campaign_id(config))
+    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=identity)

@@ -5,9 +5,8 @@ models the validation score, another one the logarithm of the energy. No trainin
 energy is modelled over the other parameters alone: where nothing but τ is searched, this is expected improvement.
 """
 
-import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-from greenkd.records import TrialRow
 
 Floats = NDArray[np.float64]
 
@@ -115,19 +112,6 @@ def expected_improvement(tried: Floats, scores: Floats, running: Floats, candida
     mean, sd = process.predict(candidates)
     gain, sd = mean - best, np.maximum(sd, 1e-12)
     return np.asarray(gain * stats.norm.cdf(gain / sd) + sd * stats.norm.pdf(gain / sd), dtype=np.float64)
-
-
-def energy_by_trial(rows: Iterable[TrialRow]) -> dict[int, float]:
-    """Returns what the attempts on record at each trial took, in kWh; a trial of which one is unknown is left out.
-
-    Args:
-        rows: Of `trials.jsonl`, in the order of the file. An attempt that was killed has none, and does not count.
-    """
-    attempts = {(row.trial, row.attempt): row.energy_kwh for row in rows}
-    totals: dict[int, float] = {}
-    for (trial, _), energy_kwh in attempts.items():
-        totals[trial] = totals.get(trial, 0.0) + (math.nan if energy_kwh is None else energy_kwh)
-    return {trial: total for trial, total in totals.items() if not math.isnan(total)}
 
 
 class _Process:

@@ -8,8 +8,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from greenkd.records import StrategyKind
 from greenkd.streams import stream_seed
-from greenkd.temperature.cmaes import SafeCmaEsSampler
-from greenkd.temperature.gp_per_kwh import GpPerKwh
+from greenkd.temperature.own_samplers import own_sampler
 from greenkd.temperature.rules import Rule, Shared
 from greenkd.temperature.schedules import Constant, Distribution, Schedule, Tau, TauRange, check_range
 from greenkd.temperature.search_space import Interval, Search, Steps
@@ -48,6 +47,7 @@ class OptunaSearch(Strategy):
 
     def __post_init__(self) -> None:
         check_range(self.low, self.high, self.distribution)
+        own_sampler(self.sampler)  # imported now: no campaign is to be charged for it later
 
         # Optuna draws what these samplers cannot model at random, and would draw the same again and again here.
         for key, domain in self.search.items():
@@ -93,10 +93,9 @@ class OptunaSearch(Strategy):
             return samplers.TPESampler(seed=trial_seed)
         if self.sampler == "gp":
             return samplers.GPSampler(seed=trial_seed)
-        if self.sampler == "gp_per_kwh":
-            return GpPerKwh(self.space(), trial_seed)
-        if self.sampler == "cmaes":
-            return SafeCmaEsSampler(seed=trial_seed)
+        own = own_sampler(self.sampler)
+        if own is not None:
+            return own(self.space(), trial_seed) if self.sampler == "gp_per_kwh" else own(seed=trial_seed)
         return samplers.RandomSampler(seed=trial_seed)
 
     def make_pruner(self, epochs: int) -> pruners.BasePruner:

@@ -14,11 +14,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from greenkd.records import EpochRow, TrialRow, TrialStatus
-from greenkd.temperature.cmaes import SafeCmaEsSampler
 from greenkd.temperature.database import patient
 from greenkd.temperature.epoch_reports import failure_before, recorded_scores, report_missing
-from greenkd.temperature.gp_per_kwh import GpPerKwh, energy_by_trial
 from greenkd.temperature.optuna_search import PADDING
+from greenkd.temperature.own_samplers import ChecksState, WeighsEnergy, energy_by_trial
 from greenkd.temperature.proposal import Proposal
 from greenkd.temperature.storage import (
     describe_storage,
@@ -237,7 +236,7 @@ class StrategyStudy:
     def _state_problem(self) -> str | None:
         """Returns why the sampler cannot go on from what the study holds; None if it can."""
         sampler = self._strategy.make_sampler(self._seed, 0)
-        return sampler.find_problem(self._all_tries()) if isinstance(sampler, SafeCmaEsSampler) else None
+        return sampler.find_problem(self._all_tries()) if isinstance(sampler, ChecksState) else None
 
     def _latest_tries(self) -> dict[int, FrozenTrial]:
         """Returns the latest try at every trial, by our number, in the order in which trials were first queued."""
@@ -259,7 +258,7 @@ class StrategyStudy:
         """Starts the first waiting trial, under a sampler that is seeded by its number."""
         waiting = next(trial for trial in self._all_tries() if trial.state == TrialState.WAITING)
         sampler = self._strategy.make_sampler(self._seed, waiting.user_attrs[_NUMBER])
-        if isinstance(sampler, GpPerKwh):
+        if isinstance(sampler, WeighsEnergy):
             sampler.energy_kwh = self._energy_kwh
         self._study.sampler = sampler
 

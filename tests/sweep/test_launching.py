@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.plugins import Plugins
 
-from greenkd.sweep.launching import leave_out_jobs
+from greenkd.sweep.launching import compose_no_job_to_try, leave_out_jobs
 
 
 class Records:
@@ -49,3 +50,16 @@ def test_a_launcher_with_nothing_to_start_is_not_asked(classes: dict[str, Any]) 
 def test_a_launcher_stays_as_it_is_where_all_jobs_are_to_be_started(classes: dict[str, Any]) -> None:
     leave_out_jobs("records", [False])
     assert classes["records"] is Records
+
+
+def test_a_sweeper_composes_no_job_to_try_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sweeper:
+        """Stands where Hydra's own does."""
+
+        def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+            raise AssertionError(f"{batch} was composed")
+
+    assert hasattr(BasicSweeper, "validate_batch_is_legal")  # Hydra's name of it
+    monkeypatch.setattr(Plugins.instance(), "class_name_to_class", {"sweeper": Sweeper})
+    compose_no_job_to_try("sweeper")
+    Sweeper().validate_batch_is_legal([["seed=0"]])

@@ -12,7 +12,8 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from greenkd.temperature.gp_per_kwh import GpPerKwh, _Process, energy_by_trial, expected_improvement
+from greenkd.temperature.gp_per_kwh import GpPerKwh, _Process, expected_improvement
+from greenkd.temperature.own_samplers import energy_by_trial
 from tests.temperature.test_study import accuracy, row, run, strategy, study
 
 TAU = FloatDistribution(2.0, 20.0)

@@ -123,14 +123,13 @@ def figures(
         networks: What `inference` returned; None asks for it.
     """
     settings = groups(comparison.runs, columns.SETTING)
-    reach = comparison.reach
     networks = inference(sweep) if networks is None else networks
     response_of = {found.setting: found for found in (responses(comparison) if bounds is None else bounds)}
 
     for number, (key, runs) in enumerate(settings, start=1):
         if only is not None and key not in only:
             continue
-        setting = Setting(sweep, comparison, key, runs, reach, networks, response_of.get(key), standings)
+        setting = Setting(sweep, comparison, key, runs, networks, response_of.get(key), standings)
         prefix = f"{number}-" if len(settings) > 1 else ""
 
         for name, (draw, part) in _FIGURES.items():

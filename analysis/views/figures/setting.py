@@ -62,7 +62,6 @@ class Setting:
         comparison: Comparison,
         key: tuple[str, ...],
         runs: pd.DataFrame,
-        reach: pd.DataFrame,
         inference: pd.DataFrame,
         response: SettingResponse | None,
         standings: Sequence[Standing] = (),
@@ -70,7 +69,7 @@ class Setting:
         self.sweep = sweep
         self.runs = runs
         self.rows = rows_of(of_setting(comparison.table, key))
-        self.reach = of_setting(reach, key)
+        self.reach = comparison.reach_of(key)
         self.inference = of_setting(inference, key)
         self.response = response
         self.standings = [standing for standing in standings if standing.setting == key]

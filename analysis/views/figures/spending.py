@@ -94,8 +94,8 @@ def _epoch_curve(setting: Setting, label: str, grams: float, factor: float) -> t
     runs = setting.runs[setting.runs["strategy"] == label]
     trials = {(run["campaigns"][0], run["trial"]) for run in rows_of(runs)}
 
-    epochs = setting.sweep.epochs
-    epochs = epochs[epochs["campaign"].isin([campaign for campaign, _ in trials]) & epochs["val_score"].notna()]
+    epochs = setting.sweep.epochs_of(campaign for campaign, _ in trials)
+    epochs = epochs[epochs["val_score"].notna()]
     is_of_trials = [pair in trials for pair in zip(epochs["campaign"], epochs["trial"], strict=True)]
     mean = epochs[pd.Series(is_of_trials, index=epochs.index, dtype=bool)].groupby("epoch")["val_score"].mean()
 

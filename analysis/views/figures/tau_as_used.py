@@ -56,8 +56,9 @@ def _traces(setting: Setting) -> dict[str, pd.DataFrame]:
             for numbers, trial in zip(runs["campaigns"], runs["trial"], strict=True)
             for number in numbers
         ]
-        steps = _of_trials(setting.sweep.steps, chosen, ["epoch", "step"])
-        epochs = _of_trials(setting.sweep.epochs, chosen, ["epoch"])
+        campaigns = [number for number, _ in chosen]
+        steps = _of_trials(setting.sweep.steps_of(campaigns), chosen, ["epoch", "step"])
+        epochs = _of_trials(setting.sweep.epochs_of(campaigns), chosen, ["epoch"])
 
         # One that draws τ for whole batches has a figure of its own; one whose τ never varies has nothing to show.
         is_drawn_per_batch = steps["tau_sd"].isna().all() and not runs["class"].str.contains("scheduled").any()

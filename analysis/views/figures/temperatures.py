@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.frames.groupby import groups, rows_of
+from analysis.frames.groupby import groups, of_campaigns, rows_of
 from analysis.views.figures.setting import PANEL_HEIGHT, WIDTH, Drawing, Setting, panels_of
 from greenkd.records import StrategyKind, TrialStatus
 
@@ -84,7 +84,8 @@ def _draw_trials(axes: Axes, setting: Setting, trials: pd.DataFrame, name: str) 
 
 
 def _in_words(setting: Setting, trials: pd.DataFrame) -> list[str]:
-    campaigns = {row["campaign"]: row for row in rows_of(setting.sweep.campaigns)}
+    of_setting = of_campaigns(setting.sweep.campaigns[["campaign", "strategy", "seed"]], setting.campaigns)
+    campaigns = {row["campaign"]: row for row in rows_of(of_setting)}
     words = setting.words
     return [
         f"{campaigns[row['campaign']]['strategy']}, τ={row['tau']:.3g}, seed {campaigns[row['campaign']]['seed']}, "
@@ -112,8 +113,7 @@ def tau_trace(setting: Setting) -> Drawing | None:
     campaigns = [number for numbers in runs["campaigns"] for number in numbers]
     if not campaigns:
         return None
-    steps = setting.sweep.steps
-    steps = steps[steps["campaign"].isin(campaigns)]
+    steps = setting.sweep.steps_of(campaigns)
     if steps.empty:
         return None
 

@@ -32,7 +32,9 @@ for (const figure of all("figure")) {
   if (!data) continue;
   const plot = figure.querySelector(".plot");
   const marks = [];
-  for (const [id, texts] of Object.entries(JSON.parse(data.textContent))) {
+  const said = JSON.parse(data.textContent);
+  for (const [id, own] of Object.entries(said)) {
+    const texts = typeof own === "string" ? said[own] : own; // another group's, where both say the same
     const group = document.getElementById(id);
     if (!group) continue;
     // The marks follow the points, one for one; where some lie outside, none is named rather than a wrong one.

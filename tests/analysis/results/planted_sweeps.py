@@ -10,7 +10,7 @@ import numpy as np
 
 import analysis
 from analysis.results.paired_tests import Paired
-from analysis.results.verdict import BETTER, NO_BETTER, NOT_WORTH, WORTH
+from analysis.results.verdict_words import BETTER, NO_BETTER, NOT_WORTH, WORTH
 from greenkd.records import StrategyKind
 from tests.analysis.sweeps import Plan, Trial, write_sweep
 

@@ -52,3 +52,15 @@ def test_what_marks_say_cannot_end_the_element_that_holds_it() -> None:
     assert "<" not in text
     assert json.loads(text) == {"first-dots": ["</script><script>alert(1)"]}
     assert points_json({}, "first") == ""
+
+
+def test_marks_that_look_the_same_say_so_once() -> None:
+    text = inline_svg(drawn(), "first")
+    marks = text.partition('id="first-dots"')[2].partition("</g></g>")[0]
+    assert marks.count("fill: var(--c-0072b2") == 1
+    assert len(re.findall(r'<use href="#first-[^"]*" x="[^"]*" y="[^"]*"/>', marks)) == 3
+
+
+def test_what_marks_of_two_panels_say_stands_once() -> None:
+    text = points_json({"above": ["τ=2", "τ=4"], "below": ["τ=2", "τ=4"], "other": ["τ=2"]}, "first")
+    assert json.loads(text) == {"first-above": ["τ=2", "τ=4"], "first-below": "first-above", "first-other": ["τ=2"]}

@@ -19,6 +19,7 @@ from analysis.views.reach_table import reach_tables
 from analysis.views.source_check import check_sources
 from analysis.views.verdict_table import verdict_table
 from greenkd.records import CampaignStatus, Source, StrategyKind
+from tests.analysis.plans import standard_plans
 from tests.analysis.sweeps import Plan, Trial, write_campaign, write_sweep
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -147,6 +148,34 @@ def test_figures_are_the_same_file_twice(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_of_many_campaigns_those_behind_figures_are_listed_and_all_in_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = [standard_plans(seeds=(0, 1), setting_id=name, objective=name) for name in ("a", "b")]
+    write_sweep(tmp_path, [plan for of_setting in plans for plan in of_setting])
+    monkeypatch.setattr("analysis.views.report._MOST_CAMPAIGNS", 3)
+    monkeypatch.setattr("analysis.views.report.MOST_DRAWN_BYTES", 1)
+    sweep = analysis.load(tmp_path)
+    text = analysis.write_report(sweep, analysis.compare(sweep), tmp_path).read_text(encoding="utf-8")
+
+    # One setting is drawn, of the other one the page says how.
+    assert "The setting that says most has figures on this page." in text
+    campaigns, runs = (list(csv.DictReader((tmp_path / name).open())) for name in ("campaigns.csv", "runs.csv"))
+    assert len(campaigns) == len(sweep.campaigns)
+    assert {row["setting"] for row in runs} == {"a", "b"}
+
+    listed = set(re.findall(r'<a href="#campaign-(\d+)">', text))
+    assert listed == {row["no."] for row in campaigns if Path(row["folder"]) in drawn_folders(sweep, text)}
+    assert f"left out here: {len(campaigns) - len(listed)} campaigns" in text
+
+
+def drawn_folders(sweep: analysis.Sweep, text: str) -> set[Path]:
+    """The folders of the setting whose figures are in a page."""
+    drawn = set(re.findall(r'id="figure-(\d)-pareto"', text))
+    setting = {"1": "a", "2": "b"}[drawn.pop()]
+    return {sweep.folders[number] for number, record in sweep.records.items() if record.setting_id == setting}
+
+
 def test_text_of_records_is_shown_not_run(tmp_path: Path) -> None:
     nasty = "</script><script>window.hacked=1</script><img src=x onerror=alert(1)>"
     plans = [
@@ -268,6 +297,8 @@ def test_the_page_works_in_a_browser(page: Path, browser: Any, width: int, schem
     # Every mark that has something to say says it: the trainings of the response, 3 seeds of a grid and a search.
     marks = "document.querySelectorAll('#figure-tau-response use[data-tip]').length"
     assert tab.evaluate(marks) == 3 * (4 + 6)
+    panels = [f"#accuracy-vs-tau-listed-{name} use[data-tip*='trial 0:']" for name in ("val_score", "test_score")]
+    assert [tab.locator(marks).count() for marks in panels] == [3, 3]
     tab.locator("#figure-tau-response .plot").focus()
     tab.keyboard.press("ArrowRight")
     assert tab.locator("#tip").inner_text().startswith("τ=")

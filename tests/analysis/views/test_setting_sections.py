@@ -33,7 +33,7 @@ def test_many_settings(tmp_path: Path) -> None:
         bounds=analysis.responses(comparison),
         tables=comparison_tables(sweep, comparison),
         networks=inference(sweep),
-        drawn=(),
+        drawn=dict.fromkeys(drawn_settings(found), ()),
         margin=0.5,
     )
 
