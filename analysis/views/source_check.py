@@ -45,7 +45,11 @@ def check_sources(
         for table in tables
         for row, anchors in zip(table.rows, table.anchors, strict=True)
     ]
-    claims += [(verdict.sentence, tuple(folder_of[number] for number in verdict.campaigns)) for verdict in judged]
+    claims += [
+        (verdict.sentence, tuple(folder_of[number] for number in verdict.campaigns))
+        for verdict in judged
+        if verdict.seeds  # without a result of both there is nothing that it claims
+    ]
     claims += [(bound.score.name, tuple(folder_of[number] for number in bound.campaigns)) for bound in bounds]
     claims += [(picture.title, tuple(folder_of[number] for number in picture.campaigns)) for picture in pictures]
 

@@ -1,6 +1,7 @@
 """The report page: self-contained, escaped, traceable; in a real browser: sorts, fits, draws."""
 
 import csv
+import dataclasses
 import io
 import os
 import re
@@ -205,6 +206,13 @@ def test_the_trace_finds_records_that_are_gone(tmp_path: Path) -> None:
     tables = analysis.comparison_tables(sweep, comparison)
     found = analysis.verdicts(comparison)
     assert check_sources(sweep, tables, found, []).lost == ()
+
+    # A verdict on which no campaign is: it claims something, or there was no seed to judge by
+    nothing = dataclasses.replace(found[0], campaigns=())
+    assert check_sources(sweep, tables, [nothing], []).lost
+    undecided = dataclasses.replace(nothing, gain=dataclasses.replace(nothing.gain, seeds=0))
+    assert check_sources(sweep, tables, [undecided], []).lost == ()
+
     next(tmp_path.rglob("stochastic/*/campaign.json")).unlink()
     assert any("stochastic" in text for text in check_sources(sweep, tables, found, []).lost)
 
