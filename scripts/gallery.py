@@ -16,7 +16,7 @@ STUDY = ROOT / "studies" / "cpu-2026"
 PAGE = ROOT / "docs" / "gallery.md"
 FIGURES = ROOT / "docs" / "figures" / "gallery"
 
-_ORDER = ("digits", "digit_scenes")
+_ORDER = ("small_tiny_imagenet", "digits", "digit_scenes")  # the response to τ of that where τ matters
 _HEAD = """\
 # Gallery
 
