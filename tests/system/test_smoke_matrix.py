@@ -67,11 +67,14 @@ NETWORKS = sorted([*CARDS, *options("student")])
 EXPERIMENTS = options("experiment")
 
 
-# Networks that take five seconds and more for their handful of pictures, and experiments of such networks or pictures
+# What takes long for its handful of pictures: networks of whose family a smaller one is trained, large detectors,
+# and experiments and data sets of such networks.
 LARGE = (
-    *("densenet121", "googlenet", "resnet101", "resnet110", "resnet152", "resnet34", "resnet50", "resnext29"),
-    *("ssd300_vgg16", "ssdlite300_mobilenet_v2", "ssdlite320_mobilenet_v3", "vgg16", "vgg19"),
+    *("densenet121", "googlenet", "mobilenet_v2", "resnet101", "resnet110", "resnet152", "resnet18", "resnet32x4"),
+    *("resnet34", "resnet44", "resnet50", "resnet56", "resnext29", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
+    *("ssd300_vgg16", "ssdlite300_mobilenet_v2", "ssdlite320_mobilenet_v3", "vgg13", "vgg16", "vgg19", "wrn_40_2"),
 )
+LARGE_DATA = ("coco_folder", "voc")
 LARGE_EXPERIMENTS = (
     *("cmi_cifar10_wrn", "literature_cifar100_resnet32x4_resnet8x4", "literature_cifar100_resnet32x4_shufflenet_v2"),
     *("literature_cifar100_resnet50_mobilenet_v2_half", "paper_cifar100", "paper_tiny_imagenet", "paper_voc"),
@@ -309,7 +312,7 @@ def test_every_option_is_accepted_as_it_is(group: str, option: str) -> None:
     assert read_settings(config).config[group] == config[group]
 
 
-@pytest.mark.parametrize("dataset", options("dataset"))
+@pytest.mark.parametrize("dataset", [at_night(name, if_=name in LARGE_DATA) for name in options("dataset")])
 def test_every_data_set_has_a_smoke_run_without_files(dataset: str, cache: Path, tmp_path: Path) -> None:
     is_detection = composed(f"dataset={dataset}", "data_dir=/nowhere")["dataset"].get("task") == "detection"
     objective = "ssd" if is_detection else "none"
