@@ -1,5 +1,5 @@
 # make sweep    installs greenkd into .venv and runs the demo: four τ, stochastic and fixed τ, five seeds, the report
-# make test     installs the development tools as well, lints, type-checks and runs the whole suite
+# make test     installs the development tools as well, lints, type-checks and runs the tests
 # make study    runs the sweeps of studies/cpu-2026 whose records are not there yet (hours; goes on where it stopped)
 # make study-check  repeats a part of the study: are accuracies and verdicts still within its intervals?
 # make format   rewrites the sources the way `make test` wants them
