@@ -54,8 +54,7 @@ def read_campaign(path: Path) -> CampaignRecord:
         DamagedRecordError: It is no JSON, or not what was written.
         RecordError: It is no campaign record of a known schema version.
     """
-    fields = read_json(path)
-    return validated(CampaignRecord, fields, str(path))
+    return validated(CampaignRecord, read_json(path), str(path))
 
 
 def read_outline(path: Path) -> CampaignOutline:
@@ -65,8 +64,7 @@ def read_outline(path: Path) -> CampaignOutline:
         DamagedRecordError: It is no JSON, or not what was written.
         RecordError: It is no campaign record of a known schema version.
     """
-    fields = read_json(path)
-    return validated(CampaignOutline, fields, str(path))
+    return validated(CampaignOutline, read_json(path), str(path))
 
 
 def write_teacher(path: Path, record: TeacherRecord) -> None:
