@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.frames import columns
 from analysis.frames.groupby import groups, of_campaigns, rows_of
 from analysis.frames.problem import Problem
-from analysis.frames.reading import read_frame
+from analysis.frames.row_frames import read_frame
 from greenkd import records
 from greenkd.records import UNMETERED, Phase, Source, meter_of
 from greenkd.records.metering import PARTS, ModelledPower, OwnTerms, is_made_by, modelled_power
@@ -70,16 +70,19 @@ def own_terms(ledger: pd.DataFrame) -> dict[int, OwnTerms]:
         ledger: Rows of the ledger frame, those of a campaign in the order of its file.
     """
     # A campaign's own meter is that of its last row with an energy, else of its last row.
-    is_known = ledger["energy_kwh"].notna()
-    lasts = [frame.drop_duplicates("campaign", keep="last") for frame in (ledger, ledger[is_known])]
-    last = pd.concat(lasts).drop_duplicates("campaign", keep="last").set_index("campaign")
-    is_own = is_known
-    for name in _METER:
-        is_own = is_own & (ledger[name] == ledger["campaign"].map(last[name]))
+    rows = ledger[["campaign"]].assign(meter=_meter_numbers(ledger), is_known=ledger["energy_kwh"].notna())
+    last = rows.sort_values("is_known", kind="stable").drop_duplicates("campaign", keep="last").sort_values("campaign")
+    own_meter = rows["campaign"].map(last.set_index("campaign")["meter"])
+    is_own = rows["is_known"] & (rows["meter"] == own_meter)
 
-    parts = [f"{part}_kwh" for part in PARTS]
-    sums = ledger[is_own].groupby("campaign")[[*parts, "cpu_s", "duration_s"]].sum().to_dict("index")
-    return {row["campaign"]: _terms(row, sums.get(row["campaign"])) for row in rows_of(last.sort_index().reset_index())}
+    added = [*(f"{part}_kwh" for part in PARTS), "cpu_s", "duration_s"]
+    sums = ledger.loc[is_own, ["campaign", *added]].groupby("campaign").sum().to_dict("index")
+    return {row["campaign"]: _terms(row, sums.get(row["campaign"])) for row in rows_of(ledger.loc[last.index])}
+
+
+def _meter_numbers(ledger: pd.DataFrame) -> "pd.Series[int]":
+    """Returns a number for each row: the same where the same meter made it."""
+    return ledger.groupby(list(_METER), sort=False, dropna=False).ngroup()
 
 
 def _terms(last: dict[str, Any], sums: dict[Any, float] | None) -> OwnTerms:
@@ -108,7 +111,7 @@ def _is_made_by(row: "pd.Series[Any]", meter: str) -> bool:
 def _of_one_meter_each(frame: pd.DataFrame, folders: dict[int, Path], problems: list[Problem]) -> pd.DataFrame:
     """States the rows of campaigns that several meters metered in terms of the last of them."""
     # The usual case costs nothing: all rows of a campaign bear the same names.
-    campaigns = frame[["campaign", *_METER]].drop_duplicates()["campaign"]
+    campaigns = frame[["campaign"]].assign(meter=_meter_numbers(frame)).drop_duplicates()["campaign"]
     suspects = of_campaigns(frame, campaigns[campaigns.duplicated()])
     terms = own_terms(suspects)
 

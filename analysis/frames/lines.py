@@ -6,6 +6,7 @@ import functools
 import operator
 import types
 import typing
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +20,21 @@ from greenkd.records.manifest import Manifest, difference, read_manifest
 from greenkd.records.merging import merge_rows
 from greenkd.records.row_files import is_row_file, row_files
 from greenkd.records.schema import READABLE_VERSIONS, is_newer, upgrade
+from greenkd.records.whole_files import whole_fields
 
 _CURE = "put a copy of the file back that is whole"
 _HINTS: dict[Any, dict[str, Any]] = {}
 
+Row = dict[str, Any]
 
-def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list[dict[str, Any]]:
+
+# What rows of several files are merged by, and those are told by that others stand in place of.
+_FOR_MERGING = frozenset({"trial", "attempt", "status", "started_at", "warnings", "shared_among", "host", "pid"})
+
+
+def read_lines(
+    path: Path, row_type: type[Any], problems: list[Problem], names: Collection[str] | None = None
+) -> list[Row]:
     """Reads rows of one name as dictionaries with fields of their record class; absent files have none.
 
     Processes append to files of their own, which are merged. Where one of them is not what was written, all are left
@@ -35,12 +45,14 @@ def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list
         path: The plain path of the rows.
         row_type: The record class of its lines.
         problems: Receives what is to be known about the file.
+        names: The fields that are wanted, of which rows may have more; None: all.
     """
+    wanted = frozenset(_names_of(row_type)) if names is None else _FOR_MERGING.union(names)
     files = []
     try:
         manifest = _manifest_beside(path)
         for file in _row_files(path, manifest):
-            files.append(_read_file(file, row_type, manifest, problems))
+            files.append(_read_file(file, row_type, wanted, manifest, problems))
     except RecordError as error:
         problems.append(Problem(str(file), f"file left out: {error}"))
         return []
@@ -50,17 +62,24 @@ def read_lines(path: Path, row_type: type[Any], problems: list[Problem]) -> list
 
 
 def _read_file(
-    path: Path, row_type: type[Any], manifest: Manifest | None, problems: list[Problem]
-) -> list[dict[str, Any]]:
+    path: Path, row_type: type[Any], wanted: frozenset[str], manifest: Manifest | None, problems: list[Problem]
+) -> list[Row]:
     """Reads the rows of one file; see `read_lines`.
 
     Raises:
         RecordError: It is not what was written, or holds no such rows.
     """
-    objects, torn = _as_written(path, manifest)
+    # The usual file, of which there is nothing to be said
+    content = _as_written(path, manifest)
+    usual = whole_fields(content, row_type, wanted)
+    if usual is not None:
+        return usual
+
+    objects, torn = _whole_lines(content)
     names = _names_of(row_type)
     rows = [_known_fields(fields, names, path, number) for number, fields in objects]
     _check_types(rows, row_type, path)
+    rows = [{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows]
 
     if torn:
         problems.append(Problem(str(path), f"{torn} torn line(s) skipped, a write that was cut off"))
@@ -102,8 +121,8 @@ def note_newer(folder: Path, version: int, problems: list[Problem]) -> None:
         problems.append(problem)
 
 
-def _as_written(path: Path, manifest: Manifest | None) -> tuple[list[tuple[int, Any]], int]:
-    """Returns what stands on the lines of a file, with their numbers, and how many lines are torn.
+def _as_written(path: Path, manifest: Manifest | None) -> bytes:
+    """Returns what stands in a file; nothing where there is none.
 
     Raises:
         RecordError: It is a link, or not what was written.
@@ -112,8 +131,16 @@ def _as_written(path: Path, manifest: Manifest | None) -> tuple[list[tuple[int, 
     problem = None if manifest is None else difference(manifest.files, path.name, content)
     if problem is not None:
         raise RecordError(f"it {problem}; {_CURE}")
+    return content or b""
 
-    objects, torn, changed = parse_lines(content or b"")
+
+def _whole_lines(content: bytes) -> tuple[list[tuple[int, Any]], int]:
+    """Returns what stands on the lines of a file, with their numbers, and how many lines are torn.
+
+    Raises:
+        RecordError: A line is not what was written.
+    """
+    objects, torn, changed = parse_lines(content)
     if changed:
         more = f", and {len(changed) - 1} more," if len(changed) > 1 else ""
         raise RecordError(
@@ -163,7 +190,7 @@ def _known_fields(fields: Any, names: dict[str, bool], path: Path, number: int) 
     return known
 
 
-def column_of(rows: list[dict[str, Any]], name: str) -> list[Any]:
+def column_of(rows: list[Row], name: str) -> list[Any]:
     """Returns one field of all rows that have it; those of an older greenkd may lack it."""
     try:
         return list(map(operator.itemgetter(name), rows))
@@ -171,7 +198,7 @@ def column_of(rows: list[dict[str, Any]], name: str) -> list[Any]:
         return [row[name] for row in rows if name in row]
 
 
-def _check_types(rows: list[dict[str, Any]], row_type: type[Any], path: Path) -> None:
+def _check_types(rows: list[Row], row_type: type[Any], path: Path) -> None:
     """Refuses rows whose values are not of the JSON types that their record class has, column by column.
 
     Raises:
@@ -202,7 +229,7 @@ def _json_types(hint: Any) -> frozenset[type]:
     return frozenset({str if issubclass(hint, enum.Enum) else hint})
 
 
-def _note_unknown_words(rows: list[dict[str, Any]], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
+def _note_unknown_words(rows: list[Row], row_type: type[Any], path: Path, problems: list[Problem]) -> None:
     """Names values that this version has no word for: a phase, a status, the source of a number."""
     for name, hint in _hints_of(row_type).items():
         if not (isinstance(hint, type) and issubclass(hint, enum.Enum)):

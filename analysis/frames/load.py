@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from analysis.frames import columns
 from analysis.frames.campaigns import campaigns_frame
+from analysis.frames.finding import find_files
 from analysis.frames.ledger import read_ledger
 from analysis.frames.looks import Looks, read_looks, sweep_folders
 from analysis.frames.packed import unpack_packed
 from analysis.frames.pricing import Pricing
 from analysis.frames.problem import Problem, add_problems
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
-from analysis.frames.reading import read_frame, read_records
+from analysis.frames.reading import read_records
 from analysis.frames.repricing import reprice_records
+from analysis.frames.row_frames import read_frame
 from analysis.frames.shared_costs import in_own_terms
 from analysis.frames.trials import trials_frame
 from greenkd import records
@@ -133,7 +135,9 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
                 f"{root} is no folder; run a sweep first: {sweep_command()} -m temperature=grid,stochastic"
             )
     unpack_packed(roots, problems)
-    campaign_records, folders = read_records(roots, problems, processes=processes)
+    found = find_files(roots, ("campaign.json", "ledger.jsonl", "processes.jsonl", "blocks.jsonl"))
+    in_folders = [path.parent for path in found["campaign.json"]]
+    campaign_records, folders = read_records(in_folders, problems, processes=processes)
     if not campaign_records:
         reasons = "".join(f"\n  {problem.where}: {problem.what}" for problem in problems)
         raise AnalysisError(
@@ -152,8 +156,8 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     trials = trials_frame(trial_rows, campaign_records, ledger)
     campaigns = campaigns_frame(campaign_records, folders, trials, ledger)
 
-    note_lost_costs(roots, folders, problems)
+    note_lost_costs(found["ledger.jsonl"], folders, problems)
     note_unfinished(campaigns, trials, problems)
-    note_commands(roots, problems)
+    note_commands(found["processes.jsonl"], found["blocks.jsonl"], problems)
     looks = read_looks(sweep_folders(roots, folders.values()), problems)
     return Sweep(roots, campaigns, trials, ledger, problems, campaign_records, folders, pricing, looks, processes)

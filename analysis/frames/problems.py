@@ -17,17 +17,27 @@ from greenkd.records.sweep import latest_of_each
 UNATTRIBUTED = 0.02
 
 
-def note_lost_costs(roots: tuple[Path, ...], folders: dict[int, Path], problems: list[Problem]) -> None:
-    """Names the ledgers of folders that hold no campaign, unless the folder was left out for another reason."""
-    campaigns = {folder.resolve() for folder in folders.values()}
-    left_out = {problem.where for problem in problems}
+def note_lost_costs(ledgers: list[Path], folders: dict[int, Path], problems: list[Problem]) -> None:
+    """Names the ledgers of folders that hold no campaign, unless the folder was left out for another reason.
 
-    for root in roots:
-        problems.extend(
-            Problem(str(path), "costs without a campaign.json beside them: in no table")
-            for path in sorted(root.rglob("ledger.jsonl"))
-            if path.parent.resolve() not in campaigns and str(path.parent) not in left_out
-        )
+    Args:
+        ledgers: All that lie below the folders that were asked for.
+        folders: The campaigns' folders, by number.
+        problems: Receives the notes.
+    """
+    read = set(folders.values())
+    left_out = {problem.where for problem in problems}
+    lost = [path for path in ledgers if path.parent not in read and str(path.parent) not in left_out]
+    if not lost:
+        return
+
+    # A campaign that lies in two folders of this load, or was asked for under two names, was read under one.
+    campaigns = {folder.resolve() for folder in read}
+    problems.extend(
+        Problem(str(path), "costs without a campaign.json beside them: in no table")
+        for path in lost
+        if path.parent.resolve() not in campaigns
+    )
 
 
 def note_unfinished(campaigns: pd.DataFrame, trials: pd.DataFrame, problems: list[Problem]) -> None:
@@ -53,13 +63,18 @@ def note_unfinished(campaigns: pd.DataFrame, trials: pd.DataFrame, problems: lis
         )
 
 
-def note_commands(roots: tuple[Path, ...], problems: list[Problem]) -> None:
-    """Names commands whose time is partly in no ledger, and blocks before which the machine had changed."""
-    for root in roots:
-        for path in sorted(root.rglob("processes.jsonl")):
-            _note_unattributed(path, problems)
-        for path in sorted(root.rglob("blocks.jsonl")):
-            _note_drift(path, problems)
+def note_commands(processes: list[Path], blocks: list[Path], problems: list[Problem]) -> None:
+    """Names commands whose time is partly in no ledger, and blocks before which the machine had changed.
+
+    Args:
+        processes: The `processes.jsonl` of sweeps.
+        blocks: Their `blocks.jsonl`.
+        problems: Receives the notes.
+    """
+    for path in processes:
+        _note_unattributed(path, problems)
+    for path in blocks:
+        _note_drift(path, problems)
 
 
 def _note_unattributed(path: Path, problems: list[Problem]) -> None:

@@ -1,18 +1,14 @@
-"""Reads the files of many campaigns: campaign.json as records, the files of lines as frames."""
+"""Reads the documents of many campaigns: campaign.json as records, parts of config.yaml."""
 
-import dataclasses
-import functools
 import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import yaml
 
-from analysis.frames.lines import column_of, note_newer, read_lines
+from analysis.frames.lines import note_newer
 from analysis.frames.problem import Problem, add_problems
 from analysis.frames.side_by_side import mapped
 from greenkd import records
@@ -21,19 +17,17 @@ from greenkd.records.manifest import difference, read_manifest
 from greenkd.records.schema import is_newer
 from greenkd.records.validation import validated
 
-_NUMBERS = (int, float, int | None, float | None)
-
 
 def read_records(
-    roots: tuple[Path, ...], problems: list[Problem], *, processes: int = 1
+    found: Sequence[Path], problems: list[Problem], *, processes: int = 1
 ) -> tuple[dict[int, CampaignRecord], dict[int, Path]]:
-    """Reads the campaign.json of every campaign below the roots.
+    """Reads the campaign.json of some folders.
 
     A campaign whose record cannot be read, or is not what was written, is left out, and one that lies in two folders
     is read once; both are added to `problems`.
 
     Args:
-        roots: The folders.
+        found: The folders.
         problems: Receives what is to be known about the records.
         processes: How many processes may read.
 
@@ -44,7 +38,6 @@ def read_records(
     folders: dict[int, Path] = {}
     first_folder: dict[str, Path] = {}  # by campaign_id
 
-    found = [folder for root in roots for folder in records.find_campaigns(root)]
     read = itertools.chain.from_iterable(mapped(_read_some, found, campaigns=len(found), processes=processes))
     for folder, (record, notes) in zip(found, read, strict=True):
         add_problems(problems, notes)
@@ -154,86 +147,3 @@ def caches_of(folder: Path) -> list[Path]:
     above = [Path.cwd(), *folder.resolve().parents]
     places = [cache] if cache.is_absolute() else [place / cache for place in above]
     return [place for place in places if place.is_dir()]
-
-
-def read_frame(
-    folders: dict[int, Path],
-    name: str,
-    row_type: type[Any],
-    problems: list[Problem],
-    names: Collection[str] | None = None,
-    *,
-    processes: int = 1,
-) -> pd.DataFrame:
-    """Reads one file of lines in every campaign's folder.
-
-    Args:
-        folders: The campaigns' folders, by number.
-        name: The file's name, such as `trials.jsonl`.
-        row_type: The record class of its lines; the frame has its fields as columns, and `campaign` before them.
-        problems: Receives damaged files and lines.
-        names: The columns that are wanted; None: all.
-        processes: How many processes may read.
-    """
-    fields = [
-        field
-        for field in dataclasses.fields(row_type)
-        if field.name != "schema_version" and (names is None or field.name in names)
-    ]
-    read = functools.partial(_read_columns, name=name, row_type=row_type, wanted=[field.name for field in fields])
-    parts: dict[str, list[Any]] = {field.name: [] for field in fields}
-    lengths: list[int] = []
-    for part in mapped(read, list(folders.values()), campaigns=len(folders), processes=processes):
-        lengths += part.lengths
-        add_problems(problems, part.problems)
-        for field in fields:
-            values = part.values[field.name]
-            if field.type in _NUMBERS:
-                parts[field.name].append(values)
-            else:
-                parts[field.name].extend(values)
-
-    series = {
-        field.name: np.concatenate([np.empty(0), *parts[field.name]])
-        if field.type in _NUMBERS
-        else pd.Series(parts[field.name], dtype="object")
-        for field in fields
-    }
-    frame = pd.DataFrame(series)
-    frame.insert(0, "campaign", np.repeat(np.array(list(folders), dtype=np.int64), lengths))
-    return frame
-
-
-@dataclasses.dataclass(frozen=True)
-class _Columns:
-    """The rows of some campaigns: how many each has, their values column by column, and what is to be known of them."""
-
-    lengths: list[int]
-    values: dict[str, Any]
-    problems: list[Problem]
-
-
-def _read_columns(folders: Sequence[Path], *, name: str, row_type: type[Any], wanted: Sequence[str]) -> _Columns:
-    """Reads one file of lines in some folders, of which the wanted columns stay."""
-    fields = [field for field in dataclasses.fields(row_type) if field.name in wanted]
-    parts: dict[str, list[Any]] = {field.name: [] for field in fields}
-    read = _Columns([], {}, [])
-
-    # Numbers as arrays, file by file: as objects, those of millions of lines would fill the memory.
-    for folder in folders:
-        rows = read_lines(folder / name, row_type, read.problems)
-        read.lengths.append(len(rows))
-        for field in fields:
-            # Rows of an older greenkd lack the fields that came later, all of which have defaults.
-            values = column_of(rows, field.name)
-            if len(values) < len(rows):
-                values = [row.get(field.name, field.default) for row in rows]
-            if field.type in _NUMBERS:
-                parts[field.name].append(np.array(values, dtype=np.float64))
-            else:
-                parts[field.name].extend(values)
-
-    for field in fields:
-        of_field = parts[field.name]
-        read.values[field.name] = np.concatenate([np.empty(0), *of_field]) if field.type in _NUMBERS else of_field
-    return read

@@ -48,5 +48,5 @@ def read_correctness(folder: Path) -> dict[int, NDArray[np.bool_]]:
             raise RecordError(f"{folder / FILE}: trial {row.trial}: `correct` is no base64 ({error})") from error
         if len(packed) != -(-row.images // 8):
             raise RecordError(f"{folder / FILE}: trial {row.trial}: {8 * len(packed)} bits for {row.images} images")
-        correct[row.trial] = np.unpackbits(packed, count=row.images).astype(bool)
+        correct[row.trial] = np.unpackbits(packed, count=row.images).view(np.bool_)
     return correct

@@ -18,6 +18,7 @@ from greenkd.records.row_files import open_own, row_files
 from greenkd.records.sweep import BlockRow, ProcessRow
 from greenkd.records.trial import CorrectnessRow, EpochRow, StepsRow, TrialRow
 from greenkd.records.validation import validated
+from greenkd.records.whole_files import whole_rows
 
 AnyRow = LedgerRow | EpochRow | StepsRow | TrialRow | CorrectnessRow | BlockRow | ProcessRow
 Row = TypeVar("Row", LedgerRow, EpochRow, StepsRow, TrialRow, CorrectnessRow, BlockRow, ProcessRow)
@@ -103,6 +104,10 @@ def parse_rows(content: bytes, kind: type[Row], path: Path) -> Lines[Row]:
     Raises:
         RecordError: As for `read_rows`.
     """
+    whole = whole_rows(content, kind)
+    if whole is not None:
+        return Lines(whole, [])
+
     objects, torn, changed = parse_lines(content)
     rows = [validated(kind, fields, f"{path}:{number}") for number, fields in objects]
     return Lines(rows, torn, [text for _, text in changed])
