@@ -36,9 +36,9 @@ def sweep_folders(roots: Iterable[Path], folders: Iterable[Path]) -> list[Path]:
 @functools.lru_cache(maxsize=65536)
 def _sweep_folder(folder: Path, roots: tuple[Path, ...]) -> Path:
     """Returns where the looks at one campaign are kept; verdict by verdict the same campaigns are asked for."""
-    root = next((root for root in roots if root in (folder, *folder.parents)), folder)
+    root = next((root for root in roots if folder.is_relative_to(root)), folder)
     sweep = sweep_folder(folder)
-    is_below = sweep != folder and root in (sweep, *sweep.parents)
+    is_below = sweep != folder and sweep.is_relative_to(root)
     return sweep if is_below else root
 
 

@@ -1,11 +1,12 @@
 """How the figures of one campaign were made: its meters, their sources, PUE and carbon intensity."""
 
+import functools
 import math
 from typing import Any
 
 import pandas as pd
 
-from analysis.frames.groupby import joined, rows_of
+from analysis.frames.groupby import joined
 from greenkd.records import Phase
 
 # What stands in a campaign's row where it has no ledger.
@@ -32,14 +33,17 @@ def meters_by_campaign(ledger: pd.DataFrame) -> dict[int, dict[str, Any]]:
     has_metered = ledger["campaign"].isin(ledger.loc[is_metered, "campaign"].unique())
     kept = ledger.loc[is_metered | ~has_metered, ["campaign", *_NAMES, *_NUMBERS]]
 
-    # Of hundreds of rows of a campaign, all say the same as a rule.
-    distinct: dict[int, list[dict[str, Any]]] = {}
-    for row in rows_of(kept.drop_duplicates()):
-        distinct.setdefault(row["campaign"], []).append(row)
-    return {campaign: _meter(rows) for campaign, rows in sorted(distinct.items())}
+    # Of hundreds of rows of a campaign, all say the same as a rule, and so do thousands of campaigns.
+    distinct: dict[int, list[tuple[Any, ...]]] = {}
+    for campaign, *values in kept.drop_duplicates().itertuples(index=False, name=None):
+        distinct.setdefault(campaign, []).append(tuple(values))
+    return {campaign: _meter(tuple(rows)) for campaign, rows in sorted(distinct.items())}
 
 
-def _meter(rows: list[dict[str, Any]]) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)
+def _meter(said: tuple[tuple[Any, ...], ...]) -> dict[str, Any]:
+    """Returns what made a campaign's figures, from what its rows say in the columns of names and numbers."""
+    rows = [dict(zip((*_NAMES, *_NUMBERS), values, strict=True)) for values in said]
     values = {name: joined((str(row[name]) for row in rows), " + ") for name in _NAMES}
     return {
         "meter": values["meter"],

@@ -69,10 +69,14 @@ def in_own_terms(
         teacher = record.teacher_result
         if teacher is not None and teacher.costs is not None:
             costs, meters = _restated(teacher.costs, makers.of_teacher(campaign), own)
-            teacher = dataclasses.replace(teacher, costs=costs)
+            if costs is not teacher.costs:
+                teacher = dataclasses.replace(teacher, costs=costs)
             made_by.setdefault(meters, []).append("training")
 
-        restated[campaign] = dataclasses.replace(record, logits_costs=logits, teacher_result=teacher)
+        is_as_it_was = logits is record.logits_costs and teacher is record.teacher_result
+        restated[campaign] = (
+            record if is_as_it_was else dataclasses.replace(record, logits_costs=logits, teacher_result=teacher)
+        )
         for meters, parts in made_by.items():
             _note(notes, folder, f"the teacher's {' and '.join(parts)}", meters, own)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.frames import columns
 from analysis.frames.groupby import sum_or_missing
-from greenkd.records import CampaignRecord, Phase, TrialStatus
+from greenkd.records import CampaignRecord, Phase, TestResult, TrialStatus
 
 # What the ledger charges to a single trial: its training, images made within it, and its validation.
 TRIAL_PHASES = (Phase.STUDENT_TRAINING.value, Phase.SYNTHESIS.value, Phase.VALIDATION.value)
@@ -36,8 +36,8 @@ def is_as_configured(params: dict[str, Any] | None, searched: dict[str, Any]) ->
 
 def trial_costs(ledger: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Returns the costs of training and validating trials, summed over `by`; a sum with a missing part is NaN."""
-    of_trials = ledger[ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)]
-    return sum_or_missing(of_trials, by)
+    of_trials = ledger["trial"].notna() & ledger["phase"].isin(TRIAL_PHASES)
+    return sum_or_missing(ledger.loc[of_trials, [*by, *columns.COST_COLUMNS]], by)
 
 
 def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord], ledger: pd.DataFrame) -> pd.DataFrame:
@@ -59,8 +59,10 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     was_killed = frame["status"].isna()
     frame.loc[was_killed, "status"] = KILLED
 
+    tests = _tests(frame, campaign_records)
     for name in columns.TEST_MEASURES:
-        frame[name] = _of_tests(name.removeprefix("test_"), frame, campaign_records)
+        measure = name.removeprefix("test_")
+        frame[name] = [math.nan if test is None else _number(getattr(test, measure)) for test in tests]
     frame = _with_parameters_of_other_attempts(frame, frame[~was_killed])
     frame["as_configured"] = [
         is_as_configured(params, campaign_records[campaign].searched)
@@ -71,28 +73,29 @@ def trials_frame(rows: pd.DataFrame, campaign_records: dict[int, CampaignRecord]
     return frame.reindex(columns=list(columns.TRIALS))
 
 
-def _of_tests(name: str, frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[float]:
-    """Returns one measure of the test of each attempt. The weights of a trial are those of its complete attempt."""
-    values = {
-        (campaign, test.trial): float(value)
-        for campaign, record in campaign_records.items()
-        for test in record.tests
-        if (value := getattr(test, name)) is not None
-    }
-    return [
-        values.get((campaign, trial), math.nan) if status == TrialStatus.COMPLETE else math.nan
-        for campaign, trial, status in zip(frame["campaign"], frame["trial"], frame["status"], strict=True)
-    ]
+def _tests(frame: pd.DataFrame, campaign_records: dict[int, CampaignRecord]) -> list[TestResult | None]:
+    """Returns the test of each attempt. The weights of a trial are those of its complete attempt."""
+    tests = {(campaign, test.trial): test for campaign, record in campaign_records.items() for test in record.tests}
+    is_complete = frame["status"] == TrialStatus.COMPLETE
+    keys = zip(frame["campaign"].tolist(), frame["trial"].tolist(), is_complete.tolist(), strict=True)
+    return [tests.get((campaign, trial)) if complete else None for campaign, trial, complete in keys]
 
 
 def _with_parameters_of_other_attempts(frame: pd.DataFrame, finished: pd.DataFrame) -> pd.DataFrame:
     """Gives killed attempts the τ and the parameters that a finished attempt of the same trial has on record."""
-    by_trial = finished.drop_duplicates(["campaign", "trial"]).set_index(["campaign", "trial"])
+    by_trial = finished.drop_duplicates(["campaign", "trial"])
+    keys = _keys_of(frame)
 
     for name, missing in (("tau", math.nan), ("params", None)):
-        values = by_trial[name].to_dict()
-        frame[name] = [
-            values.get((campaign, trial), missing)
-            for campaign, trial in zip(frame["campaign"], frame["trial"], strict=True)
-        ]
+        values = dict(zip(_keys_of(by_trial), by_trial[name].tolist(), strict=True))
+        frame[name] = [values.get(key, missing) for key in keys]
     return frame
+
+
+def _keys_of(frame: pd.DataFrame) -> list[tuple[int, int]]:
+    """Returns campaign and trial of each row."""
+    return list(zip(frame["campaign"].tolist(), frame["trial"].tolist(), strict=True))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

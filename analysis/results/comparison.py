@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ import pandas as pd
 from analysis.frames import columns
 from analysis.frames.groupby import groups, joined, of_setting, rows_of
 from analysis.frames.load import Sweep
+from analysis.frames.side_by_side import mapped
 from analysis.results.comparison_notes import setting_notes
 from analysis.results.cost_to_reach import cost_to_reach
 from analysis.results.held_fixed import held_fixed, note_on_shared
@@ -59,10 +62,26 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
         mix_meters: Set rows of different meters in one ratio all the same.
     """
     runs = strategy_runs(sweep)
+    settings = [setting for _, setting in groups(runs, columns.SETTING)]
+    work = functools.partial(_of_settings, baseline=baseline, mix_meters=mix_meters, price=sweep.pricing.price)
+    parts = mapped(work, settings, campaigns=len(sweep.folders), processes=sweep.processes)
+
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
+    for setting, (strategies, said) in zip(settings, itertools.chain.from_iterable(parts), strict=True):
+        rows += strategies
+        numbers = {number for campaigns in setting["campaigns"] for number in campaigns}
+        notes[setting["setting_id"].iloc[0]] = [*said, *note_on_shared(setting, held_fixed(sweep, numbers))]
 
-    for key, setting in groups(runs, columns.SETTING):
+    return Comparison(pd.DataFrame(rows), runs, notes, sweep)
+
+
+def _of_settings(
+    settings: Sequence[pd.DataFrame], *, baseline: str, mix_meters: bool, price: float | None
+) -> list[tuple[list[dict[str, Any]], list[str]]]:
+    """Returns the rows of each setting, one per strategy, and what has to be said about it."""
+    found = []
+    for setting in settings:
         by_strategy: dict[str, list[Run]] = {}
         for run in rows_of(setting):
             by_strategy.setdefault(run["strategy"], []).append(run)
@@ -74,16 +93,14 @@ def compare(sweep: Sweep, *, baseline: str = "stochastic", mix_meters: bool = Fa
         }
         reference_runs = {name: by_strategy.get(label or "", []) for name, label in references.items()}
 
-        for label, seeds in by_strategy.items():
-            row = _row(label, seeds, price=sweep.pricing.price)
-            rows.append(row | _multiples(seeds, reference_runs, mix_meters=mix_meters) | _how_made(seeds))
-
-        setting_id = dict(zip(columns.SETTING, key, strict=True))["setting_id"]
-        numbers = {number for campaigns in setting["campaigns"] for number in campaigns}
-        notes[setting_id] = setting_notes(setting, references, baseline=baseline, mix_meters=mix_meters)
-        notes[setting_id] += note_on_shared(setting, held_fixed(sweep, numbers))
-
-    return Comparison(pd.DataFrame(rows), runs, notes, sweep)
+        rows = [
+            _row(label, seeds, price=price)
+            | _multiples(seeds, reference_runs, mix_meters=mix_meters)
+            | _how_made(seeds)
+            for label, seeds in by_strategy.items()
+        ]
+        found.append((rows, setting_notes(setting, references, baseline=baseline, mix_meters=mix_meters)))
+    return found
 
 
 def _strategy_called(name: str, setting: pd.DataFrame) -> str | None:
@@ -125,7 +142,7 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
 
     for part in ("tuning", "startup", "final", "synthesis"):
         for name in columns.COST_COLUMNS:
-            row[f"{part}_{name}"] = statistics.fmean(run[f"{part}_{name}"] for run in runs)
+            row[f"{part}_{name}"] = statistics.fmean([run[f"{part}_{name}"] for run in runs])
 
     # What is left where the students' images are there already
     for name in columns.COST_COLUMNS:
@@ -133,10 +150,12 @@ def _row(label: str, runs: list[Run], *, price: float | None) -> dict[str, Any]:
 
     # The teacher three ways: left out above, charged in full, and shared among the campaigns that used it.
     for name in columns.COST_COLUMNS:
-        row[f"{name}_with_teacher"] = statistics.fmean(run[f"tuning_{name}"] + run[f"teacher_{name}"] for run in runs)
+        row[f"{name}_with_teacher"] = statistics.fmean([run[f"tuning_{name}"] + run[f"teacher_{name}"] for run in runs])
         row[f"{name}_with_teacher_shared"] = statistics.fmean(
-            run[f"tuning_{name}"] + run[f"teacher_{name}"] * len(run["campaigns"]) / max(1, run["teacher_users"])
-            for run in runs
+            [
+                run[f"tuning_{name}"] + run[f"teacher_{name}"] * len(run["campaigns"]) / max(1, run["teacher_users"])
+                for run in runs
+            ]
         )
 
     row["tuning_money"] = math.nan
@@ -149,24 +168,25 @@ def _multiples(runs: list[Run], reference_runs: dict[str, list[Run]], *, mix_met
     """Returns the strategy's costs over those of each reference and over the teacher's training."""
     multiples = {}
     for reference, others in reference_runs.items():
+        # Over the seeds in common
+        other_of_seed = {run["seed"]: run for run in others}
+        pairs = [(run, other_of_seed[run["seed"]]) for run in runs if run["seed"] in other_of_seed]
         for name in MULTIPLES:
-            multiples[f"{name}_x_{reference}"] = _multiple(runs, others, name, mix_meters=mix_meters)
+            multiples[f"{name}_x_{reference}"] = _multiple(pairs, name, mix_meters=mix_meters)
             multiples[f"{name}_x_{reference}_without_synthesis"] = _multiple(
-                runs, others, name, mix_meters=mix_meters, less="synthesis"
+                pairs, name, mix_meters=mix_meters, less="synthesis"
             )
 
     # The teacher's ledger is not in the sweep: its meter is not known, its machine may differ.
     for name in MULTIPLES:
-        pairs = [(run[f"tuning_{name}"], run[f"teacher_{name}"]) for run in runs]
-        multiples[f"{name}_x_teacher"] = ratio_of_means(pairs)
+        multiples[f"{name}_x_teacher"] = ratio_of_means(
+            [(run[f"tuning_{name}"], run[f"teacher_{name}"]) for run in runs]
+        )
     return multiples
 
 
-def _multiple(runs: list[Run], others: list[Run], name: str, *, mix_meters: bool, less: str | None = None) -> float:
-    """Returns the ratio of mean tuning costs over the seeds in common; `less` is a part that both are without."""
-    other_of_seed = {run["seed"]: run for run in others}
-    pairs = [(run, other_of_seed[run["seed"]]) for run in runs if run["seed"] in other_of_seed]
-
+def _multiple(pairs: list[tuple[Run, Run]], name: str, *, mix_meters: bool, less: str | None = None) -> float:
+    """Returns the ratio of mean tuning costs over paired runs; `less` is a part that both are without."""
     comparable = all(len({run[key] for pair in pairs for run in pair}) <= 1 for key in _MUST_AGREE.get(name, ()))
     if not comparable and not mix_meters:
         return math.nan

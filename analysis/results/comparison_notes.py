@@ -98,7 +98,9 @@ def _on_transferred_taus(setting: pd.DataFrame) -> list[str]:
 
 
 def _on_missing_seeds(setting: pd.DataFrame) -> list[str]:
-    seeds_of = {label: set(group["seed"]) for (label,), group in groups(setting, ["strategy"])}
+    seeds_of: dict[str, set[int]] = {label: set() for label in sorted(setting["strategy"].unique())}
+    for label, seed in zip(setting["strategy"], setting["seed"], strict=True):
+        seeds_of[label].add(seed)
     all_seeds = set.union(*seeds_of.values())
     return [
         f"{label}: no seed {', '.join(str(seed) for seed in sorted(all_seeds - seeds))}"

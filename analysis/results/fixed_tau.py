@@ -42,11 +42,13 @@ def control_of_fixed(taus: set[float]) -> float | None:
 
 def taus_of_fixed(fixed: pd.DataFrame, trials: pd.DataFrame) -> "pd.Series[float]":
     """Returns τ of each `fixed` campaign: from its trial, else from its configuration, else NaN."""
-    from_trials = trials.dropna(subset=["tau"]).drop_duplicates("campaign").set_index("campaign")["tau"]
+    known = trials.loc[trials["campaign"].isin(fixed["campaign"]) & trials["tau"].notna(), ["campaign", "tau"]]
+    first = known.drop_duplicates("campaign")
+    from_trials: dict[int, float] = dict(zip(first["campaign"].tolist(), first["tau"].tolist(), strict=True))
 
     def tau(campaign: int, temperature: str) -> float:
-        if campaign in from_trials.index:
-            return float(from_trials[campaign])
+        if campaign in from_trials:
+            return from_trials[campaign]
         configured = json.loads(temperature).get("tau") if temperature else None
         return float(configured) if isinstance(configured, int | float) else math.nan
 
@@ -122,16 +124,14 @@ def overhead_of_one_trial(setting: pd.DataFrame, costs: TrialCosts) -> dict[str,
     if not campaigns:
         return dict.fromkeys(columns.COST_COLUMNS, 0.0)
 
-    return {
-        name: math.fsum(
-            campaign[f"tuning_{name}"]
-            - final_costs(costs, campaign["campaign"], campaign["chosen_trial"])[f"final_{name}"]
-            - once_costs(campaign)[name]
-            for campaign in campaigns
-        )
-        / len(campaigns)
-        for name in columns.COST_COLUMNS
-    }
+    trained = [final_costs(costs, campaign["campaign"], campaign["chosen_trial"]) for campaign in campaigns]
+    once = [once_costs(campaign) for campaign in campaigns]
+    overhead = {}
+    for name in columns.COST_COLUMNS:
+        parts = zip(campaigns, trained, once, strict=True)
+        total = math.fsum([run[f"tuning_{name}"] - final[f"final_{name}"] - own[name] for run, final, own in parts])
+        overhead[name] = total / len(campaigns)
+    return overhead
 
 
 def control_runs(

@@ -7,6 +7,8 @@ than τ.
 """
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.frames import columns
 from analysis.frames.groupby import groups
+from analysis.frames.side_by_side import mapped
 from analysis.results.comparison import Comparison
 from analysis.results.held_fixed import held_fixed
 from analysis.results.tau_response import CONTROL_TAU, TauResponse, tau_response
@@ -93,24 +96,23 @@ def responses(comparison: Comparison) -> list[SettingResponse]:
     """Returns the response to τ of every setting in which several τ were trained."""
     sweep = comparison.sweep
     trainings = _trainings(sweep.campaigns, sweep.trials)
+    settings = {key: rows for key, rows in groups(trainings, columns.SETTING) if rows["tau"].nunique() > 1}
+    parts = mapped(_endpoints, list(settings.values()), campaigns=len(sweep.folders), processes=sweep.processes)
 
     found = []
-    for key, setting in groups(trainings, columns.SETTING):
-        if setting["tau"].nunique() < 2:
-            continue
-
-        numbers = tuple(sorted(int(number) for number in setting["campaign"].unique()))
-        found.append(
-            SettingResponse(
-                setting=key,
-                score=_endpoint("test_score", setting),
-                loss=_endpoint("test_loss", setting) if setting["test_loss"].notna().all() else None,
-                held_fixed=held_fixed(sweep, numbers),
-                campaigns=numbers,
-            )
-        )
-
+    for (key, rows), (score, loss) in zip(settings.items(), itertools.chain.from_iterable(parts), strict=True):
+        numbers = tuple(sorted(int(number) for number in rows["campaign"].unique()))
+        shared = held_fixed(sweep, numbers)
+        found.append(SettingResponse(setting=key, score=score, loss=loss, held_fixed=shared, campaigns=numbers))
     return found
+
+
+def _endpoints(settings: Sequence[pd.DataFrame]) -> list[tuple[Endpoint, Endpoint | None]]:
+    """Returns score and loss of each setting, from its trainings."""
+    return [
+        (_endpoint("test_score", rows), _endpoint("test_loss", rows) if rows["test_loss"].notna().all() else None)
+        for rows in settings
+    ]
 
 
 def _trainings(campaigns: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
@@ -146,8 +148,8 @@ def _response(
     scores: NDArray[np.float64], seeds: NDArray[np.int64], taus: NDArray[np.float64]
 ) -> tuple[TauResponse | None, str]:
     """Returns the response to τ, or why there is none."""
-    spread = pd.Series(scores).groupby(seeds).agg(np.ptp)
-    if (spread < _EQUAL_WITHIN).all():
+    of_seed = pd.Series(scores).groupby(seeds)
+    if (of_seed.max() - of_seed.min() < _EQUAL_WITHIN).all():
         return None, f"all {len(scores)} trainings are equal, whatever their τ"
 
     try:

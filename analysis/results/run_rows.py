@@ -1,25 +1,32 @@
 """What the rows of the runs frame share: the setting, the teacher's costs, how the figures were made."""
 
 import math
-from typing import Any, cast
+from typing import Any
 
 from analysis.frames import columns
 from analysis.frames.load import Sweep
 from analysis.frames.trials import trial_costs
 
-# What training and validating a trial took, all attempts, by campaign and trial.
-TrialCosts = dict[tuple[float, float], dict[str, float]]
+# What training and validating a trial took, all attempts, by campaign and trial; in the order of the cost columns.
+TrialCosts = dict[tuple[float, float], tuple[float, ...]]
+
+_UNKNOWN = (math.nan,) * len(columns.COST_COLUMNS)
 
 
 def costs_of_trials(sweep: Sweep) -> TrialCosts:
     """Returns the costs of every trial that the ledger knows; a sum with a missing part is NaN."""
-    return cast("TrialCosts", trial_costs(sweep.ledger, ["campaign", "trial"]).to_dict("index"))
+    costs = trial_costs(sweep.ledger, ["campaign", "trial"]).reset_index()
+    keys, values = (
+        zip(*(costs[name].tolist() for name in names), strict=True)
+        for names in (("campaign", "trial"), columns.COST_COLUMNS)
+    )
+    return dict(zip(keys, values, strict=True))
 
 
 def final_costs(costs: TrialCosts, campaign: float, trial: float) -> dict[str, float]:
     """Returns the `final_…` columns: what the one training that was picked took, NaN where the ledger lacks it."""
-    of_trial = costs.get((campaign, trial), {})
-    return {f"final_{name}": of_trial.get(name, math.nan) for name in columns.COST_COLUMNS}
+    of_trial = costs.get((campaign, trial), _UNKNOWN)
+    return {f"final_{name}": cost for name, cost in zip(columns.COST_COLUMNS, of_trial, strict=True)}
 
 
 def part_costs(campaign: dict[str, Any], part: str) -> dict[str, float]:

@@ -5,9 +5,10 @@ control: see `analysis.results.fixed_tau`. And one strategy run with different o
 by the options that differ.
 """
 
+import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from analysis.frames import columns
 from analysis.frames.groupby import groups, rows_of
 from analysis.frames.load import Sweep
+from analysis.frames.side_by_side import mapped
 from analysis.frames.trials import KILLED
 from analysis.results.fixed_tau import (
     control_of_fixed,
@@ -31,16 +33,33 @@ _LONGEST_OPTION = 24  # letters of an option's value in a label
 
 def strategy_runs(sweep: Sweep) -> pd.DataFrame:
     """Returns one row per setting, strategy and seed; columns in `analysis.frames.columns.RUNS`."""
-    costs = costs_of_trials(sweep)
-    rows: list[dict[str, Any]] = []
-    for _, setting in groups(sweep.campaigns, columns.SETTING):
-        rows.extend(_setting_runs(setting, sweep.trials_in(list(setting["campaign"])), costs))
-    frame = pd.DataFrame(rows, columns=list(columns.RUNS))
+    settings = _settings(sweep)
+    parts = mapped(_runs_of_settings, settings, campaigns=len(sweep.folders), processes=sweep.processes)
+    frame = pd.DataFrame(itertools.chain.from_iterable(parts), columns=list(columns.RUNS))
 
     # Kinds stand in the order in which they are declared: fixed first, searches after it.
     rank = frame["kind"].map({kind.value: number for number, kind in enumerate(StrategyKind)})
     ordered = frame.assign(_rank=rank).sort_values([*columns.SETTING, "_rank", "strategy", "seed"], ignore_index=True)
     return ordered.drop(columns="_rank")
+
+
+# A setting's rows of the campaigns frame and of the trials frame, and what each of its trials took.
+_Setting = tuple[pd.DataFrame, pd.DataFrame, TrialCosts]
+
+
+def _settings(sweep: Sweep) -> list[_Setting]:
+    costs = costs_of_trials(sweep)
+    settings = []
+    for _, campaigns in groups(sweep.campaigns, columns.SETTING):
+        trials = sweep.trials_in(list(campaigns["campaign"]))
+        keys = zip(trials["campaign"].tolist(), trials["trial"].tolist(), strict=True)
+        settings.append((campaigns, trials, {key: costs[key] for key in keys if key in costs}))
+    return settings
+
+
+def _runs_of_settings(settings: Sequence[_Setting]) -> list[dict[str, Any]]:
+    """Returns the rows of some settings, one after the other."""
+    return [run for setting in settings for run in _setting_runs(*setting)]
 
 
 def _setting_runs(setting: pd.DataFrame, trials: pd.DataFrame, costs: TrialCosts) -> Iterator[dict[str, Any]]:
@@ -114,18 +133,19 @@ def _variants(campaigns: pd.DataFrame) -> dict[int, str]:
     What a strategy searched besides τ is a part of its label: `grid τ × objective.alpha`.
     """
     labels: dict[int, str] = {}
-    options_of: dict[str, dict[int, Any]] = {}
+    texts_of: dict[str, dict[int, str]] = {}
     for row in rows_of(campaigns[["campaign", "strategy", "searched", "temperature"]]):
-        options = options_of.setdefault(searching_name(row["strategy"], row["searched"]), {})
-        options[row["campaign"]] = json.loads(row["temperature"] or "{}")
+        texts = texts_of.setdefault(searching_name(row["strategy"], row["searched"]), {})
+        texts[row["campaign"]] = row["temperature"] or "{}"
 
-    for name, options in options_of.items():
+    for name, texts in texts_of.items():
+        options = {text: json.loads(text) for text in texts.values()}
         keys = sorted({key for option in options.values() for key in option})
         differing = [key for key in keys if len({json.dumps(option.get(key)) for option in options.values()}) > 1]
 
-        for campaign, option in options.items():
-            text = ", ".join(f"{key}={_short(option.get(key))}" for key in differing)
-            labels[campaign] = f"{name} ({text})" if text else name
+        for campaign, text in texts.items():
+            said = ", ".join(f"{key}={_short(options[text].get(key))}" for key in differing)
+            labels[campaign] = f"{name} ({said})" if said else name
     return labels
 
 

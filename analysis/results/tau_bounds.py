@@ -1,6 +1,7 @@
 """The bounds behind `tau_response`, for many sweeps with the same trainings at once."""
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,20 +41,41 @@ class Chance:
     worst_left: FloatArray  # at the worst τ
 
 
-def bounds(scores: FloatArray, design: Design, values: Shapes, points: Points, chance: Chance) -> dict[str, FloatArray]:
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """What fitting the shapes to some trainings takes, whatever their scores: many sweeps have the same trainings.
+
+    Attributes:
+        design: Of the trainings.
+        shapes: Every shape at the trainings' τ and, after them, at the points.
+    """
+
+    design: Design
+    shapes: Shapes
+
+    @cached_property
+    def centred(self) -> FloatArray:
+        """Every shape without the level that it has in each seed, shape (shapes, trainings)."""
+        return np.asarray(self.shapes.values[:, : len(self.design.taus)] @ self.design.within)
+
+    @cached_property
+    def square(self) -> FloatArray:
+        """Sums of squares of these, shape (shapes,)."""
+        return np.asarray(np.maximum((self.centred**2).sum(axis=1), 1e-9))
+
+
+def bounds(scores: FloatArray, fit: Fit, points: Points, chance: Chance) -> dict[str, FloatArray]:
     """The fields of `TauResponse` for sweeps of one design.
 
     Args:
         scores: Shape (sweeps, trainings).
-        design: Of these trainings.
-        values: Every shape at the trainings' τ and, after them, at the points.
+        fit: Of these trainings.
         points: Where the bounds are evaluated.
         chance: From `draw_chance`, of all trainings.
     """
+    design, values, centred, square = fit.design, fit.shapes, fit.centred, fit.square
     trainings = scores.shape[-1]
-    centred = values.values[:, :trainings] @ design.within
     gains = values.values[:, trainings:] - values.values[:, [trainings + points.control]]
-    square = np.maximum((centred**2).sum(axis=1), 1e-9)
 
     # How large each shape is, how much of the scores it explains, and how sure its size is.
     within = scores @ design.within
@@ -176,16 +198,11 @@ def _share_above(draws: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray((above + 1) / (len(draws) + 1))
 
 
-def draw_chance(design: Design, values: Shapes) -> Chance:
-    """Fits every shape to noise. The best of many shapes explains more than its one size would, and leaves less over.
-
-    Args:
-        design: Of the trainings.
-        values: Every shape at the trainings' τ first.
-    """
+def draw_chance(fit: Fit) -> Chance:
+    """Fits every shape to noise: the best of many explains more than its one size would, and leaves less over."""
+    design = fit.design
     within = np.random.default_rng(0).standard_normal((_DRAWS, len(design.taus))) @ design.within
-    centred = values.values[:, : len(design.taus)] @ design.within
-    directions = centred / np.sqrt(np.maximum((centred**2).sum(axis=1, keepdims=True), 1e-9))
+    directions = fit.centred / np.sqrt(fit.square[:, None])
     pure = design.pure_square(within)
     variance = pure / design.pure_df
 

@@ -6,6 +6,7 @@ own describes. They depend on seeds and τ alone, so they are worked out once fo
 """
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,14 @@ class Design:
 
         A τ that was trained once has no pure error, so only the trainings at the others are looked at.
         """
+        shared, pure = self._shared
+        return np.asarray(((scores[..., shared] @ pure) ** 2).sum(axis=-1))
+
+    @cached_property
+    def _shared(self) -> tuple[NDArray[np.intp], FloatArray]:
+        """The trainings that have pure error, and its projection among them."""
         shared = np.flatnonzero(np.diag(self.pure) > _NO_PURE_ERROR)
-        return np.asarray(((scores[..., shared] @ self.pure[np.ix_(shared, shared)]) ** 2).sum(axis=-1))
+        return shared, self.pure[np.ix_(shared, shared)]
 
     def sums_at_taus(self, scores: FloatArray) -> FloatArray:
         """Returns the sum of the scores at each τ, shape (…, τ); the same as `scores @ cells.T`, for many τ."""

@@ -23,8 +23,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results.tau_bounds import Chance, Points, bounds, collapsed, draw_chance, no_bounds
-from analysis.results.tau_design import FEWEST_DF, Design, design_of
+from analysis.results.tau_bounds import Chance, Fit, Points, bounds, collapsed, draw_chance, no_bounds
+from analysis.results.tau_design import FEWEST_DF, design_of
 from analysis.results.tau_shapes import Shapes, shapes
 
 FloatArray = NDArray[np.float64]
@@ -119,7 +119,7 @@ def tau_response(
 @functools.lru_cache(maxsize=4)
 def _of_trainings(
     seeds: tuple[int, ...], taus: tuple[float, ...], points: tuple[float, ...]
-) -> tuple[Design, Shapes, Chance] | None:
+) -> tuple[Fit, Chance] | None:
     """Returns what is the same for all measures and settings with the same seeds and τ; None: too few of them.
 
     It takes seconds where the trainings are hundreds, and depends on no score.
@@ -127,8 +127,8 @@ def _of_trainings(
     design = design_of(np.array(seeds, dtype=np.int64), np.array(taus))
     if design.pure_df < FEWEST_DF:
         return None
-    values = shapes(np.array([*taus, *points]), min(taus), max(taus))
-    return design, values, draw_chance(design, values)
+    fit = Fit(design, shapes(np.array([*taus, *points]), min(taus), max(taus)))
+    return fit, draw_chance(fit)
 
 
 def _all_bounds(
@@ -139,20 +139,20 @@ def _all_bounds(
     if known is None:
         return no_bounds(len(batch), points)
 
-    design, values, chance = known
+    fit, chance = known
+    values = fit.shapes
     fields = no_bounds(len(batch), points)
 
     complete = np.flatnonzero(kept.all(axis=1))
-    groups = [(complete, design, values)] if len(complete) else []
+    groups = [(complete, fit)] if len(complete) else []
     for row in np.flatnonzero(~kept.all(axis=1)):
         mask = kept[row]
         fewer = Shapes(values.values[:, np.append(mask, np.ones(len(points.taus), dtype=bool))], values.bounding)
-        groups.append((np.array([row]), design_of(seeds[mask], taus[mask]), fewer))
+        groups.append((np.array([row]), Fit(design_of(seeds[mask], taus[mask]), fewer)))
 
-    for rows, of_rows, of_shapes in groups:
+    for rows, of_rows in groups:
         mask = kept[rows[0]]
-        for name, array in bounds(
-            batch[np.ix_(rows, np.flatnonzero(mask))], of_rows, of_shapes, points, chance
-        ).items():
+        found = bounds(batch[np.ix_(rows, np.flatnonzero(mask))], of_rows, points, chance)
+        for name, array in found.items():
             fields[name][rows] = array
     return fields

@@ -102,7 +102,7 @@ def _table(sweep: Sweep, comparison: Comparison, table: pd.DataFrame, names: dic
         _title(table, names, runs),
         shown,
         notes=_notes(comparison, runs),
-        anchors=[_folders(sweep, runs, row) for row in rows],
+        anchors=_folders(sweep, runs, rows),
     )
 
 
@@ -228,10 +228,12 @@ def _listed(taus: list[float]) -> str:
     return listed if len(listed) <= _WIDEST_TAUS else f"{min(taus):.3g}…{max(taus):.3g}"
 
 
-def _folders(sweep: Sweep, runs: pd.DataFrame, row: dict[str, Any]) -> tuple[str, ...]:
-    """Returns the folders of the campaigns behind a row."""
-    behind = runs[(runs["setting_id"] == row["setting_id"]) & (runs["strategy"] == row["strategy"])]
-    return tuple(str(sweep.folders[number]) for numbers in behind["campaigns"] for number in numbers)
+def _folders(sweep: Sweep, runs: pd.DataFrame, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Returns the folders of the campaigns behind each row."""
+    behind: dict[tuple[str, str], list[int]] = {}
+    for setting_id, strategy, campaigns in zip(runs["setting_id"], runs["strategy"], runs["campaigns"], strict=True):
+        behind.setdefault((setting_id, strategy), []).extend(campaigns)
+    return [tuple(str(sweep.folders[number]) for number in behind[row["setting_id"], row["strategy"]]) for row in rows]
 
 
 def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
@@ -251,7 +253,7 @@ def _teachers(runs: pd.DataFrame) -> list[str]:
     """Returns what each teacher's training took: energy where sensors were read, else CPU seconds first."""
     names = ("energy_kwh",) if has_sensor(runs["meter"]) else ("cpu_s", "energy_kwh")
     texts = []
-    for row in rows_of(runs[[f"teacher_{name}" for name in names]]):
+    for row in rows_of(runs[[f"teacher_{name}" for name in names]].drop_duplicates()):
         known = [units.amount(name, row[f"teacher_{name}"]) for name in names if not math.isnan(row[f"teacher_{name}"])]
         if known:
             texts.append(", ".join(known))

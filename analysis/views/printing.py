@@ -1,5 +1,6 @@
 """Prints tables, verdicts and what is to be known about the records."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,8 +73,8 @@ def _print_to_terminal(
     comparison: Comparison, tables: Sequence[Table], judged: Sequence[Verdict], console: Console, *, margin: float
 ) -> None:
     sweep = comparison.sweep
-    for table in (*tables, *choice_tables(sweep)):
-        to_terminal(table, console)
+    draw = functools.partial(to_terminal, console=console, campaigns=len(sweep.folders), processes=sweep.processes)
+    draw([*tables, *choice_tables(sweep)])
 
     # What any τ can gain, setting by setting, and the verdicts; many of them in a table.
     bounds = [response.sentence(margin) for response in responses(comparison)]
@@ -83,8 +84,7 @@ def _print_to_terminal(
     for sentence in sentences:
         console.print(Padding(escape(printable(sentence)), (0, 0, 0, 2)))
 
-    for table in other_verdicts_tables(judged, standings(comparison, judged)):
-        to_terminal(table, console)
+    draw(other_verdicts_tables(judged, standings(comparison, judged)))
 
     if sweep.problems:
         console.print("\nTo know about these records", style="bold")

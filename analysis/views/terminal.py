@@ -1,12 +1,18 @@
 """Tables in a terminal, whatever its width."""
 
+import functools
+import itertools
+from collections.abc import Sequence
+
 from rich.cells import cell_len
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from analysis.frames.side_by_side import mapped
 from analysis.views.table import Table, without_control_characters
 from greenkd.output_encoding import printable
 
@@ -23,9 +29,24 @@ def make_console() -> Console:
     return Console(highlight=False, width=max(min(console.width, _WIDEST), _NARROWEST_TERMINAL))
 
 
-def to_terminal(table: Table, console: Console) -> None:
-    """Prints a table; columns that may go are left out until it fits."""
-    console.print(renderable(table, console), highlight=False)
+def to_terminal(tables: Sequence[Table], console: Console, *, campaigns: int = 0, processes: int = 1) -> None:
+    """Prints tables; columns that may go are left out until each fits.
+
+    Args:
+        tables: The tables.
+        console: Where to.
+        campaigns: How many campaigns they are about.
+        processes: How many processes may draw them where these are many.
+    """
+    draw = functools.partial(_drawn, options=console.options.update(highlight=False))
+    for drawn in itertools.chain.from_iterable(mapped(draw, tables, campaigns=campaigns, processes=processes)):
+        console.print(Segments(drawn))
+
+
+def _drawn(tables: Sequence[Table], *, options: ConsoleOptions) -> list[list[Segment]]:
+    """Returns what rich makes of each table."""
+    console = Console(highlight=False, width=options.max_width)
+    return [list(console.render(renderable(table, console), options)) for table in tables]
 
 
 def renderable(table: Table, console: Console) -> Group:

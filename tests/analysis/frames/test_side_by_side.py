@@ -53,7 +53,9 @@ def test_processes_end_with_the_first_one_where_that_is_killed(tmp_path: Path) -
     process.communicate(timeout=60)  # which ends when no process holds the output any more
 
 
-def test_an_analysis_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_analysis_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(3):
         plans = standard_plans(seeds=(0, 1, 2), setting_id=f"{number:06x}", dataset=f"data{number}")
         write_sweep(tmp_path, plans)
@@ -71,6 +73,14 @@ def test_an_analysis_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     judged = [verdict.sentence for verdict in analysis.verdicts(of_alone)]
     assert [verdict.sentence for verdict in analysis.verdicts(of_together)] == judged
     assert len(judged) > 3
+
+    printed = []
+    for comparison in (of_alone, of_together):
+        tables = analysis.comparison_tables(comparison.sweep, comparison)
+        analysis.print_results(comparison, tables, analysis.verdicts(comparison))
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert "×stochastic" in printed[0]
 
     for name in ("campaigns", "trials", "ledger", "epochs", "steps"):
         pd.testing.assert_frame_equal(getattr(together, name), getattr(alone, name))

@@ -21,5 +21,5 @@ def test_the_table_fits_and_files_are_written(tmp_path: Path, capsys: pytest.Cap
     sweep = analysis.load(tmp_path)
     narrow = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
     for part in analysis.comparison_tables(sweep, analysis.compare(sweep)):
-        to_terminal(part, narrow)
+        to_terminal([part], narrow)
     assert "left out in this narrow terminal" in narrow.export_text().replace("\n", " ")
