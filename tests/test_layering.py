@@ -13,7 +13,7 @@ FLOORS = (
     (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
         *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
-        *("anchors", "slurm", "completion", "locks"),
+        *("anchors", "slurm", "completion", "locks", "late_packages"),
     ),
     ("temperature", "objectives", "data", "models", "energy", "loggers"),
     ("tasks", "leases"),
