@@ -40,6 +40,11 @@ def output_of(process: subprocess.Popen[str], code: int = 0) -> str:
     return output
 
 
+def submit(folder: Path, slurm: dict[str, str], *words: str) -> str:
+    """Types `greenkd submit …`, and returns what it printed."""
+    return output_of(start(folder, "submit", *words, program=("-m", "greenkd"), SLURM_CONF=slurm["SLURM_CONF"]))
+
+
 def results(folder: Path) -> dict[tuple[str, int], tuple[object, ...]]:
     """Returns what the last row of each trial says that depends on no clock, by strategy and trial."""
     columns = ("status", "params", "val_score", "val_loss")
@@ -49,3 +54,8 @@ def results(folder: Path) -> dict[tuple[str, int], tuple[object, ...]]:
         for row in sorted(map(json.loads, lines), key=lambda row: row["attempt"]):
             found[campaign.parent.name, row["trial"]] = tuple(row[column] for column in columns)
     return found
+
+
+def epochs(folder: Path) -> int:
+    """Returns how many epochs of students are on record."""
+    return sum(len(file.read_text().splitlines()) for file in folder.glob("multirun/**/epochs*.jsonl"))

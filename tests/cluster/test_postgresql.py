@@ -1,8 +1,12 @@
 """Studies in a PostgreSQL server that goes away, or does not let us in."""
 
+import fcntl
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import optuna
@@ -11,6 +15,7 @@ import pytest
 import sqlalchemy
 
 from greenkd.errors import DatabaseLostError
+from greenkd.locks.file_system import locality, mount_of
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.temperature.database import open_database, open_engine
 from greenkd.temperature.storage import check_shared_database
@@ -139,3 +144,40 @@ def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
         return sum(row.images for row in read_rows(teacher, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING)
 
     assert taught(tmp_path) == taught(local)
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two mounts of one folder, as of two machines: neither sees the other's locks."""
+    if shutil.which("bindfs") is None or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("needs bindfs (Debian: apt-get install bindfs) and /dev/fuse")
+    shared, first, second = (tmp_path / name for name in ("shared", "first", "second"))
+    for folder in (shared, first, second):
+        folder.mkdir()
+    with ExitStack() as stack:
+        for mount in (first, second):
+            if subprocess.run(["bindfs", shared, mount], check=False).returncode:
+                pytest.skip("bindfs cannot mount here")
+            stack.callback(subprocess.run, ["fusermount", "-u", mount], check=False)
+        yield first, second
+
+
+@pytest.mark.nightly
+def test_workers_on_two_mounts_that_share_no_lock_leave_what_one_command_leaves(
+    postgresql: PostgreSQL, local: Path, mounts: tuple[Path, Path]
+) -> None:
+    with (mounts[0] / "file").open("w") as one, (mounts[1] / "file").open("w") as other:
+        for file in (one, other):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # both have it
+    mount = mount_of(mounts[1])
+    assert mount is not None
+    assert "hold on this machine alone" in (locality(mount) or "")
+
+    words = {"GREENKD_STORAGE": postgresql.url()}
+    plan = ("submit", "--print", *GRID, SHARED, "sweep=default")
+    output_of(start(mounts[0], *plan, program=("-m", "greenkd"), **words))
+    workers = [start(mount, "worker", "multirun/default", program=("-m", "greenkd"), **words) for mount in mounts]
+    outputs = [output_of(worker) for worker in workers]
+    assert not [output for output in outputs if "Traceback" in output or "hold on this machine alone" in output]
+    assert results(mounts[0]) == results(local)
+    assert len(list(mounts[0].glob("multirun/*/*/*/*/*/seed*/trials*.jsonl"))) == 2  # of each worker
