@@ -44,7 +44,7 @@ from benchmarks.pairs import (
 from greenkd.campaign.workers.fork_server import start_fork_server
 from greenkd.collector import collect_rarely
 from greenkd.energy.flops import count_flops
-from greenkd.models.channel_shuffle import ShuffleUnit
+from greenkd.models.blocks.channel_shuffle import ShuffleUnit
 
 
 class Pictures(Dataset[Any]):

@@ -17,6 +17,11 @@ def collect_rarely() -> None:
     gc.set_threshold(_RARE)
 
 
+def collect_no_more() -> None:
+    """Leaves all objects to the end of the process, which is near: Python would look through them twice before it."""
+    gc.freeze()
+
+
 @functools.cache
 def collect_normally() -> None:
     """Goes back to Python's own thresholds, once.

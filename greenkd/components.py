@@ -39,7 +39,8 @@ _NO_TEXT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false|null|\[.*\]|\{.*\}", 
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 # By identity, since a target need not be hashable; kept with it, so that no other one can have that identity. Making a
-# model takes a millisecond, and a command may have thousands of components.
+# model takes a millisecond, a signature a tenth, and a command may have thousands of components.
+_SIGNATURES: dict[int, tuple[Callable[..., object], inspect.Signature]] = {}
 _MODELS: dict[int, tuple[Callable[..., object], dict[str, type[pydantic.BaseModel]]]] = {}
 
 
@@ -186,12 +187,13 @@ def _prepare(
         if key != "_target_"
     }
 
+    signature = _signature(target)
     parameters = {
         name: parameter
-        for name, parameter in inspect.signature(target).parameters.items()
+        for name, parameter in signature.parameters.items()
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     if not open_ended:
         check_keys(arguments, parameters, where, shown=[name for name in parameters if name not in given])
 
@@ -227,6 +229,13 @@ def _locate(target: object, where: str) -> Callable[..., object]:
     if not callable(located):
         raise ConfigError(f"{where}._target_={target}: a {type(located).__name__} cannot be called")
     return located
+
+
+def _signature(target: Callable[..., object]) -> inspect.Signature:
+    """Returns a target's signature, looked up once."""
+    if id(target) not in _SIGNATURES:
+        _SIGNATURES[id(target)] = target, inspect.signature(target)
+    return _SIGNATURES[id(target)][1]
 
 
 def _call(target: Callable[..., object], arguments: dict[str, Any], where: str) -> object:

@@ -13,7 +13,7 @@ FLOORS = (
     (
         *("errors", "streams", "records", "carbon", "components", "identity", "network_cards", "collector", "__init__"),
         *("process_clock", "softening", "sample_hash", "output_encoding", "whereabouts", "environment_values", "stops"),
-        *("anchors", "slurm", "completion", "locks"),
+        *("anchors", "slurm", "completion", "locks", "late_packages"),
     ),
     ("temperature", "objectives", "data", "models", "energy", "loggers"),
     ("tasks", "leases"),
@@ -120,3 +120,16 @@ def test_the_package_is_light_though_it_has_a_loader() -> None:
 def test_help_needs_no_torch() -> None:
     code = "import sys; sys.argv = ['run.py']; import run; assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_command_that_looks_needs_no_tracer() -> None:
+    words = "'-m', 'temperature=grid', 'student=mobilenet_v2,shufflenet_v2,resnet8', 'dry_run=true'"
+    code = (
+        f"import sys, atexit, gc; sys.argv = ['run.py', {words}]; "
+        "late = ('torchvision', 'torch._dynamo', 'torch.utils.flop_counter'); "
+        "atexit.register(lambda: print([name in sys.modules for name in late], gc.get_freeze_count() > 100_000)); "
+        "import run; run.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "digits  small_cnn → mobilenet_v2 " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[False, False, False] True", done.stderr

@@ -12,6 +12,7 @@ from greenkd.campaign.console import Reporter
 from greenkd.campaign.context import CampaignContext
 from greenkd.campaign.evaluation import close_campaign
 from greenkd.campaign.folder import CampaignFolder
+from greenkd.campaign.late_imports import load
 from greenkd.campaign.open_context import open_context
 from greenkd.campaign.refusal import record_refusal
 from greenkd.campaign.settings import Settings
@@ -194,8 +195,7 @@ class Campaign:
             self._queue.wait_for_running_trials()
 
         # The chosen trial's weights are tested next. If they are lost, it is trained once more.
-        chosen = self._queue.chosen_without_weights()
-        if chosen is not None:
+        if (chosen := self._queue.chosen_without_weights()) is not None:
             if not self._queue.run_again(chosen):
                 self._queue.wait_for_others()
             return True
@@ -230,10 +230,9 @@ class Campaign:
             GreenkdError: As for `run_campaign`.
         """
         if self._ended is None:
-            context = self._context
-            with context.holding("finish", "another process is finishing this campaign"):
-                close_campaign(context, self._runner, self._queue.study, self._teacher, self._outputs)
-            self._ended = context.record
+            with self._context.holding("finish", "another process is finishing this campaign"):
+                close_campaign(self._context, self._runner, self._queue.study, self._teacher, self._outputs)
+            self._ended = self._context.record
         return self._ended
 
     def pause(self) -> None:
@@ -252,6 +251,7 @@ class Campaign:
 
     def _open(self, planned: int) -> None:
         """Opens the energy monitor and the data."""
+        load()  # before the monitor, whose phases it is not to be charged to
         settings = self._settings
         device = resolve_device(settings.device)
         monitor = open_monitor(

@@ -27,11 +27,12 @@ _DERIVED = ("config", "strategy", "campaign_id", "setting_id", "tau_source")
 _ROOT_KEYS = tuple(field.name for field in dataclasses.fields(Settings) if field.name not in _DERIVED)
 
 
-def read_settings(config: Mapping[str, Any]) -> Settings:
+def read_settings(config: Mapping[str, Any], identity: str | None = None) -> Settings:
     """Checks a resolved configuration.
 
     Args:
         config: Plain containers, as `greenkd.identity.plain` returns them.
+        identity: Its `campaign_id`, where that is known.
 
     Raises:
         ConfigError: Any setting is unknown, missing, of the wrong type or out of range.
@@ -41,7 +42,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     _check_components(resolved)
 
     # A smoke run stands for the campaign it is cut down from, so ids are those of the configuration as composed.
-    ids = {"campaign_id": campaign_id(config), "setting_id": setting_id(config)}
+    ids = {"campaign_id": identity or campaign_id(config), "setting_id": setting_id(config)}
     if config["smoke"] is True:
         config, resolved = shrink(config), shrink(resolved)
 

@@ -1,5 +1,6 @@
 """The checked settings of one campaign, and what follows from them."""
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -147,6 +148,18 @@ class Settings:
     def build_transfer(self) -> Transfer | None:
         """Builds what says which images students see; None: the data set's."""
         return read_transfer(self.transfer)
+
+    def of_another_seed(self, seed: int, config: Mapping[str, Any], identity: str) -> "Settings":
+        """Returns the settings of a campaign that differs in its seed alone; there may be thousands of them.
+
+        Args:
+            seed: Its seed, which is checked; nothing is checked anew.
+            config: Its configuration.
+            identity: Its `campaign_id`.
+        """
+        other = copy.copy(self)
+        vars(other).update(seed=seed, config=config, campaign_id=identity)
+        return other
 
     @property
     def images_grow(self) -> bool:

@@ -118,15 +118,21 @@ def read_config(config: Mapping[str, Any], campaign_id: str) -> tuple[EnergyOpti
 
 def _check_meter_keys(meter_config: Mapping[str, Any], common: list[str]) -> None:
     """Refuses keys that neither the meter nor the common options know."""
-    try:
-        target = pkgutil.resolve_name(str(meter_config.get("_target_")))
-    except (ImportError, AttributeError, ValueError):
-        return  # the builder says what is wrong with it
-
-    parameters = inspect.signature(target).parameters
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    names = _keys_of_meter(str(meter_config.get("_target_")))
+    if names is not None:
         keys = [key for key in meter_config if key != "_target_"]
-        check_keys(keys, [*parameters, *common], "energy")
+        check_keys(keys, [*names, *common], "energy")
+
+
+@functools.cache
+def _keys_of_meter(target: str) -> tuple[str, ...] | None:
+    """Returns the keys that a meter takes, given its `_target_`; None if it takes any, or is none."""
+    try:
+        parameters = inspect.signature(pkgutil.resolve_name(target)).parameters
+    except (ImportError, AttributeError, ValueError):
+        return None  # the builder says what is wrong with it
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return None if takes_any else tuple(parameters)
 
 
 @functools.cache

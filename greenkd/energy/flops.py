@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from greenkd.late_packages import flop_counter
 
 _CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward
 # Batch normalisation refuses to normalise over a single value per channel.
@@ -75,7 +76,8 @@ def count_flops_to_images(module: nn.Module, input_shape: tuple[int, ...]) -> Fl
 def _counted(network: nn.Module, images: torch.Tensor, *, backward: bool) -> Flops:
     """Counts a forward pass on the meta device, and the backward pass to whatever takes a gradient."""
     mapping = {} if builtin_backward_is_right() else {_CONVOLUTION_BACKWARD: convolution_backward_flops}
-    with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.set_grad_enabled(backward):
+    counter = flop_counter.FlopCounterMode(display=False, custom_mapping=mapping)
+    with counter, torch.set_grad_enabled(backward):
         logits = network(images)
         forward = counter.get_total_flops()
         if backward:
@@ -95,7 +97,7 @@ def builtin_backward_is_right() -> bool:
     layer = nn.Conv2d(8, 8, 3, groups=8, bias=False, device="meta")
     images = torch.empty(1, 8, 6, 6, device="meta", requires_grad=True)
 
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter.FlopCounterMode(display=False) as counter:
         result = layer(images)
         forward = counter.get_total_flops()
         result.sum().backward()

@@ -73,7 +73,7 @@ def make_estimate(
     Args:
         campaigns: Settings and folder of each; all of one sweep.
         stop: Asked between steps.
-        composing_cpu_s: CPU seconds that composing all of them took. Hydra composes each anew before it runs.
+        composing_cpu_s: CPU seconds that Hydra takes to compose one; it composes each anew before it runs.
 
     Raises:
         GreenkdError: As for a campaign: a network that does not fit, missing data, no place to write to.
@@ -92,7 +92,7 @@ def make_estimate(
     if planned:
         workers = sum(campaign.processes - 1 for campaign in planned)
         low, high = _START_RANGE
-        composing = Work(composing_cpu_s, composing_cpu_s)
+        composing = Work(composing_cpu_s, composing_cpu_s).times(len(planned))
         start_work = planner.start + composing + planner.worker_start.times(workers)
         start.add(start_work, planned[0].rates, low=low, high=high)
 

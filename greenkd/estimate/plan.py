@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from greenkd.campaign.environment import describe_environment
+from greenkd.campaign.late_imports import load
 from greenkd.campaign.progress import CampaignState, read_state
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.teacher import stream_key
 from greenkd.campaign.training_context import DataCache, open_training_context
-from greenkd.campaign.workers.fork_server import can_fork, load
+from greenkd.campaign.workers.fork_server import can_fork
 from greenkd.energy import EnergyMonitor
 from greenkd.energy.unmetered import since_process_start
 from greenkd.estimate.calibration import Calibrator
@@ -84,11 +85,8 @@ class Planner:
         self._contexts: dict[str, TrainingContext] = {}
         self._rates: dict[str, Rates] = {}
         self._flops: dict[str, PlannedFlops] = {}
+        self._inherited = NO_WORK
         self.start = NO_WORK
-
-        load()
-        # A forked worker need not load it again.
-        self._inherited = _since_start() if can_fork(device.type) else NO_WORK
 
     @property
     def worker_start(self) -> Work:
@@ -118,7 +116,12 @@ class Planner:
         """Loads a campaign's data set, once for all campaigns that use it, and adds the time it takes to the start."""
         data = repr((settings.dataset.mapping, settings.smoke))
         if data not in self._contexts:
-            before = _since_start() if self._contexts else NO_WORK
+            before = _since_start()
+            if not self._contexts:
+                before = NO_WORK
+                load()
+                # A forked worker need not load it again.
+                self._inherited = _since_start() if can_fork(self._device.type) else NO_WORK
             context = self._contexts[data] = open_training_context(
                 settings, self._device, self._monitor, self._stop, DataCache()
             )

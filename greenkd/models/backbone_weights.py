@@ -10,15 +10,18 @@ import logging
 import pickle
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import torch
 import torch.hub
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from greenkd.errors import ConfigError, StorageError
 from greenkd.locks import FileLocks
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ _PREFIX = "features."
 
 
 def start_backbone(
-    network: str, features: nn.Module, weights: WeightsEnum, *, pretrained: bool, file: Path | None, in_channels: int
+    network: str, features: nn.Module, weights: "WeightsEnum", *, pretrained: bool, file: Path | None, in_channels: int
 ) -> None:
     """Gives a backbone the weights that it is to start from, or says what random ones cost.
 

@@ -7,15 +7,15 @@ unlike He et al.'s parameter-free shortcut. The blocks are torchvision's.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from greenkd.late_packages import torchvision
 from greenkd.models.initial_weights import InitialWeights
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import require_image_size
 
-_CONVOLUTIONS = {BasicBlock: 2, Bottleneck: 3}
 _MINIMUM = 4  # two stages halve the image
 
 
@@ -27,7 +27,7 @@ class CifarResNet(nn.Module):
         widths: Channels of the stem, then `planes` of each stage (a bottleneck's output is four times its planes).
         num_classes: Length of the logits.
         in_channels: Channels of the images.
-        block: torchvision's block of two convolutions, or of three.
+        bottlenecks: Whether a block is torchvision's bottleneck of three convolutions, or its basic one of two.
         groups: Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality).
         width_per_group: Channels per group in the first stage.
     """
@@ -39,13 +39,15 @@ class CifarResNet(nn.Module):
         num_classes: int,
         in_channels: int,
         *,
-        block: type[BasicBlock | Bottleneck] = BasicBlock,
+        bottlenecks: bool = False,
         groups: int = 1,
         width_per_group: int = 64,
     ) -> None:
         super().__init__()
         stem, *stages = widths
-        blocks = (depth - 2) // (3 * _CONVOLUTIONS[block])
+        resnet = torchvision.models.resnet
+        block, convolutions = (resnet.Bottleneck, 3) if bottlenecks else (resnet.BasicBlock, 2)
+        blocks = (depth - 2) // (3 * convolutions)
         sizes = {"blocks": blocks, "groups": groups, "width_per_group": width_per_group}
         out_channels = [planes * block.expansion for planes in stages]
 
@@ -71,7 +73,7 @@ class CifarResNet(nn.Module):
 
 
 def _stage(
-    block: type[BasicBlock | Bottleneck],
+    block: type[Any],
     in_channels: int,
     planes: int,
     *,
@@ -221,7 +223,7 @@ def resnext29(
     require_image_size("resnext29", image_size, _MINIMUM)
 
     widths = (64, 64, 128, 256)
-    network = CifarResNet(29, widths, num_classes, in_channels, block=Bottleneck, groups=8, width_per_group=64)
+    network = CifarResNet(29, widths, num_classes, in_channels, bottlenecks=True, groups=8, width_per_group=64)
     if init == "source":
         nn.init.kaiming_normal_(network.fc.weight)
         nn.init.zeros_(network.fc.bias)

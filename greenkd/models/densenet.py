@@ -4,9 +4,9 @@ Huang et al., "Densely Connected Convolutional Networks", CVPR 2017. The 7×7 co
 stride 1 and the stem's max pooling is dropped, so a 32×32 image reaches the last dense block at 4×4.
 """
 
-import torchvision
 from torch import nn
 
+from greenkd.late_packages import torchvision
 from greenkd.models.initial_weights import InitialWeights, reset_to_pytorch_defaults
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size

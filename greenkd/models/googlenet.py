@@ -6,10 +6,10 @@ the stem's two max poolings are dropped, so a 32×32 image reaches the Inception
 
 from typing import Annotated
 
-import torchvision
 from pydantic import Field
 from torch import nn
 
+from greenkd.late_packages import torchvision
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 

@@ -5,10 +5,10 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 
 from typing import Annotated
 
-import torchvision
 from pydantic import Field
 from torch import nn
 
+from greenkd.late_packages import torchvision
 from greenkd.models.initial_weights import InitialWeights, reset_to_pytorch_defaults
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size

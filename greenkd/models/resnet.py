@@ -5,9 +5,9 @@ stride 1 and the max pooling is dropped, as in the code of Rafat et al. and of T
 a 32×32 image reaches the last stage at 4×4.
 """
 
-import torchvision
 from torch import nn
 
+from greenkd.late_packages import torchvision
 from greenkd.models.initial_weights import InitialWeights, reset_to_pytorch_defaults
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size

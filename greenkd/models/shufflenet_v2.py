@@ -6,14 +6,14 @@ becomes 1 and its max pooling is dropped, so a 32×32 image reaches the last sta
 
 from typing import Literal
 
-import torchvision
 from torch import nn
 
-from greenkd.models.channel_shuffle import ShuffleUnit
+from greenkd.late_packages import LatePackage, torchvision
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 
 _MINIMUM = 8  # three stages halve the image
+_blocks = LatePackage("greenkd.models.blocks.channel_shuffle")  # torchvision's, changed
 
 
 @register_network(
@@ -115,7 +115,7 @@ def _small_stem(
     require_image_size(name, image_size, _MINIMUM)
 
     network: nn.Module = torchvision.models.get_model(
-        f"shufflenet_v2_{width}", num_classes=num_classes, inverted_residual=ShuffleUnit
+        f"shufflenet_v2_{width}", num_classes=num_classes, inverted_residual=_blocks.ShuffleUnit
     )
 
     # torchvision leaves this architecture's weights at PyTorch's default, so the new stem's are left there too.

@@ -6,11 +6,9 @@ Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016; Simonyan, Zisserman
 from pathlib import Path
 
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
-from torchvision.models.detection.ssd import SSDFeatureExtractorVGG, SSDHead
-from torchvision.models.vgg import cfgs, make_layers
 
 from greenkd.anchors import AnchorGrid
+from greenkd.late_packages import torchvision
 from greenkd.models.backbone_weights import start_backbone
 from greenkd.models.registry import register_network
 from greenkd.models.single_shot import MapChain, SingleShotDetector, fitting_maps
@@ -61,13 +59,14 @@ def ssd300_vgg16(
     start_backbone(
         "ssd300_vgg16",
         layers,
-        VGG16_Weights.IMAGENET1K_V1,
+        torchvision.models.VGG16_Weights.IMAGENET1K_V1,
         pretrained=pretrained_backbone,
         file=backbone_weights,
         in_channels=in_channels,
     )
 
-    extractor = SSDFeatureExtractorVGG(layers, highres=False)
+    ssd = torchvision.models.detection.ssd
+    extractor = ssd.SSDFeatureExtractorVGG(layers, highres=False)
     if maps == "from_stride_8":
         features: nn.Module = _AsList(extractor)
         channels = [512, 1024, 512, 256, 256, 256]
@@ -76,12 +75,13 @@ def ssd300_vgg16(
         features = MapChain([to_fc7, _halving(1024, 256, 512), _halving(512, 128, 256), *_further(3)])
         channels = [1024, 512, 256, 256, 256, 256]
 
-    return SingleShotDetector(features, SSDHead(channels, list(anchors.per_location), num_classes + 1))
+    return SingleShotDetector(features, ssd.SSDHead(channels, list(anchors.per_location), num_classes + 1))
 
 
 def _vgg16(in_channels: int) -> nn.Sequential:
     """Returns VGG16's convolutions, their weights drawn as torchvision draws them."""
-    layers: nn.Sequential = make_layers(cfgs["D"], batch_norm=False)
+    vgg = torchvision.models.vgg
+    layers: nn.Sequential = vgg.make_layers(vgg.cfgs["D"], batch_norm=False)
     if in_channels != 3:
         layers[0] = nn.Conv2d(in_channels, 64, 3, padding=1)
 

@@ -7,13 +7,10 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 from functools import partial
 from pathlib import Path
 
-import torchvision
 from torch import nn
-from torchvision.models import MobileNet_V2_Weights, MobileNet_V3_Large_Weights
-from torchvision.models.detection.ssdlite import SSDLiteFeatureExtractorMobileNet, SSDLiteHead
-from torchvision.models.mobilenetv2 import InvertedResidual
 
 from greenkd.anchors import AnchorGrid
+from greenkd.late_packages import torchvision
 from greenkd.models.backbone_weights import start_backbone
 from greenkd.models.registry import register_network
 from greenkd.models.single_shot import MapChain, SingleShotDetector, fitting_maps
@@ -64,7 +61,7 @@ def ssdlite300_mobilenet_v2(
     start_backbone(
         "ssdlite300_mobilenet_v2",
         backbone.features,
-        MobileNet_V2_Weights.IMAGENET1K_V2,
+        torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V2,
         pretrained=pretrained_backbone,
         file=backbone_weights,
         in_channels=in_channels,
@@ -84,18 +81,20 @@ def ssdlite300_mobilenet_v2(
     stages.append(nn.Sequential(*start, *blocks[_C3 + 1 : _C4], blocks[_C4].conv[0]))
     stages.append(nn.Sequential(blocks[_C4].conv[1:], *blocks[_C4 + 1 :]))
 
+    block = torchvision.models.mobilenetv2.InvertedResidual
     extras = [
-        InvertedResidual(1280, 512, 2, 0.2),
-        InvertedResidual(512, 256, 2, 0.25),
-        InvertedResidual(256, 256, 2, 0.5),
-        InvertedResidual(256, 64, 2, 0.25),
+        block(1280, 512, 2, 0.2),
+        block(512, 256, 2, 0.25),
+        block(256, 256, 2, 0.5),
+        block(256, 64, 2, 0.25),
     ]
     channels = [576, 1280, 512, 256, 256, 64]
     if maps == "from_stride_8":
         extras[2:] = [nn.Sequential(*extras[2:])]  # from 3 cells to 1
         channels = [192, 576, 1280, 512, 256, 64]
 
-    head = SSDLiteHead(channels, list(anchors.per_location), num_classes + 1, nn.BatchNorm2d)
+    ssdlite = torchvision.models.detection.ssdlite
+    head = ssdlite.SSDLiteHead(channels, list(anchors.per_location), num_classes + 1, nn.BatchNorm2d)
     return SingleShotDetector(MapChain([*stages, *extras]), head)
 
 
@@ -143,7 +142,7 @@ def ssdlite320_mobilenet_v3(
     start_backbone(
         "ssdlite320_mobilenet_v3",
         backbone.features,
-        MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+        torchvision.models.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
         pretrained=pretrained_backbone,
         file=backbone_weights,
         in_channels=in_channels,
@@ -151,7 +150,8 @@ def ssdlite320_mobilenet_v3(
     if in_channels != 3:
         replace_stem(backbone, "features.0.0", in_channels=in_channels, stride=2)
 
-    extractor = SSDLiteFeatureExtractorMobileNet(backbone.features, _V3_C4, norm_layer)
+    ssdlite = torchvision.models.detection.ssdlite
+    extractor = ssdlite.SSDLiteFeatureExtractorMobileNet(backbone.features, _V3_C4, norm_layer)
     channels = [672, 480 if reduced_tail else 960, 512, 256, 256, 128]
-    head = SSDLiteHead(channels, list(anchors.per_location), num_classes + 1, norm_layer)
+    head = ssdlite.SSDLiteHead(channels, list(anchors.per_location), num_classes + 1, norm_layer)
     return SingleShotDetector(MapChain([*extractor.features, *extractor.extra]), head)

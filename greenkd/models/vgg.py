@@ -9,8 +9,8 @@ image reaches the last block at 4×4.
 from collections import OrderedDict
 
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
+from greenkd.late_packages import torchvision
 from greenkd.models.registry import register_network
 from greenkd.models.small_images import replace_stem, require_image_size
 
@@ -70,7 +70,7 @@ def _small_vgg(
     require_image_size(name, image_size, _MINIMUM)
 
     # The last max pooling becomes a global average; small images skip the fourth.
-    layers = cfgs[layout] if isinstance(layout, str) else layout
+    layers = torchvision.models.vgg.cfgs[layout] if isinstance(layout, str) else layout
     pooling = [position for position, layer in enumerate(layers) if layer == "M"]
     dropped = pooling[4:] if image_size >= 64 else pooling[3:]
     kept = [layer for position, layer in enumerate(layers) if position not in dropped]
@@ -78,7 +78,7 @@ def _small_vgg(
     classifier = nn.Linear(512, num_classes)
     network = nn.Sequential(
         OrderedDict(
-            features=make_layers(kept, batch_norm=True),
+            features=torchvision.models.vgg.make_layers(kept, batch_norm=True),
             avgpool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
             classifier=classifier,

@@ -204,3 +204,4 @@ class CampaignOutline:
     campaign_id: str
     status: CampaignStatus
     environment: OutlineEnvironment
+    schema_version: int

@@ -1,5 +1,6 @@
 """Reading and writing JSON documents, which are replaced as a whole and end in a checksum."""
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -7,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
 from greenkd.errors import DamagedRecordError, RecordError
 from greenkd.records.campaign import CampaignOutline, CampaignRecord, TeacherRecord
 from greenkd.records.checksum import CheckResult, verify, with_check
 from greenkd.records.files import read_bytes, write_bytes
 from greenkd.records.json_text import json_bytes, parse_json
-from greenkd.records.schema import SCHEMA_VERSION
+from greenkd.records.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from greenkd.records.sweep import EstimateRecord
-from greenkd.records.validation import validated
+from greenkd.records.validation import adapter, validated
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -30,12 +33,20 @@ def read_json(path: Path) -> Any:
         DamagedRecordError: It is no JSON, or not what was written.
         RecordError: It is a link, or no file.
     """
+    return _parsed(path, _verified(path))
+
+
+def _verified(path: Path) -> bytes:
+    """Returns a document's text."""
     content = read_bytes(path)
     if content is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-
     if verify(content) is CheckResult.CHANGED:
         raise DamagedRecordError(f"{path}: was changed since it was written: its checksum does not fit")
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> Any:
     try:
         return parse_json(content)
     except ValueError as error:
@@ -64,7 +75,14 @@ def read_outline(path: Path) -> CampaignOutline:
         DamagedRecordError: It is no JSON, or not what was written.
         RecordError: It is no campaign record of a known schema version.
     """
-    return validated(CampaignOutline, read_json(path), str(path))
+    content = _verified(path)
+
+    # Without making what nobody asks for
+    with contextlib.suppress(pydantic.ValidationError):
+        outline: CampaignOutline = adapter(CampaignOutline).validate_json(content)
+        if outline.schema_version in READABLE_VERSIONS:
+            return outline
+    return validated(CampaignOutline, _parsed(path, content), str(path))  # says what is wrong
 
 
 def write_teacher(path: Path, record: TeacherRecord) -> None:

@@ -47,10 +47,11 @@ def check_jobs(jobs: Sequence[Job], folder_of: Callable[[Mapping[str, Any], str]
         GreenkdError: A job is refused, a record cannot be read, or a folder cannot be written.
     """
     configs = [job.config for job in jobs]
-    folders = [folder_of(config, identity) for config, identity in zip(configs, campaign_ids(configs), strict=True)]
+    ids = campaign_ids(configs)
+    folders = [folder_of(config, identity) for config, identity in zip(configs, ids, strict=True)]
     campaigns, repeats = [], set()
     composed: list[Job] = []
-    for job, folder, settings in zip(jobs, folders, read_without_repeats(configs), strict=True):
+    for job, folder, settings in zip(jobs, folders, read_without_repeats(configs, ids), strict=True):
         if settings is None:
             repeats.add(folder.resolve())
         else:

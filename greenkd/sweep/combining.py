@@ -44,19 +44,19 @@ class Composed:
             return False
         return self.referred is not None and self.referred.isdisjoint(part for key in values for part in key.split("."))
 
-    def lends_group_to(self, other: "Composed", group: str, groups: Collection[str]) -> bool:
-        """Tells whether another job's group may be replaced by this one's, whatever options the other groups have.
+    def lends_to(self, other: "Composed", lent: Collection[str], groups: Collection[str]) -> bool:
+        """Tells whether groups of another job may be replaced by this one's, whatever options the other groups have.
 
         An option may set more than its group, choose options of others, or be referred to: it then may not.
 
         Args:
-            other: A job whose words differ in the option of this group alone.
-            group: The group.
+            other: A job whose words differ in the options of these groups alone.
+            lent: The groups.
             groups: All groups whose options are given by words.
         """
         is_referred = any(one.referred is None or not one.referred.isdisjoint(groups) for one in (self, other))
         return not is_referred and all(
-            _without(mine, group) == _without(others, group)
+            _without(mine, lent) == _without(others, lent)
             for mine, others in (
                 (self.job.config, other.job.config),
                 (self.job.portable, other.job.portable),
@@ -65,8 +65,8 @@ class Composed:
         )
 
 
-def _without(mapping: Mapping[Any, Any], key: str) -> dict[Any, Any]:
-    return {name: value for name, value in mapping.items() if name != key}
+def _without(mapping: Mapping[Any, Any], keys: Collection[str]) -> dict[Any, Any]:
+    return {name: value for name, value in mapping.items() if name not in keys}
 
 
 def _value_at(resolved: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -101,9 +101,7 @@ class SweepCallback(Callback):
         launcher = str(config.hydra.launcher._target_)
         here = launcher.endswith(".BasicLauncher")
 
-        began_s = time.process_time()
-        jobs = _refusing_mistakes(lambda: compose_jobs(config, refuse_password))
-        composing_cpu_s = time.process_time() - began_s
+        jobs, composing_cpu_s = _refusing_mistakes(lambda: _compose(config))
         command = _start(typed_line())
         states = command.begin(jobs, _folders_in(sweep), here=here, composing_cpu_s=composing_cpu_s)
         if launcher.endswith(".hydra_submitit_launcher.submitit_launcher.SlurmLauncher"):
@@ -201,6 +199,18 @@ def refuse_password(config: DictConfig) -> None:
     problem = password_problem(config)
     if problem is not None:
         refuse(problem)
+
+
+def _compose(config: DictConfig) -> tuple[list[Job], float]:
+    """Composes a command's jobs; returns them, and the CPU seconds that Hydra took for the first one."""
+    began_s = time.process_time()
+    composed_s: list[float] = []
+
+    def check(job: DictConfig) -> None:
+        composed_s.append(time.process_time() - began_s)
+        refuse_password(job)
+
+    return compose_jobs(config, check), composed_s[0] if composed_s else 0.0
 
 
 def _refusing_mistakes(compose: Callable[[], Composed]) -> Composed:

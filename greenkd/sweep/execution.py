@@ -20,6 +20,7 @@ from greenkd.campaign.reading import read_settings
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache
 from greenkd.campaign.workers.fork_server import start_fork_server
+from greenkd.collector import collect_no_more
 from greenkd.energy.unmetered import charge_at_end, since_process_start
 from greenkd.errors import GreenkdError, TrainingInterruptedError
 from greenkd.estimate.estimate import make_estimate
@@ -108,7 +109,7 @@ class Command:
             jobs: The composed jobs.
             folder_of: Returns the folder of a job's campaign, given its configuration and id.
             here: The jobs will run in this process, not where a launcher puts them.
-            composing_cpu_s: CPU seconds that composing the jobs took.
+            composing_cpu_s: CPU seconds that Hydra takes to compose a job.
 
         Returns:
             How far each campaign is.
@@ -132,6 +133,8 @@ class Command:
         if any(settings.estimate and not settings.dry_run for settings, _ in self.campaigns):
             show(self._estimate(composing_cpu_s))
         if trains_nothing(self.campaigns):
+            if any(settings.dry_run for settings, _ in self.campaigns):
+                collect_no_more()  # nothing was loaded that counts its objects
             sys.exit(ExitCode.DONE)
         return states
 

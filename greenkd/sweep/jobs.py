@@ -5,16 +5,15 @@ options differ in plain values alone (`seed=0,1,2`), and those are put into a co
 An option of a group changes nothing but the group, as a rule: where it does, jobs are put together from the options.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -24,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from greenkd.errors import ConfigError
 from greenkd.sweep.combining import Composed
+from greenkd.sweep.config_files import ConfigFiles
 from greenkd.sweep.job import Job, as_job
 
 
@@ -53,7 +53,7 @@ def compose_jobs(config: DictConfig, check: Callable[[DictConfig], None]) -> lis
 
     batches = BasicSweeper.split_arguments(parser.parse_overrides(words), max_batch_size=None)
     composer = _Composer(config, loader, parser, check)
-    return [composer.compose(job) for batch in batches for job in batch]
+    return composer.compose([job for batch in batches for job in batch])
 
 
 def compose_command(
@@ -82,18 +82,6 @@ def compose_command(
         raise ConfigError(str(error)) from error
 
 
-class _Repository(ConfigRepository):
-    """Where Hydra looks for configurations; Hydra copies it for each job, with all that its own store holds."""
-
-    def __init__(self, search_path: ConfigSearchPath) -> None:
-        super().__init__(search_path)
-        self._search_path = search_path
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ConfigRepository:
-        """Returns another one that looks in the same places."""
-        return ConfigRepository(self._search_path)
-
-
 class _Composer:
     """Composes jobs, and keeps what was composed for those that differ from it in plain values and in options.
 
@@ -113,19 +101,29 @@ class _Composer:
     ) -> None:
         self._config = config
         self._loader = ConfigLoaderImpl(loader.get_search_path())
-        self._loader.repository = _Repository(loader.get_search_path())
+        self._loader.repository = self._files = ConfigFiles(loader.get_search_path())
         self._parser = parser
         self._check = check
         self._values: dict[str, dict[str, Any]] = {}  # by word
         self._groups: dict[str, str | None] = {}  # by word
         self._has_options: dict[str, bool] = {}  # by key
         self._like: dict[tuple[str, ...], Job | None] = {}  # by words, values left out; None: not to be copied
-        self._first: dict[tuple[str, ...], Composed] = {}  # by words, values and options left out
+        self._options: dict[tuple[str, ...], dict[str, list[str]]] = {}  # by words, values and options left out
+        self._first: dict[tuple[str, ...], Composed] = {}  # likewise
         self._parts: dict[tuple[str, ...], Job | None] = {}  # likewise, and an option; None: not to be taken alone
 
-    def compose(self, words: Sequence[str]) -> Job:
-        """Returns one job, given by its words."""
-        choice = self._choice(words)
+    def compose(self, jobs: Sequence[Sequence[str]]) -> list[Job]:
+        """Returns the jobs that are given by their words."""
+        choices = [self._choice(words) for words in jobs]
+        for words in dict(zip(choices, jobs, strict=True)).values():
+            options = self._options.setdefault(self._kind(words), {})
+            for word in words:
+                if (group := self._group(word)) is not None and word not in options.setdefault(group, []):
+                    options[group].append(word)
+
+        return [self._compose(words, choice) for words, choice in zip(jobs, choices, strict=True)]
+
+    def _compose(self, words: Sequence[str], choice: tuple[str, ...]) -> Job:
         if choice not in self._like:
             combined = self._combined(words)
             if combined is not None:
@@ -160,24 +158,49 @@ class _Composer:
         if first is None or not first.may_change(self._values_of(words)):
             return None
 
+        options = self._options.pop(kind, None)
+        if options is not None:
+            self._take_parts(kind, first, options)
+
         combined = first.job
         for word in words:
             group = self._group(word)
             if group is None or word in first.words:
                 continue
             if (*kind, word) not in self._parts:
-                self._parts[*kind, word] = self._with_option(first, word, group)
+                self._parts[*kind, word] = self._with_options(first, {group: word})
             part = self._parts[*kind, word]
             if part is None:
                 return None
             combined = combined.with_group(group, part)
         return combined
 
-    def _with_option(self, first: Composed, word: str, group: str) -> Job | None:
-        """Returns the first job of a kind with another option; None where that changes more than its group."""
-        groups = [other for one in first.words if (other := self._group(one)) is not None]
-        composed = self._by_hydra([word if self._group(one) == group else one for one in first.words])
-        is_free = composed.may_change(self._values_of(first.words)) and composed.lends_group_to(first, group, groups)
+    def _take_parts(self, kind: tuple[str, ...], first: Composed, options: Mapping[str, Sequence[str]]) -> None:
+        """Composes options of all groups at a time, where these set nothing but their groups, and keeps the parts."""
+        further = {
+            group: [
+                word
+                for word in words
+                if word not in first.words and self._files.sets_its_group_alone(group, word.partition("=")[2])
+            ]
+            for group, words in options.items()
+        }
+        for row in itertools.zip_longest(*further.values()):
+            chosen = {group: word for group, word in zip(further, row, strict=True) if word is not None}
+            composed = self._with_options(first, chosen)
+            if composed is not None:
+                self._parts |= {(*kind, word): composed for word in chosen.values()}
+
+    def _with_options(self, first: Composed, chosen: Mapping[str, str]) -> Job | None:
+        """Returns the first job of a kind with other options; None where they change more than their groups.
+
+        Args:
+            first: What was composed for the first job.
+            chosen: By group, the word of its other option. Several may be given that set their groups alone.
+        """
+        groups = [group for word in first.words if (group := self._group(word)) is not None]
+        composed = self._by_hydra([chosen.get(self._group(word) or "", word) for word in first.words])
+        is_free = composed.may_change(self._values_of(first.words)) and composed.lends_to(first, chosen, groups)
         return composed.job if is_free else None
 
     def _choice(self, words: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Repeats within a sweep: where an objective has no temperature, all strategies are the same training."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +11,15 @@ from greenkd.records import StrategyKind
 from greenkd.sweep.seeds import JobKey, all_but_seed, campaign_ids
 
 
-def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | None]:
+def read_without_repeats(jobs: Sequence[Mapping[str, Any]], ids: Sequence[str] | None = None) -> list[Settings | None]:
     """Reads the settings of a sweep's jobs, and leaves out those that would train what another job trains.
 
     So that `objective=none,kd temperature=fixed,grid` can be asked for: `none` is run once per seed, as `fixed` where
     that is among the strategies.
+
+    Args:
+        jobs: The resolved configurations.
+        ids: Their campaigns' ids, where these are known.
 
     Returns:
         One entry for each job; None for a job that is left out.
@@ -30,7 +33,7 @@ def read_without_repeats(jobs: Sequence[Mapping[str, Any]]) -> list[Settings | N
     kept: dict[tuple[str, int], int] = {}  # by setting and seed, the job that stands for all strategies
 
     reader = _Reader()
-    for number, (job, identity) in enumerate(zip(jobs, campaign_ids(jobs), strict=True)):
+    for number, (job, identity) in enumerate(zip(jobs, ids or campaign_ids(jobs), strict=True)):
         try:
             settings = reader.read(job, identity)
         except NoTemperatureError as error:
@@ -75,11 +78,11 @@ class _Reader:
         key = all_but_seed(job)
         like, seed = self._read.get(key), job["seed"]
         if like is not None and isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0:
-            settings = _with_another_seed(like, job, identity)
-            if settings is not None:
-                return settings
-        settings = read_settings(job)
-        self._read.setdefault(key, settings)
+            return like.of_another_seed(seed, job, identity)
+
+        settings = read_settings(job, identity)
+        if not settings.smoke and with_seeds(job) == job:  # else other settings follow the seed
+            self._read.setdefault(key, settings)
         return settings
 
     def uses_temperature(self, settings: Settings) -> bool:
@@ -88,16 +91,3 @@ class _Reader:
         if key not in self._uses_temperature:
             self._uses_temperature[key] = settings.build_objective().uses_temperature
         return self._uses_temperature[key]
-
-
-def _with_another_seed(settings: Settings, config: Mapping[str, Any], identity: str) -> Settings | None:
-    """Returns the settings of a configuration that differs from a checked one in its seed alone; None: read it anew.
-
-    Args:
-        settings: Those of the other seed.
-        config: The resolved configuration.
-        identity: Its campaign's id.
-    """
-    if settings.config["smoke"] or config["smoke"] or with_seeds(config) != config:
-        return None
-    return dataclasses.replace(settings, seed=config["seed"], config=config, campaign_id=identity)

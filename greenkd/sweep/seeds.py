@@ -9,20 +9,16 @@ from greenkd.identity import campaign_id, identifying_text, short_digest
 # Stands for any seed in the text that an id is a hash of; no setting holds it.
 _ANY = "any seed of greenkd's jobs"
 
-JobKey = tuple[tuple[str, object], ...]
+JobKey = tuple[tuple[str, ...], tuple[int, ...]]
 
 
 def all_but_seed(job: Mapping[str, Any]) -> JobKey:
-    """Returns what is equal for jobs that differ in their seed at most, and have the same objects as groups.
+    """Returns what is equal for jobs that differ in their seed at most, and have the same objects as other values.
 
     Args:
         job: The resolved configuration, which has to live as long as the result is compared with others.
     """
-    return tuple(
-        (name, id(value) if isinstance(value, dict | list) else repr(value))
-        for name, value in job.items()
-        if name != "seed"
-    )
+    return tuple(job), tuple(map(id, {**job, "seed": None}.values()))
 
 
 def campaign_ids(jobs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,9 +9,9 @@ import logging
 import tempfile
 from pathlib import Path
 
+from greenkd.campaign.late_imports import load
 from greenkd.campaign.settings import Settings
 from greenkd.campaign.training_context import DataCache, open_training_context
-from greenkd.campaign.workers.fork_server import load
 from greenkd.energy import open_monitor
 from greenkd.temperature import StrategyStudy
 from greenkd.training.backend.device import resolve_device

@@ -8,9 +8,10 @@ import pytest
 
 from greenkd.campaign.at_rest import describe_at_rest, is_at_rest
 from greenkd.campaign.progress import CampaignState, read_state
-from greenkd.records import read_campaign, read_rows, write_campaign
+from greenkd.records import RecordError, read_campaign, read_rows, write_campaign
 from greenkd.records.trial import TrialRow
 from tests.campaigns import Campaign
+from tests.records.edits import edit_document
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,20 @@ def test_a_campaign_that_is_not_done_or_damaged_is_not_at_rest(done: Campaign, t
     assert read_state(done.settings, done.folder).state == "2 of 2 trials done"
     assert not at_rest(done)
     file.write_bytes(whole)
+
+
+def test_a_record_that_is_no_campaign_of_a_known_version_is_refused(done: Campaign) -> None:
+    file = done.folder / "campaign.json"
+    whole = file.read_bytes()
+    for changes, problem in (
+        ({"schema_version": 99}, "schema version 99, this greenkd reads 1 and 2"),
+        ({"status": "asleep"}, "campaign.json: status: Input should be"),
+        ({"environment": None}, "campaign.json: environment: Input should be"),
+    ):
+        edit_document(file, **changes)
+        with pytest.raises(RecordError, match=problem):
+            read_state(done.settings, done.folder)
+        file.write_bytes(whole)
 
 
 def test_done_campaigns_are_named_once_for_each_meter(done: Campaign) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torchvision.models import mobilenet_v2
 from torchvision.models.detection import ssd300_vgg16, ssdlite320_mobilenet_v3_large
@@ -17,7 +18,7 @@ from torchvision.models.detection import ssd300_vgg16, ssdlite320_mobilenet_v3_l
 from greenkd import models
 from greenkd.anchors import ANCHOR_GRIDS
 from greenkd.errors import ConfigError, GreenkdError, StorageError
-from greenkd.models import backbone_weights, ssdlite
+from greenkd.models import backbone_weights
 from scripts.network_table import count_macs, count_parameters
 
 DETECTORS = ("ssd300_vgg16", "ssdlite300_mobilenet_v2", "ssdlite320_mobilenet_v3")
@@ -114,7 +115,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simpl
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         weights = SimpleNamespace(url=f"http://127.0.0.1:{httpd.server_port}/{file.name}")
-        monkeypatch.setattr(ssdlite, "MobileNet_V2_Weights", SimpleNamespace(IMAGENET1K_V2=weights))
+        monkeypatch.setattr(torchvision.models, "MobileNet_V2_Weights", SimpleNamespace(IMAGENET1K_V2=weights))
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
         backbone_weights._read.cache_clear()
         yield SimpleNamespace(file=file, url=weights.url, cache=tmp_path / "home" / "hub" / "checkpoints")

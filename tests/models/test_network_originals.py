@@ -10,7 +10,7 @@ from torchvision.models.shufflenetv2 import InvertedResidual
 from greenkd import models
 from greenkd.components import build
 from greenkd.errors import ConfigError
-from greenkd.models.channel_shuffle import ShuffleUnit
+from greenkd.models.blocks.channel_shuffle import ShuffleUnit
 from tests.models.test_networks import noise, parameters
 
 

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from greenkd.identity import plain
 from greenkd.sweep.jobs import compose_jobs
 from greenkd.sweep.repeats import read_without_repeats
 
-CONF = str(Path(__file__).parents[2] / "conf")
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
-def composed() -> Iterator[Any]:
+def composed(tmp_path: Path) -> Iterator[Any]:
     """Composes a command's jobs, and counts what Hydra composed for them."""
     register_configuration()
 
@@ -28,7 +29,8 @@ def composed() -> Iterator[Any]:
         by_hydra: list[Any] = []
         return [job.config for job in compose_jobs(command, by_hydra.append)], len(by_hydra)
 
-    with initialize_config_dir(CONF, version_base="1.3"):
+    shutil.copytree(CONF, tmp_path / "conf")
+    with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
         yield jobs
 
 
@@ -56,34 +58,41 @@ def test_what_a_value_may_reach_is_composed_each_time(composed: Any) -> None:
     assert by_hydra == 2
 
 
-def test_options_are_composed_once_for_all_options_of_other_groups(composed: Any) -> None:
+def test_options_of_several_groups_are_composed_together(composed: Any) -> None:
     axes = {
         "teacher": ("small_cnn", "resnet20"),
-        "student": ("resnet8", "tiny_cnn"),
-        "objective": ("kd", "dkd"),
+        "student": ("resnet8", "tiny_cnn", "resnet20"),
+        "objective": ("kd", "kd_alone"),  # the second is made of the first
         "seed": ("3", "0"),
     }
     jobs, by_hydra = composed(*(f"{name}={','.join(values)}" for name, values in axes.items()), "training.epochs=2")
 
     product = [list(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     assert jobs == [plain(compose("config", [f"{k}={v}" for k, v in job] + ["training.epochs=2"])) for job in product]
-    assert by_hydra == 1 + 1 + 1 + 1
+    assert by_hydra == 1 + 2
 
 
 def test_options_that_reach_beyond_their_group_are_composed_each_time(composed: Any, tmp_path: Path) -> None:
-    # One sets a setting of another group, one refers to one.
-    for group, name, text in (
-        ("student", "far", "# @package _global_\nstudent: {name: far}\ntraining: {epochs: 7}\n"),
-        ("student", "named", "defaults: [tiny_cnn]\nname: named-${teacher.name}\n"),
+    # Some set a setting of another group, one of them by an option that it is made of; one refers to one.
+    for folder, name, text in (
+        ("conf", "far", "# @package _global_\nstudent: {name: far}\ntraining: {epochs: 7}\n"),
+        ("conf", "wide", "# @package _global_\nstudent: {name: wide}\nteacher: {further: 7}\n"),
+        ("conf", "wider", "defaults: [tiny_cnn, wide]\nname: wider\n"),
+        ("conf", "named", "defaults: [tiny_cnn]\nname: named-${teacher.name}\n"),
+        ("elsewhere", "foreign", "# @package _global_\nstudent: {name: foreign}\nteacher: {further: 7}\n"),
     ):
-        (tmp_path / group).mkdir(exist_ok=True)
-        (tmp_path / group / f"{name}.yaml").write_text(text)
+        place = tmp_path / folder / "student"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{name}.yaml").write_text(text)
 
     for words in (
         {"student": "tiny_cnn,far", "training": "quick,paper"},
+        {"student": "tiny_cnn,wide", "teacher": "small_cnn,resnet20"},
+        {"student": "tiny_cnn,wider", "teacher": "small_cnn,resnet20"},
         {"student": "tiny_cnn,named", "teacher": "small_cnn,resnet20"},
+        {"student": "tiny_cnn,foreign", "teacher": "small_cnn,resnet20"},
     ):
-        searched = f"hydra.searchpath=[file://{tmp_path}]"
+        searched = f"hydra.searchpath=[file://{tmp_path}/elsewhere]"
         jobs, _ = composed(searched, *(f"{key}={values}" for key, values in words.items()))
         product = itertools.product(*([f"{key}={value}" for value in words[key].split(",")] for key in words))
         assert jobs == [plain(compose("config", [searched, *job])) for job in product], words

@@ -7,8 +7,6 @@ behind), so the copy is made before anything computes, and waits.
 
 import atexit
 import gc
-import importlib
-import logging
 import os
 import signal
 import socket
@@ -17,28 +15,10 @@ import threading
 import traceback
 from collections.abc import Callable
 
+from greenkd.campaign.late_imports import load
 from greenkd.campaign.workers.worker import serve_worker
 
-# A campaign, a worker, and what torch.optim, the count of FLOPs, the study and CodeCarbon import late.
-_NEEDED = (
-    "greenkd.campaign.campaign",
-    "greenkd.campaign.workers.run",
-    "torch._dynamo",
-    "torch.utils.flop_counter",
-    "sqlalchemy.orm",
-    "alembic.context",
-    "pandas",
-    "requests",
-)
-
 _server: socket.socket | None = None
-
-
-def load() -> None:
-    """Imports what campaigns would import one after the other."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin that comes with it
-    for name in _NEEDED:
-        importlib.import_module(name)
 
 
 def can_fork(device: str) -> bool:

@@ -11,6 +11,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
+from greenkd.campaign.late_imports import load
 from greenkd.collector import collect_rarely
 from greenkd.energy import open_monitor
 from greenkd.energy.unmetered import record_own_start
@@ -68,6 +69,7 @@ def _work(from_campaign: Connection, to_campaign: Connection) -> None:
     with monitor:
         # Metered for the campaign from here on: loading torch, where that is still to come, is part of what it costs.
         with monitor.phase(Phase.START_UP):
+            load()
             from greenkd.campaign.workers.run import run_worker_over
 
         run_worker_over(from_campaign, to_campaign, folder, monitor)

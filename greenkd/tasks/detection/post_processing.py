@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from greenkd.anchors import decode_boxes
+from greenkd.late_packages import torchvision
 from greenkd.objectives.multibox import predicted
 
 # Those of the figures that detectors are compared by on VOC (77.43 of SSD300, 68.6 of MobileNetV2-SSDLite).
@@ -52,7 +52,7 @@ def detect(outputs: Tensor, anchors: Tensor) -> Detections:
     boxes = decode_boxes(offsets[images, places], anchors[places]).clamp(0, 1)
 
     # One box for one thing; the result is in order of falling score over all images
-    kept = batched_nms(boxes, scores, images * probabilities.shape[1] + labels, LARGEST_OVERLAP)
+    kept = torchvision.ops.batched_nms(boxes, scores, images * probabilities.shape[1] + labels, LARGEST_OVERLAP)
     kept = kept[images[kept].argsort(stable=True)]
     kept = kept[_ranks(images[kept]) < MOST_DETECTIONS]
     return Detections(images[kept], boxes[kept], labels[kept], scores[kept])
