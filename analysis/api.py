@@ -3,6 +3,7 @@
 from analysis.frames.load import Sweep, load
 from analysis.frames.pricing import Pricing, make_pricing
 from analysis.frames.problem import Problem
+from analysis.frames.side_by_side import usable_processes
 from analysis.frames.verification import Verification, verify
 from analysis.results.comparison import Comparison, compare
 from analysis.results.cost_to_reach import cost_to_reach
@@ -35,6 +36,7 @@ __all__ = [
     "print_results",
     "responses",
     "strategy_runs",
+    "usable_processes",
     "verdicts",
     "verify",
     "write_comparison",

@@ -25,14 +25,19 @@ from analysis.views.writers import WRITERS
 from greenkd.output_encoding import printable
 
 
-def print_comparison(path: str | Path, console: Console | None = None) -> Sweep:
+def print_comparison(path: str | Path, console: Console | None = None, *, processes: int = 1) -> Sweep:
     """Prints the comparison of a sweep's folder and writes its files there; a sweep calls this at its end.
+
+    Args:
+        path: The folder.
+        console: Where to print; the terminal by default.
+        processes: How many processes may work where campaigns are many, as for `load`.
 
     Raises:
         analysis.AnalysisError: The folder holds no campaign.
     """
     console = console or make_console()
-    sweep = load(path)
+    sweep = load(path, processes=processes)
     comparison = compare(sweep)
     tables = comparison_tables(sweep, comparison)
 

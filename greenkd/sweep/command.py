@@ -128,9 +128,9 @@ class SweepCallback(Callback):
 
         # Loads pandas, for which no campaign is charged: their ledgers are closed by now.
         with _current.comparing():
-            from analysis import print_comparison
+            import analysis
 
-            print_comparison(Path(config.hydra.sweep.dir))
+            analysis.print_comparison(Path(config.hydra.sweep.dir), processes=analysis.usable_processes())
 
 
 def _start(line: str, *, launched: bool = False, repeats: set[Path] | None = None) -> "Command":

@@ -187,7 +187,7 @@ class PullWorker:
         """Prints the comparison if the sweep's last campaign was finished here, and else how to get it."""
         if self._has_finished_the_last and not self._open:
             with self._command.comparing():
-                analysis.print_comparison(self._sweep)
+                analysis.print_comparison(self._sweep, processes=analysis.usable_processes())
         else:
             show(f"compare what is there: {analysis_command()} {self._sweep}")
 
