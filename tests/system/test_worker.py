@@ -28,7 +28,7 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
     assert alone.returncode == 0, alone.stdout + alone.stderr
 
     # The plan, and the script, which alone is printed to where it can be piped
-    planned = fresh("submit", "--print", "-p", "gpu", *SWEEP, "sweep=two_workers", module="greenkd")
+    planned = fresh("submit", "--print", "-p", "gpu", *SWEEP, "sweep=two_workers", program=("-m", "greenkd"))
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.startswith("#!/bin/bash\n")
     assert "#SBATCH --array=0-4\n" in planned.stdout
@@ -65,6 +65,6 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
         assert len(shares) == len({row.campaign_id for row in own})  # start-up is shared by the campaigns it served
 
     # What is done is not done again.
-    again = fresh("submit", *SWEEP, "sweep=two_workers", module="greenkd")
+    again = fresh("submit", *SWEEP, "sweep=two_workers", program=("-m", "greenkd"))
     assert again.returncode == 0
     assert "nothing is left to do" in again.stdout
