@@ -19,7 +19,9 @@ from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, plain
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
 from greenkd.training.stop_signals import StopFlag
+from tests.quick_studies import read_history_once
 
+read_history_once()
 evaluation.WINDOW_S = 0.0  # one metered pass over the test set is enough for a test
 ROOT = Path(__file__).parents[1]
 SHORT = (

@@ -75,10 +75,10 @@ class Server:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(address)
         self._listener.listen()
-        self._ended, wake_up = socket.socketpair()
-        for end in (self._ended, wake_up):
+        self._ended, self._wake_up = socket.socketpair()
+        for end in (self._ended, self._wake_up):
             end.setblocking(False)
-        signal.set_wakeup_fd(wake_up.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake_up.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def serve(self) -> None:

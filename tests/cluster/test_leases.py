@@ -15,8 +15,8 @@ import sqlalchemy
 from greenkd.leases import DatabaseLocks
 from greenkd.locks import owner
 from greenkd.temperature.database import open_engine
-from tests.cluster.commands import ROOT
 from tests.cluster.conftest import PostgreSQL
+from tests.commands import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -1,6 +1,6 @@
 """Studies in a PostgreSQL server that goes away, or does not let us in."""
 
-import subprocess
+import functools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,9 @@ from greenkd.errors import DatabaseLostError
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.temperature.database import open_database, open_engine
 from greenkd.temperature.storage import check_shared_database
-from tests.cluster.commands import GRID, output_of, results, start
+from tests.cluster.commands import GRID, output_of, results
 from tests.cluster.conftest import PASSWORD, PostgreSQL
+from tests.commands import Command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -39,14 +40,14 @@ sys.exit(main(["worker", "multirun/default"]))
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign whose study lies in its folder."""
     folder = tmp_path_factory.mktemp("local")
-    output_of(start(folder, *GRID))
+    output_of(Command(*GRID, cwd=folder))
     return folder
 
 
 def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
     postgresql: PostgreSQL, local: Path, tmp_path: Path
 ) -> None:
-    campaign = start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url())
+    campaign = Command(*GRID, SHARED, GREENKD_STORAGE=postgresql.url(), cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("trials.jsonl")):
         assert campaign.poll() is None, output_of(campaign)
@@ -72,7 +73,7 @@ def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
 def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
     postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
-    output = output_of(start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url(password="wrong")), code=2)
+    output = output_of(Command(*GRID, SHARED, GREENKD_STORAGE=postgresql.url(password="wrong"), cwd=tmp_path), code=2)
     assert "password authentication failed" in output
     assert "Traceback" not in output
     assert not (tmp_path / "cache").exists()
@@ -87,18 +88,18 @@ def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
 
 
 @pytest.fixture
-def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[Command]]:
     """Two workers of one campaign, each of which takes the other to be on another machine."""
-    words = {"GREENKD_STORAGE": postgresql.url()}
-    output_of(start(tmp_path, "submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd"), **words))
-    started = [start(tmp_path, host, program=("-c", WORKER), **words) for host in ("node1/0a1b2c3d", "node2/1b2c3d4e")]
+    command = functools.partial(Command, cwd=tmp_path, GREENKD_STORAGE=postgresql.url())
+    output_of(command("submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd")))
+    started = [command(host, program=("-c", WORKER)) for host in ("node1/0a1b2c3d", "node2/1b2c3d4e")]
     yield started
     for worker in started:
         worker.kill()
         worker.wait()
 
 
-def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folder: Path) -> int:
+def kill_in_a_trial(worker: Command, postgresql: PostgreSQL, folder: Path) -> int:
     """Kills a worker when it has trained a part of a trial, and returns the trial's number."""
     leases = sqlalchemy.text("SELECT name FROM greenkd_leases WHERE pid = :pid AND name LIKE '%/trial_%'")
     process, deadline = psutil.Process(worker.pid), time.monotonic() + 200
@@ -120,7 +121,7 @@ def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folde
 
 @pytest.mark.nightly
 def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
-    postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[subprocess.Popen[str]]
+    postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[Command]
 ) -> None:
     killed, other = workers
     trial = kill_in_a_trial(killed, postgresql, tmp_path)

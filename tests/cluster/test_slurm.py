@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from greenkd.records import TrialRow, read_rows
-from tests.cluster.commands import output_of, results, start
+from tests.cluster.commands import output_of, results
+from tests.commands import Command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -61,11 +62,11 @@ def test_a_job_that_is_told_to_stop_and_then_preempted_ends_as_one_that_was_left
 ) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()
-    output_of(start(alone, "-m", "temperature=fixed", *JOB))
+    output_of(Command("-m", "temperature=fixed", *JOB, cwd=alone))
 
     folder = tmp_path / "slurm"
     folder.mkdir()
-    command = start(folder, *LAUNCHER, "temperature=fixed", *JOB, SLURM_CONF=slurm["SLURM_CONF"])
+    command = Command(*LAUNCHER, "temperature=fixed", *JOB, SLURM_CONF=slurm["SLURM_CONF"], cwd=folder)
     wait_until(lambda: epochs(folder) >= 3, "the job trains")
     (job,) = ask(slurm, "squeue", "-h", "-o", "%A").split()
 
@@ -95,9 +96,9 @@ def test_a_cancelled_job_stays_away_and_the_command_says_what_the_others_did(
     slurm: dict[str, str], tmp_path: Path
 ) -> None:
     short = [word.replace("epochs=30", "epochs=4") for word in JOB]
-    command = start(
-        tmp_path, *LAUNCHER, "hydra.launcher.array_parallelism=1", "temperature=fixed", "temperature.tau=2,4", *short,
-        SLURM_CONF=slurm["SLURM_CONF"],
+    command = Command(
+        *LAUNCHER, "hydra.launcher.array_parallelism=1", "temperature=fixed", "temperature.tau=2,4", *short,
+        cwd=tmp_path, SLURM_CONF=slurm["SLURM_CONF"],
     )  # fmt: skip
     wait_until(lambda: ask(slurm, "squeue", "-h", "-r", "-t", "PENDING", "-o", "%i"), "a job waits")
     waiting = ask(slurm, "squeue", "-h", "-r", "-t", "PENDING", "-o", "%i").splitlines()[-1]

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from greenkd.records import CampaignStatus, LedgerRow, Phase, find_campaigns, read_campaign, read_rows
-from tests.cluster.commands import ROOT, output_of, results, start
+from tests.cluster.commands import output_of, results
 from tests.cluster.test_slurm import ask, epochs, wait_until
+from tests.commands import ROOT, Command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.nightly]
 
@@ -60,7 +61,7 @@ def test_workers_of_which_one_dies_leave_what_one_command_leaves(slurm: dict[str
     alone, folder = tmp_path / "alone", tmp_path / "slurm"
     for made in (alone, folder):
         made.mkdir()
-    output_of(start(alone, "-m", *SWEEP))
+    output_of(Command("-m", *SWEEP, cwd=alone))
 
     assert "python -m greenkd worker multirun/default --list" in submit(folder, slurm)
     wait_until(lambda: epochs(folder) >= 3 and len(running_jobs(slurm)) == 2, "two workers train")
