@@ -18,6 +18,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,8 @@ def run(request: dict[str, Any]) -> int:
         code = 1
     if isinstance(code, str):
         print(code, file=sys.stderr)
+    # What the interpreter does at its end: it lets threads end, and those of joblib wait to be told
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
