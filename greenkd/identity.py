@@ -13,39 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from greenkd.environment_values import read_environment_values
 from greenkd.errors import ConfigError
+from greenkd.records.setting_keys import NOT_IDENTITY, NOT_SETTING
 
-# Settings that cannot change a result, only where and how it is made: two configurations that differ in these alone
-# are the same campaign.
-NOT_IDENTITY = (
-    "sweep",
-    "device",
-    "cache_dir",
-    "data_dir",
-    "storage",
-    "energy",
-    "dataset.root",
-    "dataset.download",
-    "dataset.verify",
-    "transfer.arguments.root",
-    "transfer.arguments.download",
-    "transfer.arguments.verify",
-    "teacher.backbone_weights",  # where the published file lies; its content is checked
-    "student.backbone_weights",
-    "training.bank",
-    "training.bank_limit_gb",
-    "training.parallel_trials",
-    "training.parallel_mode",
-    "training.checkpoint_every_s",
-    "training.deterministic",
-    "retry",
-    "dry_run",
-    "estimate",
-    "budget",
-    "order",
-    "schedule",  # the name of `order` in greenkd 0.1
-    "interleaving",
-    "logger",
-)
 # Settings that earlier versions did not have, with the value that does what those did. At that value they are no part
 # of an identity: campaigns and teachers of earlier versions keep their ids. By key, and the `_target_` beside it where
 # the key is that target's own.
@@ -76,9 +45,6 @@ REAL = "real"
 """The option of `transfer` under which students see the data set's own images."""
 
 _LEVELS = 5  # folders of `campaign_folder`
-
-# Settings in which campaigns that are compared with each other may differ.
-NOT_SETTING = ("temperature", "seed")
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _SETTING_TEXT = {
     "dataset": "name of the data set; with other images than its own, those and what τ is chosen by",
     "teacher": "name of the teacher network",
     "student": "name of the student network",
-    "objective": "name of the loss",
+    "objective": "name of the loss; where settings would share all names, what they differ in as well",
     "setting_id": "hash of everything but strategy and seed: rows that share it may be compared",
 }
 

@@ -21,6 +21,7 @@ from analysis.frames.problem import Problem, add_problems
 from analysis.frames.problems import note_commands, note_lost_costs, note_unfinished
 from analysis.frames.reading import read_frame, read_records
 from analysis.frames.repricing import reprice_records
+from analysis.frames.settings_apart import tell_settings_apart
 from analysis.frames.shared_costs import in_own_terms
 from analysis.frames.trials import trials_frame
 from greenkd import records
@@ -150,7 +151,7 @@ def load(paths: str | Path | Sequence[str | Path], *, pricing: Pricing | None = 
     # What came of it.
     trial_rows = read_frame(folders, "trials.jsonl", records.TrialRow, problems, processes=processes)
     trials = trials_frame(trial_rows, campaign_records, ledger)
-    campaigns = campaigns_frame(campaign_records, folders, trials, ledger)
+    campaigns = tell_settings_apart(campaigns_frame(campaign_records, folders, trials, ledger), folders)
 
     note_lost_costs(roots, folders, problems)
     note_unfinished(campaigns, trials, problems)

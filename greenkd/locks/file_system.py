@@ -1,7 +1,7 @@
 """Whether locks in files hold in a folder: on this machine, and across the machines that mount its file system.
 
 A lock of `flock` that only this machine knows lets two machines train the same trial. Which file systems pass it on is
-from flock(2), nfs(5), mount.cifs(8), mount.lustre(8), the kernel's notes on 9p and virtiofs, and BeeGFS's on
+from flock(2), nfs(5), mount.cifs(8), mount.lustre(8), the kernel's notes on FUSE, 9p and virtiofs, and BeeGFS's on
 `tuneUseGlobalFileLocks`.
 """
 
@@ -27,8 +27,11 @@ CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What systems answer where a file system cannot lock."""
 
 # Kinds whose locks other machines do not see, whatever the options say.
-_LOCAL = frozenset({"9p", "virtiofs", "vboxsf", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.gcsfuse", "beegfs"})
+_LOCAL = frozenset({"9p", "virtiofs", "vboxsf", "beegfs"})
 
+# Of file systems in user space the kernel itself keeps the locks, apart for each mount, unless their program does it.
+_FUSE = re.compile(r"fuse(\.|$)")
+_LOCKING_FUSE = frozenset({"fuse.ceph-fuse", "fuse.glusterfs", "fuse.juicefs"})
 
 # Devices of the file systems on which a lock was taken.
 _tried: set[int] = set()
@@ -85,7 +88,7 @@ def cannot_lock(folder: Path, error: Exception) -> str:
 def locality(mount: Mount) -> str | None:
     """Returns why other machines do not see locks on a file system, as far as its kind and options tell; else None."""
     kind, options = mount.kind, mount.options
-    if kind in _LOCAL:
+    if kind in _LOCAL or (_FUSE.match(kind) and kind not in _LOCKING_FUSE):
         return f"locks on {kind} ({mount.point}) hold on this machine alone"
 
     telling = {

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from greenkd.identity import NOT_IDENTITY, plain
+from greenkd.identity import plain
+from greenkd.records.setting_keys import NOT_IDENTITY
 
 
 class Job(NamedTuple):

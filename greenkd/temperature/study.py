@@ -89,8 +89,7 @@ class StrategyStudy:
                 set_aside(storage, problem)
                 self._database, self._study = open_study(storage, name, earlier_name, pruner)
 
-            # Read once, for a read of many trials takes long: nobody else queues while a study is opened.
-            queue, queued = strategy.queue(), self._latest_tries()
+            queue, queued = strategy.queue(), self._latest_tries()  # nobody else queues while a study is opened
             for number in strategy.trial_order(seed):
                 if number not in queued:
                     self._enqueue(number, queue[number])

@@ -1,8 +1,12 @@
 """Studies in a PostgreSQL server that goes away, or does not let us in."""
 
-import functools
+import fcntl
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import optuna
@@ -11,10 +15,11 @@ import pytest
 import sqlalchemy
 
 from greenkd.errors import DatabaseLostError
+from greenkd.locks.file_system import locality, mount_of
 from greenkd.records import EpochRow, LedgerRow, Phase, TrialRow, read_rows
 from greenkd.temperature.database import open_database, open_engine
 from greenkd.temperature.storage import check_shared_database
-from tests.cluster.commands import GRID, output_of, results
+from tests.cluster.commands import GRID, output_of, results, start
 from tests.cluster.conftest import PASSWORD, PostgreSQL
 from tests.commands import Command
 
@@ -40,14 +45,14 @@ sys.exit(main(["worker", "multirun/default"]))
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign whose study lies in its folder."""
     folder = tmp_path_factory.mktemp("local")
-    output_of(Command(*GRID, cwd=folder))
+    output_of(start(folder, *GRID))
     return folder
 
 
 def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
     postgresql: PostgreSQL, local: Path, tmp_path: Path
 ) -> None:
-    campaign = Command(*GRID, SHARED, GREENKD_STORAGE=postgresql.url(), cwd=tmp_path)
+    campaign = start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url())
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("trials.jsonl")):
         assert campaign.poll() is None, output_of(campaign)
@@ -73,7 +78,7 @@ def test_a_restart_of_the_server_costs_a_pause_and_no_password_is_written(
 def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
     postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
-    output = output_of(Command(*GRID, SHARED, GREENKD_STORAGE=postgresql.url(password="wrong"), cwd=tmp_path), code=2)
+    output = output_of(start(tmp_path, *GRID, SHARED, GREENKD_STORAGE=postgresql.url(password="wrong")), code=2)
     assert "password authentication failed" in output
     assert "Traceback" not in output
     assert not (tmp_path / "cache").exists()
@@ -90,9 +95,9 @@ def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
 @pytest.fixture
 def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[Command]]:
     """Two workers of one campaign, each of which takes the other to be on another machine."""
-    command = functools.partial(Command, cwd=tmp_path, GREENKD_STORAGE=postgresql.url())
-    output_of(command("submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd")))
-    started = [command(host, program=("-c", WORKER)) for host in ("node1/0a1b2c3d", "node2/1b2c3d4e")]
+    words = {"GREENKD_STORAGE": postgresql.url()}
+    output_of(start(tmp_path, "submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd"), **words))
+    started = [start(tmp_path, host, program=("-c", WORKER), **words) for host in ("node1/0a1b2c3d", "node2/1b2c3d4e")]
     yield started
     for worker in started:
         worker.kill()
@@ -140,3 +145,40 @@ def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
         return sum(row.images for row in read_rows(teacher, LedgerRow).rows if row.phase is Phase.TEACHER_TRAINING)
 
     assert taught(tmp_path) == taught(local)
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two mounts of one folder, as of two machines: neither sees the other's locks."""
+    if shutil.which("bindfs") is None or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("needs bindfs (Debian: apt-get install bindfs) and /dev/fuse")
+    shared, first, second = (tmp_path / name for name in ("shared", "first", "second"))
+    for folder in (shared, first, second):
+        folder.mkdir()
+    with ExitStack() as stack:
+        for mount in (first, second):
+            if subprocess.run(["bindfs", shared, mount], check=False).returncode:
+                pytest.skip("bindfs cannot mount here")
+            stack.callback(subprocess.run, ["fusermount", "-u", mount], check=False)
+        yield first, second
+
+
+@pytest.mark.nightly
+def test_workers_on_two_mounts_that_share_no_lock_leave_what_one_command_leaves(
+    postgresql: PostgreSQL, local: Path, mounts: tuple[Path, Path]
+) -> None:
+    with (mounts[0] / "file").open("w") as one, (mounts[1] / "file").open("w") as other:
+        for file in (one, other):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # both have it
+    mount = mount_of(mounts[1])
+    assert mount is not None
+    assert "hold on this machine alone" in (locality(mount) or "")
+
+    words = {"GREENKD_STORAGE": postgresql.url()}
+    plan = ("submit", "--print", *GRID, SHARED, "sweep=default")
+    output_of(start(mounts[0], *plan, program=("-m", "greenkd"), **words))
+    workers = [start(mount, "worker", "multirun/default", program=("-m", "greenkd"), **words) for mount in mounts]
+    outputs = [output_of(worker) for worker in workers]
+    assert not [output for output in outputs if "Traceback" in output or "hold on this machine alone" in output]
+    assert results(mounts[0]) == results(local)
+    assert len(list(mounts[0].glob("multirun/*/*/*/*/*/seed*/trials*.jsonl"))) == 2  # of each worker

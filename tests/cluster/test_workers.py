@@ -1,17 +1,12 @@
 """Workers of one sweep as an array of jobs on a real Slurm, one of which is killed."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from greenkd.records import CampaignStatus, LedgerRow, Phase, find_campaigns, read_campaign, read_rows
-from tests.cluster.commands import output_of, results
-from tests.cluster.test_slurm import ask, epochs, wait_until
-from tests.commands import ROOT, Command
+from tests.cluster.commands import epochs, output_of, results, start, submit
+from tests.cluster.slurm import ask, processes_of, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.nightly]
 
@@ -24,30 +19,11 @@ SWEEP = (
     "training.batch_size=32",
     "student.width=4",
 )
-CONTROLLER = ("slurmctld", "slurmscriptd")
 SUBMIT = ("--partition=low", "--array=0-1", "--cpus-per-task=1")
-
-
-def submit(folder: Path, slurm: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "greenkd", "submit", *SUBMIT, *SWEEP]
-    environment = {**slurm, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def running_jobs(slurm: dict[str, str]) -> list[str]:
     return ask(slurm, "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split()
-
-
-def processes_of(slurm: dict[str, str]) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
-    """Yields the processes of this cluster, and of no other on this machine, with their environment."""
-    for process in psutil.process_iter(["name", "environ"]):
-        environment = process.info["environ"] or {}
-        if environment.get("SLURM_CONF") == slurm["SLURM_CONF"] and process.info["name"] not in CONTROLLER:
-            yield process, environment
 
 
 def kill_the_worker(slurm: dict[str, str], job: str) -> None:
@@ -61,9 +37,9 @@ def test_workers_of_which_one_dies_leave_what_one_command_leaves(slurm: dict[str
     alone, folder = tmp_path / "alone", tmp_path / "slurm"
     for made in (alone, folder):
         made.mkdir()
-    output_of(Command("-m", *SWEEP, cwd=alone))
+    output_of(start(alone, "-m", *SWEEP))
 
-    assert "python -m greenkd worker multirun/default --list" in submit(folder, slurm)
+    assert "python -m greenkd worker multirun/default --list" in submit(folder, slurm, *SUBMIT, *SWEEP)
     wait_until(lambda: epochs(folder) >= 3 and len(running_jobs(slurm)) == 2, "two workers train")
 
     # One worker dies at once, and does not come again.
@@ -95,5 +71,5 @@ def test_workers_of_which_one_dies_leave_what_one_command_leaves(slurm: dict[str
     assert all(row.energy_kwh is not None for row in trained)
     assert sum(row.images for row in trained) >= images(alone, campaigns, Phase.STUDENT_TRAINING)
 
-    assert "nothing is left to do" in submit(folder, slurm)
+    assert "nothing is left to do" in submit(folder, slurm, *SUBMIT, *SWEEP)
     assert not ask(slurm, "squeue", "-h")

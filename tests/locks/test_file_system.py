@@ -43,6 +43,9 @@ def test_the_longest_mount_point_above_a_folder_counts_and_of_two_at_one_place_t
         ("ceph", "rw", True),
         ("9p", "rw,trans=virtio", False),
         ("fuse.sshfs", "rw", False),
+        ("fuse", "rw", False),
+        ("fuse.glusterfs", "rw", True),
+        ("fuseblk", "rw", True),
     ],
 )
 def test_which_locks_other_machines_see(kind: str, options: str, holds: bool) -> None:
