@@ -38,12 +38,12 @@ def losses(sweep: Path) -> dict[tuple[str, int | None, int], float]:
 
 
 def test_forked_workers_train_what_a_campaign_alone_trains(fresh: Run, greenkd: Run, base: Path) -> None:
-    alone = greenkd(*COMMAND, "sweep=alone")
-    beside = fresh(*COMMAND, "sweep=beside", "training.parallel_trials=2")
+    alone = greenkd(*COMMAND, "sweep=unforked")
+    beside = fresh(*COMMAND, "sweep=forked", "training.parallel_trials=2")
     assert (alone.returncode, beside.returncode) == (0, 0), alone.stderr + beside.stderr
     sweeps = base / "multirun"
-    assert losses(sweeps / "beside") == losses(sweeps / "alone")
-    for folder in find_campaigns(sweeps / "beside"):  # the second after its command's process has computed
+    assert losses(sweeps / "forked") == losses(sweeps / "unforked")
+    for folder in find_campaigns(sweeps / "forked"):  # the second after its command's process has computed
         training = [
             row for row in read_rows(folder / "ledger.jsonl", LedgerRow).rows if row.phase is Phase.STUDENT_TRAINING
         ]
