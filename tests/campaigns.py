@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
 
 from greenkd.campaign import evaluation
 from greenkd.campaign.campaign import run_campaign
@@ -16,7 +19,9 @@ from greenkd.configuration import register_configuration
 from greenkd.identity import campaign_folder, plain
 from greenkd.records import CampaignRecord, EpochRow, StepsRow, TrialRow, read_rows
 from greenkd.training.stop_signals import StopFlag
+from tests.quick_studies import read_history_once
 
+read_history_once()
 evaluation.WINDOW_S = 0.0  # one metered pass over the test set is enough for a test
 ROOT = Path(__file__).parents[1]
 SHORT = (
@@ -34,14 +39,34 @@ def composed(*overrides: str) -> dict[str, Any]:
     return copy.deepcopy(_composed(overrides))
 
 
-_register_configuration = functools.cache(register_configuration)
+@functools.cache
+def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    return plain(compose_job(*overrides))
+
+
+def compose_job(*overrides: str) -> DictConfig:
+    """Composes conf/ as run.py does; each choice of options once, values in copies of it.
+
+    The options take Hydra most of its time. tests/test_campaigns.py compares the two.
+    """
+    choices = tuple(word for word in overrides if _is_choice(word))
+    config = copy.deepcopy(_chosen(choices))
+    values = OverridesParser.create().parse_overrides([word for word in overrides if word not in choices])
+    ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    return config
 
 
 @functools.cache
-def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
-    _register_configuration()
+def _chosen(choices: tuple[str, ...]) -> DictConfig:
+    register_configuration()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return plain(compose("config", list(overrides)))
+        return compose("config", list(choices))
+
+
+def _is_choice(override: str) -> bool:
+    """Tells whether an override names an option of a group, or something of Hydra's own, rather than a value."""
+    key = override.lstrip("+~").partition("=")[0].partition("@")[0]
+    return key.startswith("hydra") or (ROOT / "conf" / key).is_dir()
 
 
 def settings(root: Path, *overrides: str) -> Settings:

@@ -1,17 +1,11 @@
 """The campaigns that are killed: short, and of every kind whose state has to survive."""
 
-import functools
 from pathlib import Path
-from typing import Any
-
-from hydra import compose, initialize_config_dir
 
 from greenkd.campaign.reading import read_settings
 from greenkd.campaign.settings import Settings
-from greenkd.configuration import register_configuration
-from greenkd.identity import plain
+from tests.campaigns import composed
 
-ROOT = Path(__file__).parents[1]
 SHORT = (
     "energy=simulated",
     "energy.heartbeat_s=0.1",
@@ -71,11 +65,4 @@ CAMPAIGNS = {
 
 def settings_of(campaign: str, root: Path) -> Settings:
     """Composes one of CAMPAIGNS as run.py does."""
-    return read_settings({**_composed(campaign), "cache_dir": str(root / "cache")})
-
-
-@functools.cache
-def _composed(campaign: str) -> dict[str, Any]:
-    register_configuration()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return plain(compose("config", [*SHORT, *CAMPAIGNS[campaign]]))
+    return read_settings({**composed(*SHORT, *CAMPAIGNS[campaign]), "cache_dir": str(root / "cache")})

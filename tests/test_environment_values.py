@@ -1,19 +1,15 @@
 """`${oc.env:…}` in a setting is the same campaign as its value typed; other text is answered with `oc.decode`."""
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from greenkd.campaign.reading import read_settings
-from greenkd.configuration import register_configuration
 from greenkd.errors import ConfigError
 from greenkd.identity import campaign_folder, campaign_id, plain
-from tests.campaigns import ROOT, composed
+from tests.campaigns import compose_job, composed
 
 
 def from_environment(*overrides: str) -> dict[str, object]:
-    register_configuration()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return plain(compose("config", list(overrides)))
+    return plain(compose_job(*overrides))
 
 
 @pytest.mark.parametrize(

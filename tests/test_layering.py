@@ -1,6 +1,7 @@
 """No import runs upwards; the floors are those of CONTRIBUTING.md."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def floor(name: str) -> int:
     raise AssertionError(f"greenkd.{name} stands on no floor: add it to tests/test_layering.py")
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -53,11 +55,17 @@ def place(path: Path) -> str:
 
 
 SOURCES = sorted((ROOT / "greenkd").rglob("*.py"))
+ROOMS = sorted({place(path) for path in SOURCES})
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_import_runs_upwards(path: Path) -> None:
-    own = place(path)
+@pytest.mark.parametrize("own", ROOMS)
+def test_no_import_runs_upwards(own: str) -> None:
+    for path in SOURCES:
+        if place(path) == own:
+            check_floor(path, own)
+
+
+def check_floor(path: Path, own: str) -> None:
     if own == "__init__":
         return  # the gate: it names what it imports later
     for name in imported(path):
@@ -75,22 +83,32 @@ def test_no_import_runs_upwards(path: Path) -> None:
         assert floor(other) < floor(own), f"{path} imports {name}, which does not stand below it"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "analysis").rglob("*.py")), ids=lambda path: path.name)
-def test_analysis_stands_on_the_ground_floor(path: Path) -> None:
-    names = {name for name in imported(path) if name.split(".")[0] == "greenkd"}
-    assert all(name.split(".")[1] in GROUND for name in names if "." in name), f"{path} imports {names}"
-    assert not any(name.split(".")[0] == "torch" for name in imported(path))
+ANALYSIS = sorted((ROOT / "analysis").rglob("*.py"))
+
+
+def test_analysis_stands_on_the_ground_floor() -> None:
+    for path in ANALYSIS:
+        names = {name for name in imported(path) if name.split(".")[0] == "greenkd"}
+        assert all(name.split(".")[1] in GROUND for name in names if "." in name), f"{path} imports {names}"
+        assert not any(name.split(".")[0] == "torch" for name in imported(path)), path
 
 
 # The way of the data within the analysis, from the records to the command line.
 ANALYSIS_FLOORS = ("units", "frames", "results", "views", "api", "__init__", "cli", "__main__")
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "analysis").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
-)
-def test_no_import_of_the_analysis_runs_back(path: Path) -> None:
-    own = path.relative_to(ROOT / "analysis").with_suffix("").parts[0]
+def analysis_place(path: Path) -> str:
+    return path.relative_to(ROOT / "analysis").with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("own", sorted({analysis_place(path) for path in ANALYSIS}))
+def test_no_import_of_the_analysis_runs_back(own: str) -> None:
+    for path in ANALYSIS:
+        if analysis_place(path) == own:
+            check_analysis_floor(path, own)
+
+
+def check_analysis_floor(path: Path, own: str) -> None:
     if own == "__init__":
         return  # the gate: it names what it imports later
 

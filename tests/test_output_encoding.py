@@ -63,8 +63,7 @@ def test_a_sweep_and_its_analysis_under_a_c_locale(tmp_path: Path) -> None:
     run = said(str(ROOT / "run.py"), "-m", strategies, "smoke=true", "energy=cpu_time", "sweep=c")
     assert "small_cnn > tiny_cnn" in run
     assert "CO2eq" in run
-    assert "stochastic" in said("-m", "analysis", "multirun/c", "--report")
-    assert "stochastic" in said("-m", "analysis", "multirun/c", "--format", "md")
+    assert "stochastic" in said("-m", "analysis", "multirun/c", "--report", "--format", "md")
     assert "τ" in (tmp_path / "multirun" / "c" / "comparison.md").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,7 @@
 """Where a campaign ran: versions, hardware, commit, command."""
 
+import contextlib
+import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -31,8 +33,7 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
     job = scheduler_job()
     return Environment(
         python=platform.python_version(),
-        packages={name: importlib.metadata.version(name) for name in _PACKAGES if _installed(name)}
-        | {"torch": torch.__version__},  # with the build it is, +cu… or +cpu
+        packages=_installed() | {"torch": torch.__version__},  # with the build it is, +cu… or +cpu
         meter=meter,
         platform=platform.platform(),
         cpu=processor_name() or platform.processor() or platform.machine(),
@@ -47,12 +48,14 @@ def describe_environment(device: torch.device, meter: str) -> Environment:
     )
 
 
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+@functools.cache
+def _installed() -> dict[str, str]:
+    """Returns the versions of the packages that are installed, read once per process."""
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _git_commit() -> str | None:

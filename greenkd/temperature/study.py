@@ -89,9 +89,9 @@ class StrategyStudy:
                 set_aside(storage, problem)
                 self._database, self._study = open_study(storage, name, earlier_name, pruner)
 
-            queue = strategy.queue()
+            queue, queued = strategy.queue(), self._latest_tries()  # nobody else queues while a study is opened
             for number in strategy.trial_order(seed):
-                if number not in self._latest_tries():
+                if number not in queued:
                     self._enqueue(number, queue[number])
 
     def forget_connections(self) -> None:
@@ -279,9 +279,13 @@ class StrategyStudy:
 
     def _hand_out(self, number: int, handle: optuna.Trial) -> Proposal:
         """Returns a trial that this process has claimed, with the epochs that the study has of it."""
-        self._report_recorded(self._latest_tries()[number])
+        reported: frozenset[int] = frozenset()
+        if self._prunes:
+            self._report_recorded(self._latest_tries()[number])
+            reported = frozenset(self._latest_tries()[number].intermediate_values)
+
         params: Params = {key: value for key, value in handle.params.items() if key != PADDING}
-        return Proposal(number, params, handle, frozenset(self._latest_tries()[number].intermediate_values))
+        return Proposal(number, params, handle, reported)
 
     def _report_recorded(self, trial: FrozenTrial) -> None:
         """Reports the recorded epochs that the study lacks, for it was lost, or a process killed before it told it."""

@@ -12,11 +12,11 @@ from analysis.cli import main
 from greenkd.records import CampaignStatus, StrategyKind
 from tests.analysis.plans import Plan, Trial, grid, stochastic
 from tests.analysis.sweeps import write_sweep
+from tests.commands import ROOT, typed
 
 
 def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "analysis", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return typed(*map(str, arguments), program=("-m", "analysis"), cwd=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,7 @@ def test_help_is_quick_to_import_and_shows_examples() -> None:
 
 
 def test_a_folder_without_campaigns_is_answered_not_traced(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis", str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = run(tmp_path)
     assert done.returncode != 0
     assert "no campaign" in done.stderr
     assert "Traceback" not in done.stderr
@@ -78,9 +76,7 @@ def test_a_folder_without_campaigns_is_answered_not_traced(tmp_path: Path) -> No
 
 def test_a_sweep_that_has_only_begun_is_a_table_with_what_is_missing(tmp_path: Path) -> None:
     write_sweep(tmp_path, [grid(0, status=CampaignStatus.RUNNING, planned=19), stochastic(0)])
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis", str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "0 of 19 trials complete" in " ".join(done.stdout.split())
 

@@ -1,13 +1,11 @@
 """Commands of a user, typed in a folder, and what they leave."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.commands import RUN, Command
+
 GRID = (
     "temperature=grid",
     "temperature.taus=[1,2,4,8,16]",
@@ -19,21 +17,12 @@ GRID = (
 )
 
 
-def start(
-    folder: Path, *words: str, program: Sequence[str] = (str(ROOT / "run.py"),), **environment: str
-) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, program: Sequence[str] = RUN, **environment: str) -> Command:
     """Types `python run.py …`, or another program of Python, in a folder."""
-    return subprocess.Popen(
-        [sys.executable, *program, *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return Command(*words, cwd=folder, program=program, **environment)
 
 
-def output_of(process: subprocess.Popen[str], code: int = 0) -> str:
+def output_of(process: Command, code: int = 0) -> str:
     """Waits for a command, and returns what it printed."""
     output, _ = process.communicate(timeout=280)
     assert process.returncode == code, output

@@ -1,7 +1,5 @@
 """Leases in a PostgreSQL server: one holder at a time, for as long as it lives, whatever machines' clocks say."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +13,8 @@ import sqlalchemy
 from greenkd.leases import DatabaseLocks
 from greenkd.locks import owner
 from greenkd.temperature.database import open_engine
-from tests.cluster.commands import ROOT
 from tests.cluster.conftest import PostgreSQL
+from tests.commands import Command, environment_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -39,16 +37,12 @@ def locks(postgresql: PostgreSQL) -> DatabaseLocks:
 
 
 @pytest.fixture
-def holder(postgresql: PostgreSQL, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+def holder(postgresql: PostgreSQL, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Command]:
     """Another process that holds a lease named as the test."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, postgresql.url(), request.node.name],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
+    process = Command(postgresql.url(), request.node.name, program=("-c", HOLD), cwd=tmp_path)
+    while process.output.read_text() != "held\n":
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
     yield process
     process.kill()
     process.wait()
@@ -94,26 +88,36 @@ def test_one_of_many_has_it_and_the_next_one_when_it_is_given_back(
 
 
 def test_a_living_holder_keeps_it_for_longer_than_the_time_of_silence(
-    locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest
+    locks: DatabaseLocks, holder: Command, request: pytest.FixtureRequest
 ) -> None:
     assert taken_after(locks, request.node.name, 3 * QUICK["takeover_s"]) is None
     assert holder.poll() is None
 
 
 def test_what_a_killed_process_of_this_machine_held_is_free_at_once(
-    locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest
+    locks: DatabaseLocks, postgresql: PostgreSQL, request: pytest.FixtureRequest
 ) -> None:
-    holder.send_signal(signal.SIGKILL)  # nobody has waited for it: what is left of it is in the table of processes
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, postgresql.url(), request.node.name],
+        env=environment_of({}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+
+    holder.kill()  # nobody has waited for it: what is left of it is in the table of processes
     waited_s = taken_after(locks, request.node.name, 30)
     assert waited_s is not None
     assert waited_s < QUICK["takeover_s"]
+    holder.wait()
 
 
 def test_what_a_killed_process_of_another_machine_held_is_free_after_the_stated_time(
-    locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest, postgresql: PostgreSQL
+    locks: DatabaseLocks, holder: Command, request: pytest.FixtureRequest, postgresql: PostgreSQL
 ) -> None:
     set_(postgresql, request.node.name, "host = 'node7/0a1b2c3d'")
-    holder.send_signal(signal.SIGKILL)
+    holder.kill()
     waited_s = taken_after(locks, request.node.name, 30)
     assert waited_s is not None
     assert waited_s > QUICK["takeover_s"] - QUICK["beat_s"] - 0.1
@@ -121,7 +125,7 @@ def test_what_a_killed_process_of_another_machine_held_is_free_after_the_stated_
 
 @pytest.mark.nightly
 def test_a_machine_whose_clock_is_wrong_takes_nothing_from_a_living_holder(
-    locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    locks: DatabaseLocks, holder: Command, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = time.time() + 86400
     monkeypatch.setattr(time, "time", lambda: wrong)
@@ -129,7 +133,7 @@ def test_a_machine_whose_clock_is_wrong_takes_nothing_from_a_living_holder(
 
 
 def test_the_first_to_come_back_after_an_outage_takes_nothing_from_a_living_holder(
-    locks: DatabaseLocks, holder: subprocess.Popen[str], request: pytest.FixtureRequest, postgresql: PostgreSQL
+    locks: DatabaseLocks, holder: Command, request: pytest.FixtureRequest, postgresql: PostgreSQL
 ) -> None:
     name = request.node.name
     assert taken_after(locks, name, 1.5) is None

@@ -21,6 +21,7 @@ from greenkd.temperature.database import open_database, open_engine
 from greenkd.temperature.storage import check_shared_database
 from tests.cluster.commands import GRID, output_of, results, start
 from tests.cluster.conftest import PASSWORD, PostgreSQL
+from tests.commands import Command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -92,7 +93,7 @@ def test_a_database_that_lets_nobody_in_is_refused_before_anything_is_trained(
 
 
 @pytest.fixture
-def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[Command]]:
     """Two workers of one campaign, each of which takes the other to be on another machine."""
     words = {"GREENKD_STORAGE": postgresql.url()}
     output_of(start(tmp_path, "submit", "--print", *GRID, SHARED, "sweep=default", program=("-m", "greenkd"), **words))
@@ -103,7 +104,7 @@ def workers(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[list[subprocess.
         worker.wait()
 
 
-def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folder: Path) -> int:
+def kill_in_a_trial(worker: Command, postgresql: PostgreSQL, folder: Path) -> int:
     """Kills a worker when it has trained a part of a trial, and returns the trial's number."""
     leases = sqlalchemy.text("SELECT name FROM greenkd_leases WHERE pid = :pid AND name LIKE '%/trial_%'")
     process, deadline = psutil.Process(worker.pid), time.monotonic() + 200
@@ -125,7 +126,7 @@ def kill_in_a_trial(worker: subprocess.Popen[str], postgresql: PostgreSQL, folde
 
 @pytest.mark.nightly
 def test_a_worker_that_is_killed_leaves_its_trial_to_one_of_another_machine(
-    postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[subprocess.Popen[str]]
+    postgresql: PostgreSQL, local: Path, tmp_path: Path, workers: list[Command]
 ) -> None:
     killed, other = workers
     trial = kill_in_a_trial(killed, postgresql, tmp_path)

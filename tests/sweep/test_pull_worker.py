@@ -6,11 +6,12 @@ import pytest
 
 from greenkd.errors import ConfigError
 from greenkd.sweep.pull_worker import PullWorker
-from tests.sweep.test_plan import job, planned
+from tests.campaigns import compose_job
+from tests.sweep.test_plan import planned
 
 
 def test_workers_of_an_array_begin_at_different_campaigns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = {planned(tmp_path, job(f"seed={seed}", "smoke=true")) for seed in range(3)}
+    folders = {planned(tmp_path, compose_job(f"seed={seed}", "smoke=true")) for seed in range(3)}
     begun = []
     for number in range(4):
         monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(number))
@@ -25,7 +26,7 @@ def test_one_worker_takes_campaigns_in_turn_and_leaves_what_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
-    folders = [planned(tmp_path, job(f"seed={seed}", "smoke=true")) for seed in range(3)]
+    folders = [planned(tmp_path, compose_job(f"seed={seed}", "smoke=true")) for seed in range(3)]
     (folders[1] / "plan.json").write_text("{")
     worker = PullWorker(tmp_path, "greenkd worker")
     taken = [worker._next_with_free_work() for _ in range(3)]

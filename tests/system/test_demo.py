@@ -30,7 +30,7 @@ def test_the_demo_shows_seeds_a_bound_a_picture_and_verdicts(greenkd: Run, base:
     words = [f"seed={','.join(seeds[:3])}" if word.startswith("seed=") else word for word in sweep[2:]]
     done = greenkd(*words, "sweep=demo", "smoke=true")
     assert done.returncode == 0, done.stderr
-    done = greenkd("multirun/demo", *report[4:], module="analysis")
+    done = greenkd("multirun/demo", *report[4:], program=("-m", "analysis"))
     assert done.returncode == 0, done.stderr
 
     comparison = analysis.compare(analysis.load(base / "multirun" / "demo"))

@@ -79,7 +79,7 @@ def test_a_budget_stops_a_sweep_and_the_table_says_so(greenkd: Run, base: Path, 
     assert stopped.returncode == 3, stopped.stderr
     said = re.search(r"stopped by budget after [123] of 4", stopped.stdout)
     assert said, stopped.stdout
-    table = greenkd("multirun/turns2", module="analysis")
+    table = greenkd("multirun/turns2", program=("-m", "analysis"))
     assert said[0] in table.stdout
     larger = greenkd(*command, "budget.gflops=1e6")
     assert larger.returncode == 0, larger.stderr

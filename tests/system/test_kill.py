@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from greenkd.records import EpochRow, LedgerRow, TrialRow, TrialStatus, read_campaign, read_rows
+from tests.commands import Command, typed
 from tests.system.conftest import ROOT, Run
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -28,18 +28,11 @@ COMMAND = (
 WAIT_S = 120
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *COMMAND, f"cache_dir={folder / 'cache'}", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start(folder: Path, *arguments: str) -> Command:
+    return Command(*COMMAND, f"cache_dir={folder / 'cache'}", *arguments, cwd=folder)
 
 
-def wait_until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], object], process: Command) -> None:
     deadline = time.monotonic() + WAIT_S
     while not condition():
         assert process.poll() is None, process.communicate()[0]
@@ -67,14 +60,8 @@ def test_killed_at_chosen_and_random_moments(kills: int, tmp_path: Path) -> None
     """Kills over teacher, trial, writes and test; the long version is the same command with more."""
     seed = int.from_bytes(os.urandom(2))
     found = tmp_path / "kills.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kill", "--kills", str(kills), "--seed", str(seed), "--json", str(found)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("--kills", str(kills), "--seed", str(seed), "--json", str(found))
+    done = typed(*words, program=("-m", "benchmarks.kill"), cwd=ROOT)
     print(done.stdout)  # the seed, for pytest to show when this fails
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = json.loads(found.read_text())
@@ -172,14 +159,7 @@ def test_a_full_disk_is_noticed_before_anything_is_trained(tmp_path: Path) -> No
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
         f"sys.argv[0] = {str(ROOT / 'run.py')!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, *COMMAND, f"cache_dir={tmp_path}"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = typed(*COMMAND, f"cache_dir={tmp_path}", program=("-c", limited), cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "cannot be written (File too large)" in done.stdout
     assert "hydra.sweep.dir" in done.stdout

@@ -12,9 +12,9 @@ from tests.system.conftest import QUICK, Run
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
-def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(fresh: Run, base: Path) -> None:
+def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(greenkd: Run, base: Path) -> None:
     rates = ("training.lr=0.1,1e30", "training.teacher.lr=0.1")  # the second student diverges
-    done = fresh("-m", "hydra/launcher=submitit_local", "temperature=fixed", *rates, "sweep=launched", *QUICK)
+    done = greenkd("-m", "hydra/launcher=submitit_local", "temperature=fixed", *rates, "sweep=launched", *QUICK)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "written: multirun/launched/comparison.csv" in done.stdout
     sweep = base / "multirun" / "launched"
@@ -33,19 +33,19 @@ def test_jobs_of_a_launcher_pay_their_own_start_and_their_failures_are_told(fres
         assert "training.lr=" in process.command
 
     # Typed again, only the campaign that is not done is a job.
-    again = fresh("-m", "hydra/launcher=submitit_local", "temperature=fixed", *rates, "sweep=launched", *QUICK)
+    again = greenkd("-m", "hydra/launcher=submitit_local", "temperature=fixed", *rates, "sweep=launched", *QUICK)
     assert again.returncode == 3, again.stdout + again.stderr
     assert "1 of 2 jobs have nothing to do" in again.stdout
     logs = [file for file in sweep.glob(".submitit/*/*_log.out") if "done already" in file.read_text()]
     assert len(list(sweep.glob(".submitit/*/*_result.pkl"))) == 3, logs
 
 
-def test_processes_that_run_several_jobs_share_their_start_among_them(fresh: Run, base: Path) -> None:
+def test_processes_that_run_several_jobs_share_their_start_among_them(greenkd: Run, base: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="pip install 'greenkd[joblib]'")
     words = ("temperature=fixed,stochastic", "seed=0,1", *QUICK)
     joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     for sweep, launcher in (("alone", ()), ("joblib", joblib)):
-        done = fresh("-m", *launcher, f"sweep={sweep}", *words)
+        done = greenkd("-m", *launcher, f"sweep={sweep}", *words)
         assert done.returncode == 0, done.stdout + done.stderr
     sweep = base / "multirun" / "joblib"
     folders = list(find_campaigns(sweep))

@@ -127,7 +127,7 @@ def test_a_campaign_in_a_folder_near_the_root(greenkd: Run) -> None:
         assert estimate.returncode == 0, estimate.stdout + estimate.stderr
         assert "raised" not in estimate.stdout + estimate.stderr
 
-        table = greenkd(folder, module="analysis")
+        table = greenkd(folder, program=("-m", "analysis"))
         assert table.returncode == 0, table.stdout + table.stderr
         assert "fixed" in table.stdout
 

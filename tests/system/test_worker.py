@@ -1,7 +1,6 @@
 """`greenkd submit --print` and two workers, typed as a user does, beside one command."""
 
-import os
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,34 +15,32 @@ from greenkd.records import (
     read_campaign,
     read_rows,
 )
-from tests.system.conftest import QUICK, ROOT, Run
+from tests.commands import Command
+from tests.system.conftest import QUICK, Run
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 SWEEP = ("temperature=grid_coarse,stochastic", "energy=simulated", *QUICK)
 TRAINING_IMAGES = 1438 - 287  # of the digits, less the validation split
 
 
-def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> None:
-    alone = fresh("-m", *SWEEP, "sweep=one_command", "cache_dir=other_cache")
+def test_two_workers_leave_what_one_command_leaves(greenkd: Run, base: Path) -> None:
+    alone = greenkd("-m", *SWEEP, "sweep=one_command", "cache_dir=other_cache")
     assert alone.returncode == 0, alone.stdout + alone.stderr
 
     # The plan, and the script, which alone is printed to where it can be piped
-    planned = fresh("submit", "--print", "-p", "gpu", *SWEEP, "sweep=two_workers", module="greenkd")
+    planned = greenkd("submit", "--print", "-p", "gpu", *SWEEP, "sweep=two_workers", program=("-m", "greenkd"))
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.startswith("#!/bin/bash\n")
     assert "#SBATCH --array=0-4\n" in planned.stdout
     assert "2 campaigns, 5 trials" in planned.stderr
-    command = planned.stdout.splitlines()[-1].partition("} ")[2].split()
+    interpreter, *program = planned.stdout.splitlines()[-1].partition("} ")[2].split()
+    assert interpreter == sys.executable
     sweep = base / "multirun" / "two_workers"
     assert not list(find_campaigns(sweep))
 
     # Two workers, as the script starts them
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     workers = [
-        subprocess.Popen(
-            command, cwd=base, env=environment | {"SLURM_ARRAY_TASK_ID": number}, stdout=subprocess.PIPE, text=True
-        )
-        for number in "01"
+        Command(*program[2:], program=program[:2], cwd=base, SLURM_ARRAY_TASK_ID=number) for number in ("0", "1")
     ]
     outputs = [worker.communicate(timeout=300)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], outputs
@@ -65,6 +62,6 @@ def test_two_workers_leave_what_one_command_leaves(fresh: Run, base: Path) -> No
         assert len(shares) == len({row.campaign_id for row in own})  # start-up is shared by the campaigns it served
 
     # What is done is not done again.
-    again = fresh("submit", *SWEEP, "sweep=two_workers", module="greenkd")
+    again = greenkd("submit", *SWEEP, "sweep=two_workers", program=("-m", "greenkd"))
     assert again.returncode == 0
     assert "nothing is left to do" in again.stdout

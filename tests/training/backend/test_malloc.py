@@ -1,9 +1,10 @@
 """Freed memory stays in the process: a step's pages are not mapped anew."""
 
-import subprocess
 import sys
 
 import pytest
+
+from tests.commands import ROOT, typed
 
 PROGRAM = """
 import resource
@@ -26,7 +27,8 @@ print(mapped_per_step(), mapped_per_step() if keep_freed_memory() else None)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts page faults the Linux way")
 def test_steps_reuse_the_memory_of_the_step_before() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    done = typed(program=("-c", PROGRAM), cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     handed_back, kept = done.stdout.split()
     if kept == "None":
         pytest.skip("this C library is not glibc")

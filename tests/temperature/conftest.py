@@ -1,0 +1,3 @@
+from tests.quick_studies import read_history_once
+
+read_history_once()
