@@ -53,6 +53,7 @@ class Command:
     ) -> None:
         folder = Path(tempfile.mkdtemp(dir=Path(_address()).parent))
         self.output, self.errors = folder / "stdout", folder / ("stderr" if apart else "stdout")
+        self.output.touch()  # may be read before the copy writes there
         request = {
             "arguments": words,
             "program": program,

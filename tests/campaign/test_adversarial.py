@@ -61,7 +61,9 @@ def test_the_pool_is_the_one_that_is_made_without_it(grid: Campaign, tmp_path: P
 
 
 # Into the pool's synthesis and the teacher's training, the images before an epoch, its steps, and between both.
-@pytest.mark.parametrize("questions", [20, 21, 22, 23, 24, 29, 34])
+@pytest.mark.parametrize(
+    "questions", [20, 22, 24, *(pytest.param(at, marks=pytest.mark.nightly) for at in (21, 23, 29, 34))]
+)
 def test_stopped_anywhere_it_goes_on_to_the_same_end(questions: int, grid: Campaign, tmp_path: Path) -> None:
     with pytest.raises(TrainingInterruptedError):
         Campaign(tmp_path, *ADVERSARIAL, *GRID, stop=StopAfter(questions))

@@ -101,7 +101,7 @@ def test_nothing_is_trained_twice_and_all_is_paid_for(root: Path, halving: Campa
         ("training.bank=false",),
         ("training.parallel_mode=lockstep", "training.parallel_trials=4"),
         ("training.parallel_mode=lockstep", "training.parallel_trials=4", "training.bank=false"),
-        ("training.parallel_trials=2",),
+        pytest.param(("training.parallel_trials=2",), marks=pytest.mark.nightly),
         ("training.validate_every=3",),
     ],
     ids=["no bank", "lockstep", "lockstep without bank", "workers", "seldom validated"],
@@ -140,7 +140,9 @@ def stopped(root: Path, pauses: int, steps: int) -> Path:
     return config.parent
 
 
-@pytest.mark.parametrize(("pauses", "steps"), [(2, 4), (6, 1), (8, 5), (9, 12)])
+@pytest.mark.parametrize(
+    ("pauses", "steps"), [(2, 4), (8, 5), *(pytest.param(*at, marks=pytest.mark.nightly) for at in ((6, 1), (9, 12)))]
+)
 def test_a_stop_anywhere_changes_nothing(pauses: int, steps: int, tmp_path: Path, halving: Campaign) -> None:
     stopped(tmp_path, pauses, steps)
     assert_same(Campaign(tmp_path, *HALVING), halving)

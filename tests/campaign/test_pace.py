@@ -1,6 +1,7 @@
 """What is said of a training while it goes: speed, τ where it varies, and lines where there is no terminal."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_tau_is_said_once() -> None:
 
 def test_the_time_left_follows_from_the_epochs_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 60.0, 120.0])
-    monkeypatch.setattr("greenkd.campaign.pace.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("greenkd.campaign.pace.time", SimpleNamespace(monotonic=lambda: next(clock)))
     pace = Pace("grid 1/4, τ 8", 30, 1000, has_tau=True, _started=next(clock))
     assert pace.line(epoch(19)).endswith(", about 10 min left"), "an earlier attempt made 19 epochs"
     assert pace.line(epoch(20)).endswith(", about 9 min left")
@@ -46,7 +47,7 @@ def test_lines_come_now_and_then_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("greenkd.campaign.console.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("greenkd.campaign.console.time", SimpleNamespace(monotonic=lambda: now[0]))
     caplog.set_level(logging.INFO)
     reporter = Reporter()
     reporter.trial_started(0, {"tau": 8.0}, 30, 1000)

@@ -62,7 +62,7 @@ def test_a_restart_is_the_training_of_its_derived_seed(tmp_path: Path, restarts:
         ("training.bank=false",),
         ("training.parallel_mode=lockstep", "training.parallel_trials=3"),
         ("training.parallel_mode=lockstep", "training.parallel_trials=3", "training.bank=false"),
-        ("training.parallel_trials=2",),
+        pytest.param(("training.parallel_trials=2",), marks=pytest.mark.nightly),
     ],
     ids=["no bank", "lockstep", "lockstep without bank", "workers"],
 )

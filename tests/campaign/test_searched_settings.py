@@ -71,6 +71,7 @@ def test_a_trial_is_the_campaign_that_names_its_values(whole: Campaign, tmp_path
     assert alone.record.tests[0] == whole.record.tests[0]
 
 
+@pytest.mark.nightly
 def test_it_is_the_same_however_it_is_run(whole: Campaign, tmp_path: Path) -> None:
     # The teacher asked at every step, trials in lockstep
     assert results(Campaign(tmp_path / "another", *GRID, SEARCH, *ANOTHER_WAY)) == results(whole)

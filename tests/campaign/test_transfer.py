@@ -110,7 +110,9 @@ def test_agreement_chooses_on_held_out_synthetic_images(root: Path, grid: Campai
     [
         ("training.bank=false",),
         ("training.parallel_mode=lockstep", "training.parallel_trials=2"),
-        ("training.parallel_mode=processes", "training.parallel_trials=2", "threads=1"),
+        pytest.param(
+            ("training.parallel_mode=processes", "training.parallel_trials=2", "threads=1"), marks=pytest.mark.nightly
+        ),
     ],
     ids=["without bank", "lockstep", "processes"],
 )

@@ -50,9 +50,9 @@ def in_ledgers(root: Path) -> float:
         [(*GRID, "objective=crd", "training.parallel_trials=2", "training.parallel_mode=lockstep", NEGATIVES)],
         [(*STOCHASTIC, "objective=dml")],
         [(*GRID, *CMI), (*STOCHASTIC, *CMI)],
-        [(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")],
+        pytest.param([(*STOCHASTIC, *CMI, "transfer.adversarial=0.5")], marks=pytest.mark.nightly),
         [(*GRID, "dataset=digit_scenes", "dataset.train_scenes=40", "dataset.test_scenes=20", "training.batch_size=8")],
-        [RESTARTS, (*STOCHASTIC, "seed=0")],
+        pytest.param([RESTARTS, (*STOCHASTIC, "seed=0")], marks=pytest.mark.nightly),
         [(*RESTARTS, "training.bank=false", "training.parallel_trials=2", "training.parallel_mode=lockstep")],
     ],
 )

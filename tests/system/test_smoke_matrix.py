@@ -77,9 +77,22 @@ LARGE = (
 )
 LARGE_DATA = ("coco_folder", "voc")
 LARGE_EXPERIMENTS = (
-    *("cmi_cifar10_wrn", "literature_cifar100_resnet32x4_resnet8x4", "literature_cifar100_resnet32x4_shufflenet_v2"),
-    *("literature_cifar100_resnet50_mobilenet_v2_half", "paper_cifar100", "paper_tiny_imagenet", "paper_voc"),
-    *("tfkd_densenet121", "tfkd_googlenet", "tfkd_mobilenet_v2", "tfkd_resnet18", "tfkd_resnext29", "voc_demo"),
+    "cmi_cifar10_wrn",
+    "literature_cifar100_resnet32x4_resnet8x4",
+    "literature_cifar100_resnet32x4_shufflenet_v2",
+    "literature_cifar100_resnet50_mobilenet_v2_half",
+    "literature_cifar100_resnet56_resnet20",
+    "literature_cifar100_wrn_40_2_wrn_16_2",
+    "paper_cifar100",
+    "paper_tiny_imagenet",
+    "paper_voc",
+    "tfkd_densenet121",
+    "tfkd_googlenet",
+    "tfkd_mobilenet_v2",
+    "tfkd_resnet18",
+    "tfkd_resnext29",
+    "tfkd_shufflenet_v2",
+    "voc_demo",
 )
 
 

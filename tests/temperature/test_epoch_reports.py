@@ -82,7 +82,7 @@ class Campaign:
         return [(row.trial, row.status, row.params, row.epochs) for row in self.trials]
 
 
-@pytest.mark.parametrize("pruner", ["hyperband", "median"])
+@pytest.mark.parametrize("pruner", [pytest.param("hyperband", marks=pytest.mark.nightly), "median"])
 def test_a_lost_study_prunes_and_proposes_as_if_it_had_not_been_lost(tmp_path: Path, pruner: str) -> None:
     search = OptunaSearch(n_trials=14, pruner=pruner)
     whole, broken = Campaign(search, tmp_path / "whole"), Campaign(search, tmp_path / "broken")

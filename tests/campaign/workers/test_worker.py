@@ -140,6 +140,7 @@ def test_a_stop_reaches_the_helper(alone: Campaign, tmp_path: Path, monkeypatch:
     assert losses(resumed) == losses(alone)
 
 
+@pytest.mark.nightly
 def test_two_workers_keep_a_budget_of_flops_together(alone: Campaign, tmp_path: Path) -> None:
     def gflops(rows: list[LedgerRow]) -> float:
         return math.fsum(row.flops or 0.0 for row in rows) / 1e9
