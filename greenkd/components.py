@@ -39,7 +39,7 @@ _NO_TEXT = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false|null|\[.*\]|\{.*\}", 
 _LENIENT = pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 # By identity, since a target need not be hashable; kept with it, so that no other one can have that identity. Making a
-# model takes a millisecond, a signature a tenth, and a command may have thousands of components.
+# model or a signature is slow, and a command may have thousands of components.
 _SIGNATURES: dict[int, tuple[Callable[..., object], inspect.Signature]] = {}
 _MODELS: dict[int, tuple[Callable[..., object], dict[str, type[pydantic.BaseModel]]]] = {}
 

@@ -1,8 +1,8 @@
 """Packages that take long to import: they are imported when something is first taken from them.
 
 A command checks all settings before it does anything, and holds those of a network against its function, for which it
-imports `greenkd.models`. But one that only looks builds no network, and need not wait three seconds for torch's tracer,
-which torchvision and the count of FLOPs bring with them.
+imports `greenkd.models`. But one that only looks builds no network, and need not wait for torch's tracer, which
+torchvision and the count of FLOPs bring with them.
 """
 
 import importlib

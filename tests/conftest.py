@@ -7,7 +7,7 @@ import pytest
 
 from tests.commands import ADDRESS, start_server
 
-# Thousands of tests and what they import stay; Python's own thresholds spend a sixth of the time on looking at them.
+# Thousands of tests and what they import stay: Python's own thresholds would have it look at them again and again.
 gc.set_threshold(100_000, 10, 10)
 
 

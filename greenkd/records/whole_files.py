@@ -1,7 +1,7 @@
 """Reads files of lines at once: the usual ones, complete, as written, of today's schema.
 
-One call for all lines of a file takes half the time of a call for each of them, and less where only some fields are
-wanted. It answers for nothing else: a file of which anything has to be said is read line by line, where that is said.
+One call for all lines of a file is cheaper than a call for each of them, and more so where only some fields are wanted.
+It answers for nothing else: a file of which anything has to be said is read line by line, where that is said.
 """
 
 import dataclasses
